@@ -1,0 +1,374 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The map ABI: what the programs in the kernel and the tool in user space say to each other, and
+ * what other people's programs may read. It is the only header that both sides include.
+ *
+ * Stored structs have fixed-width members, explicit padding that every writer zeroes (hash keys
+ * compare it), and a size assertion. Addresses are 16 bytes in network order: an IPv4 address
+ * stands in the first word, the other three are zero. Ports and marks are host order unless typed
+ * __be16 or __be32.
+ *
+ * A change of a key, a value or a meaning raises CV_ABI_VERSION. Appending a map does not.
+ */
+#ifndef CV_ABI_H
+#define CV_ABI_H
+
+#include <linux/types.h>
+
+#define CV_ABI_MAGIC 0x63756c76u /* "culv" */
+#define CV_ABI_VERSION 1
+#define CV_ABI_DIR "v1" /* first path component below the bpffs: pins of one ABI version */
+
+/* Limits. What is beyond them is refused by the tool, never cut off. */
+#define CV_NAME_LEN 32 /* names of objects, with the closing zero */
+#define CV_COMM_LEN 16 /* TASK_COMM_LEN of the kernel */
+#define CV_BUILD_LEN 32
+#define CV_MAX_TUNNELS 1024 /* id 0 is never a tunnel */
+#define CV_MAX_PEERS (4 * CV_MAX_TUNNELS)
+#define CV_MAX_ALLOWED 131072 /* inner source prefixes, all tunnels together */
+#define CV_MAX_DROPS 65536 /* (tunnel, reason) pairs */
+#define CV_MAX_DEVS 1024
+#define CV_MAX_APPS 64
+#define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
+#define CV_MAX_RULES 256
+#define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
+#define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
+#define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */
+#define CV_MAX_HDR_LEN 48 /* IPv6 + GRE with key */
+
+/* Map names; the kernel keeps 15 characters. */
+#define CV_MAP_META cv_meta
+#define CV_MAP_TUNNELS cv_tunnels
+#define CV_MAP_TUNNEL_STATS cv_tun_stats
+#define CV_MAP_PEERS cv_peers
+#define CV_MAP_ALLOWED cv_allowed
+#define CV_MAP_DROPS cv_drops
+#define CV_MAP_RULES cv_rules
+#define CV_MAP_RULE_STATS cv_rule_stats
+#define CV_MAP_DEVS cv_devs
+#define CV_MAP_APPS cv_apps
+#define CV_MAP_OWNERS cv_owners
+#define CV_MAP_HOST_DROPS cv_host_drops
+
+/*
+ * Every way in which a packet can leave the happy path.
+ * X(enum suffix, JSON key, what happened). Append only: a retired entry keeps its number.
+ *
+ * "goes on": the packet is handed to the stack as it came. "dropped": it ends here.
+ */
+#define CV_REASONS(X)                                                                              \
+	X(OK, "ok", "nothing went wrong")                                                          \
+	X(RULE_DROP, "rule_drop", "a rule dropped it")                                             \
+	X(LOOP, "loop", "encapsulated already, and routed into a tunnel again: dropped")           \
+	X(NO_TUNNEL, "no_tunnel", "its route names a tunnel that is gone: dropped")                \
+	X(ENCAP_INNER, "encap_inner", "not an IPv4 or IPv6 packet, cannot encapsulate: dropped")   \
+	X(ENCAP_SIZE, "encap_size", "larger than the outer header can say: dropped")               \
+	X(ENCAP_GSO, "encap_gso", "the kernel encapsulates no UDP or SCTP GSO here: dropped")      \
+	X(ENCAP_FAILED, "encap_failed", "the kernel refused to push the outer header: dropped")    \
+	X(DECAP_PEER, "decap_peer", "for a tunnel's local address, not from its remote: goes on")  \
+	X(DECAP_KEY, "decap_key", "from a tunnel's remote, with another key or none: goes on")     \
+	X(DECAP_FRAGMENT, "decap_fragment", "a fragment of an outer packet: goes on")              \
+	X(DECAP_GRE_FLAGS, "decap_gre_flags",                                                      \
+	  "GRE checksum, sequence, routing or version: goes on")                                   \
+	X(DECAP_HEADER, "decap_header", "outer or tunnel header cut off or wrong: goes on")        \
+	X(DECAP_INNER, "decap_inner", "no whole IPv4 or IPv6 packet inside: dropped")              \
+	X(DECAP_SOURCE, "decap_source", "inner source not in the tunnel's allow list: dropped")    \
+	X(DECAP_ECN, "decap_ecn", "outer CE on an inner packet without ECN (RFC 6040): dropped")   \
+	X(DECAP_FAILED, "decap_failed",                                                            \
+	  "the kernel refused to take the outer header off: dropped")                              \
+	X(OWNER_FULL, "owner_full", "no memory for a socket's owner record: it counts as none")    \
+	X(MARK_REFUSED, "mark_refused", "the kernel refused to mark a socket of a routed app")
+
+enum cv_reason {
+#define CV_REASON_ENUM(name, key, text) CV_R_##name,
+	CV_REASONS(CV_REASON_ENUM)
+#undef CV_REASON_ENUM
+		CV_R_COUNT
+};
+
+/* Says whose pins these are; checked before anything else is read. Only user space reads it. */
+struct cv_meta {
+	__u32 magic; /* CV_ABI_MAGIC */
+	__u32 abi_version;
+	__u32 generation; /* +1 for every change of the instance */
+	__u32 mark_mask; /* the bits of packet marks that are culvert's */
+	__u64 netns_cookie; /* of the network namespace that the instance belongs to */
+	__u64 netns_inode; /* of /proc/PID/ns/net, to find out whether it still lives */
+	char build[CV_BUILD_LEN]; /* version of the tool that made it */
+};
+_Static_assert(sizeof(struct cv_meta) == 64, "cv_meta is map ABI");
+
+enum cv_mode {
+	CV_MODE_NONE, /* slot is free */
+	CV_MODE_IPIP, /* RFC 2003, 2473, 4213: protocol 4 or 41 after the inner family */
+	CV_MODE_GRE, /* RFC 2784, 2890 (key) */
+	CV_MODE_COUNT
+};
+
+#define CV_TUNNEL_KEY (1 << 0) /* key is sent, and required on arrival */
+#define CV_TUNNEL_DF_ON (1 << 1) /* IPv4 outer: do not fragment */
+#define CV_TUNNEL_DF_INHERIT                                                                       \
+	(1 << 2) /* IPv4 outer: as the inner packet; IPv6 inside counts as on */
+#define CV_TUNNEL_TTL_INHERIT (1 << 3)
+#define CV_TUNNEL_DSCP_INHERIT (1 << 4) /* RFC 2983 uniform: copied outwards */
+#define CV_TUNNEL_ECN (1 << 5) /* RFC 6040; off: outer Not-ECT, inner left alone */
+#define CV_TUNNEL_ALLOW (1 << 6) /* inner sources are checked against CV_MAP_ALLOWED */
+
+/*
+ * One tunnel, at the index of its id in the array behind CV_MAP_TUNNELS[0]. A change builds a new
+ * array beside the old one and sets the slot once, so no packet sees half a tunnel.
+ */
+struct cv_tunnel {
+	char name[CV_NAME_LEN];
+	__be32 local[4]; /* outer source when sending */
+	__be32 remote[4]; /* outer destination when sending */
+	__u8 mode; /* enum cv_mode */
+	__u8 family; /* of the outer header: 4 or 6 */
+	__u8 hdr_len; /* all that is pushed, bytes */
+	__u8 ttl; /* hops, when not inherited */
+	__u8 dscp; /* 0..63, when not inherited */
+	__u8 flags; /* CV_TUNNEL_* */
+	__u8 pad[2];
+	__be32 key; /* GRE key; 0 without CV_TUNNEL_KEY */
+	__u32 guard_mark; /* all bits of the mark mask: says "encapsulated already" */
+	__u32 allow_generation; /* of this tunnel's entries in CV_MAP_ALLOWED */
+	__u32 generation; /* of this tunnel's parameters; shown, not used by programs */
+	__u32 mtu_bytes; /* of an inner packet; the route carries it, programs do not use it */
+	__u32 ifindex; /* underlay device when it was set up */
+};
+_Static_assert(sizeof(struct cv_tunnel) == 96, "cv_tunnel is map ABI");
+
+enum cv_peer_kind {
+	CV_PEER_EXACT, /* local, remote and key: value is the tunnel */
+	CV_PEER_PAIR, /* local and remote, key zero: "another key" can be told from "another peer" */
+	CV_PEER_LOCAL, /* local only, remote and key zero */
+};
+
+/* Key of CV_MAP_PEERS, for packets that arrive: local is their destination. Value: __u32 tunnel. */
+struct cv_peer_key {
+	__be32 local[4];
+	__be32 remote[4];
+	__be32 key; /* GRE key, 0 without one */
+	__u8 mode; /* enum cv_mode */
+	__u8 family; /* outer: 4 or 6 */
+	__u8 kind; /* enum cv_peer_kind */
+	__u8 has_key; /* 1: the packet carries a key, which may be 0 */
+};
+_Static_assert(sizeof(struct cv_peer_key) == 40, "cv_peer_key is map ABI");
+
+/* Key of CV_MAP_ALLOWED (longest prefix). Value: __u32, 1. */
+struct cv_allowed_key {
+	__u32 prefix_bits; /* CV_ALLOWED_BASE_BITS + the inner prefix's own */
+	__u32 tunnel;
+	__u32 generation; /* allow_generation of that tunnel */
+	__u32 family; /* 4 or 6 */
+	__be32 source[4];
+};
+#define CV_ALLOWED_BASE_BITS 96
+_Static_assert(sizeof(struct cv_allowed_key) == 32, "cv_allowed_key is map ABI");
+
+/* Per CPU. Packets as the hook sees them: a GSO or GRO packet counts once, with all its bytes. */
+struct cv_tunnel_stats {
+	__u64 tx_packets; /* encapsulated here */
+	__u64 tx_bytes; /* inner bytes: from the inner IP header on */
+	__u64 rx_packets; /* taken out here */
+	__u64 rx_bytes;
+};
+_Static_assert(sizeof(struct cv_tunnel_stats) == 32, "cv_tunnel_stats is map ABI");
+
+/* Key of CV_MAP_DROPS. Value: __u64 a CPU. Tunnel 0: no tunnel is known. */
+struct cv_drop_key {
+	__u32 tunnel;
+	__u32 reason; /* enum cv_reason */
+};
+_Static_assert(sizeof(struct cv_drop_key) == 8, "cv_drop_key is map ABI");
+
+/* Wherever a rule is asked. */
+enum cv_direction {
+	CV_DIR_IN, /* clsact ingress, after decapsulation */
+	CV_DIR_OUT, /* clsact egress: a tunnelled packet shows its outer header */
+	CV_DIR_ENCAP, /* before encapsulation: only whether a rule would drop the inner packet */
+	CV_DIR_COUNT
+};
+
+#define CV_MATCH_FAMILY (1 << 0) /* also set by every field that only one family has */
+#define CV_MATCH_PROTO (1 << 1)
+#define CV_MATCH_PORTS (1 << 2) /* both ranges are checked; a packet without ports fails */
+#define CV_MATCH_DSCP (1 << 3)
+#define CV_MATCH_APP (1 << 4)
+#define CV_MATCH_DEV (1 << 5)
+#define CV_MATCH_MARK (1 << 6)
+#define CV_MATCH_SRC (1 << 7)
+#define CV_MATCH_DST (1 << 8)
+#define CV_MATCH_TUNNEL (1 << 9)
+
+#define CV_APP_NONE 0 /* also: what a packet without a known owner has */
+#define CV_APP_ANY 0xffffffffu /* in a match: any app but none */
+
+/* One conjunction of conditions; a rule with lists becomes several. Order is order. */
+struct cv_match {
+	__be32 src[4];
+	__be32 src_mask[4];
+	__be32 dst[4];
+	__be32 dst_mask[4];
+	__u32 flags; /* CV_MATCH_*: conditions that hold; the others' members are zero */
+	__u32 rule; /* index into cv_rule_set.rules */
+	__u32 app; /* id, CV_APP_NONE or CV_APP_ANY */
+	__u32 ifindex;
+	__u32 mark;
+	__u32 mark_mask;
+	__u32 tunnel; /* the packet was taken out of it */
+	__u16 sport_min;
+	__u16 sport_max;
+	__u16 dport_min;
+	__u16 dport_max;
+	__u8 family; /* 4 or 6 */
+	__u8 proto; /* IP protocol number */
+	__u8 dscp;
+	__u8 pad;
+};
+_Static_assert(sizeof(struct cv_match) == 104, "cv_match is map ABI");
+
+#define CV_ACTION_MARK (1 << 0)
+#define CV_ACTION_PRIORITY (1 << 1)
+#define CV_ACTION_DSCP (1 << 2)
+
+enum cv_verdict {
+	CV_VERDICT_NEXT, /* TC_ACT_UNSPEC: the next filter decides */
+	CV_VERDICT_ACCEPT, /* TC_ACT_OK: ends the tc chain */
+	CV_VERDICT_DROP,
+	CV_VERDICT_COUNT
+};
+
+/* What a match leads to. */
+struct cv_rule {
+	char name[CV_NAME_LEN];
+	__u32 id; /* index into CV_MAP_RULE_STATS; kept while the rule lives */
+	__u32 flags; /* CV_ACTION_* */
+	__u32 mark;
+	__u32 mark_mask; /* bits that the action sets */
+	__u32 priority; /* skb->priority, MAJOR << 16 | MINOR */
+	__u8 dscp;
+	__u8 verdict; /* enum cv_verdict */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct cv_rule) == 56, "cv_rule is map ABI");
+
+struct cv_match_list {
+	__u32 first; /* index into cv_rule_set.matches */
+	__u32 count;
+};
+
+#define CV_RULES_NEED_OWNER(dir) (1u << (dir)) /* some match of that direction has an app */
+
+/* A compiled rule set: the one element of the array behind CV_MAP_RULES[0]. */
+struct cv_rule_set {
+	__u32 generation;
+	__u32 flags; /* CV_RULES_NEED_OWNER */
+	__u32 rule_count;
+	__u32 pad;
+	__u64 netns_cookie; /* owners of sockets of another network namespace are not asked */
+	struct cv_match_list lists[CV_DIR_COUNT];
+	struct cv_rule rules[CV_MAX_RULES];
+	struct cv_match matches[CV_MAX_MATCHES];
+};
+_Static_assert(sizeof(struct cv_rule_set) == 48 + 56 * CV_MAX_RULES + 104 * CV_MAX_MATCHES,
+	       "cv_rule_set is map ABI");
+
+/* Per CPU, at cv_rule.id. */
+struct cv_rule_stats {
+	__u64 packets;
+	__u64 bytes; /* from the IP header on */
+};
+_Static_assert(sizeof(struct cv_rule_stats) == 16, "cv_rule_stats is map ABI");
+
+#define CV_DEV_INGRESS (1 << 0)
+#define CV_DEV_EGRESS (1 << 1)
+#define CV_DEV_CLSACT_OURS (1 << 2) /* culvert made the clsact qdisc, and may remove it */
+
+/* Value of CV_MAP_DEVS, by ifindex: the ledger of what is attached. Programs do not read it. */
+struct cv_dev {
+	char name[16]; /* IFNAMSIZ */
+	__u32 flags; /* CV_DEV_* */
+	__u32 prio; /* of the tc filters */
+	__u32 old_prio; /* while they move: where they may stand still; else 0 */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_dev) == 32, "cv_dev is map ABI");
+
+#define CV_APP_EXE (1 << 0)
+#define CV_APP_CGROUP (1 << 1)
+#define CV_APP_UID (1 << 2)
+#define CV_APP_GID (1 << 3)
+#define CV_APP_COMM (1 << 4)
+
+/* One application: all conditions in flags must hold for the task that makes the socket. */
+struct cv_app {
+	char name[CV_NAME_LEN];
+	char comm[CV_COMM_LEN]; /* zero-padded */
+	__u64 exe_inode;
+	__u64 cgroup_id; /* the task's cgroup or one above it */
+	__u32 exe_dev; /* kernel encoding: MAJOR << 20 | MINOR */
+	__u32 cgroup_level; /* depth of that cgroup; the root has 0 */
+	__u32 uid_min;
+	__u32 uid_max;
+	__u32 gid_min;
+	__u32 gid_max;
+	__u32 id; /* never reused in an instance; 0 is CV_APP_NONE */
+	__u32 mark; /* bits for its sockets, inside the mark mask; 0: not routed */
+	__u32 flags; /* CV_APP_* */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_app) == 104, "cv_app is map ABI");
+
+/* The apps of one network namespace, most specific first: the one element of the array behind
+ * CV_MAP_APPS[netns cookie]. */
+struct cv_app_set {
+	__u32 generation; /* an owner record with another one is resolved anew */
+	__u32 count;
+	__u32 mark_mask;
+	__u32 next_id; /* for the next new app */
+	__u32 flags; /* CV_APP_* of all apps together: what has to be known of a task */
+	__u32 pad;
+	struct cv_app apps[CV_MAX_APPS];
+};
+_Static_assert(sizeof(struct cv_app_set) == 24 + 104 * CV_MAX_APPS, "cv_app_set is map ABI");
+
+/* How an owner is known. */
+#define CV_OWNER_SOURCES(X)                                                                        \
+	X(CREATE, "create")                                                                        \
+	X(CONNECT, "connect")                                                                      \
+	X(SEND, "send")                                                                            \
+	X(RECV, "recv")                                                                            \
+	X(LISTEN, "listener")
+
+enum cv_owner_source {
+#define CV_OWNER_SOURCE_ENUM(name, key) CV_OWNER_##name,
+	CV_OWNER_SOURCES(CV_OWNER_SOURCE_ENUM)
+#undef CV_OWNER_SOURCE_ENUM
+		CV_OWNER_SOURCE_COUNT
+};
+
+/* Who owns a socket: value of CV_MAP_OWNERS (socket storage, copied to accepted sockets). */
+struct cv_owner {
+	__u32 app; /* CV_APP_NONE: looked at, no app */
+	__u32 generation; /* of the app set that said so */
+	__u32 tgid; /* process that was last seen using it, in the initial pid namespace */
+	__u32 mark; /* what was put into the socket's mark */
+	__u64 netns_cookie;
+	__u64 exec_id; /* of that process: changes at exec */
+	__u32 uid;
+	__u8 source; /* enum cv_owner_source */
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct cv_owner) == 40, "cv_owner is map ABI");
+
+/*
+ * The name of a route's program, all that the kernel reports back of it:
+ * culvert/ABI/HOOK/TUNNEL/GENERATION. The kernel compares programs of two routes by this name
+ * alone, so it must differ whenever the program does.
+ */
+#define CV_ROUTE_NAME_FORMAT "culvert/%u/%s/%s/%u"
+#define CV_ROUTE_NAME_LEN 96
+
+#endif

@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+/*
+ * The tc entry points, for clsact ingress and egress of Ethernet devices:
+ * parse, decapsulate (ingress), ask for the owner if a rule does, find the rule, act, count.
+ */
+#define CV_USE_TUNNELS
+#define CV_USE_PEERS
+#define CV_USE_RULES
+#define CV_USE_OWNERS
+
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <bpf/bpf_helpers.h>
+
+#include "action.h"
+#include "count.h"
+#include "decap.h"
+#include "match.h"
+#include "owner.h"
+#include "packet.h"
+
+/* The one way out: counts what a rule did and says it in tc's terms. */
+static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_rule *rule)
+{
+	if (!rule)
+		return TC_ACT_UNSPEC;
+	cv_count_rule(rule->id, pkt->bytes);
+	if (rule->verdict == CV_VERDICT_ACCEPT)
+		return TC_ACT_OK;
+	if (rule->verdict == CV_VERDICT_NEXT)
+		return TC_ACT_UNSPEC;
+	cv_count_reason(pkt->tunnel, CV_R_RULE_DROP);
+	return TC_ACT_SHOT;
+}
+
+static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
+				       enum cv_direction dir)
+{
+	const struct cv_rule_set *set = cv_rules_current();
+	const struct cv_rule *rule;
+
+	if (!set)
+		return TC_ACT_UNSPEC;
+	if (set->flags & CV_RULES_NEED_OWNER(dir))
+		pkt->app = dir == CV_DIR_IN ? cv_app_of_receiver(skb, pkt, set->netns_cookie)
+					    : cv_app_of_sender(skb, set->netns_cookie);
+	rule = cv_rule_find(set, pkt, dir);
+	if (rule)
+		cv_rule_apply(skb, pkt, rule);
+	return cv_finish(pkt, rule);
+}
+
+SEC("tc")
+int cv_cls_ingress(struct __sk_buff *skb)
+{
+	struct cv_pkt pkt = {};
+
+	if (!cv_parse_frame(skb, &pkt))
+		return TC_ACT_UNSPEC;
+	if (cv_decap(skb, &pkt) != CV_R_OK)
+		return TC_ACT_SHOT;
+	return cv_classify(skb, &pkt, CV_DIR_IN);
+}
+
+SEC("tc")
+int cv_cls_egress(struct __sk_buff *skb)
+{
+	struct cv_pkt pkt = {};
+
+	if (!cv_parse_frame(skb, &pkt))
+		return TC_ACT_UNSPEC;
+	return cv_classify(skb, &pkt, CV_DIR_OUT);
+}
+
+char _license[] SEC("license") = "Dual BSD/GPL";

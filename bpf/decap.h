@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Takes packets of configured peers out of their tunnel at clsact ingress. What no tunnel claims
+ * goes on to the stack as it came, since another tunnel on this host may own it; what a tunnel
+ * claims and then finds wrong is dropped. Both are counted with a reason.
+ *
+ * Fragments of outer packets go on: the kernel puts them together only after this hook. The sender
+ * avoids them by the MTU of its route.
+ */
+#ifndef CV_DECAP_H
+#define CV_DECAP_H
+
+#include "action.h"
+#include "count.h"
+#include "gre.h"
+#include "packet.h"
+#include "tunnel.h"
+
+#define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
+
+/* linux/bpf.h of Debian 12 does not have them; kernels from 6.3 on do. */
+#define CV_DECAP_L3_IPV4 (1ULL << 7)
+#define CV_DECAP_L3_IPV6 (1ULL << 8)
+
+enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
+
+/* What decapsulation found. */
+struct cv_arrival {
+	__u32 tunnel; /* 0: not claimed by any */
+	__u32 strip; /* bytes from the outer IP header to the inner one */
+	__u8 inner_family;
+	__u8 outer_tos;
+};
+
+static __always_inline __u32 cv_peer_get(const struct cv_peer_key *key)
+{
+	__u32 *tunnel = bpf_map_lookup_elem(&CV_MAP_PEERS, key);
+
+	return tunnel ? *tunnel : 0;
+}
+
+/* Why nobody claimed it: looks for its sender with any key, then for its destination. Returns
+ * CV_R_OK if it has nothing to do with us. *tunnel is the one that it came nearest to. */
+static __always_inline int cv_peer_miss(struct cv_peer_key *key, int near_reason, __u32 *tunnel)
+{
+	key->key = 0;
+	key->has_key = 0;
+	key->kind = CV_PEER_PAIR;
+	*tunnel = cv_peer_get(key);
+	if (*tunnel)
+		return near_reason;
+	__builtin_memset(key->remote, 0, sizeof(key->remote));
+	key->kind = CV_PEER_LOCAL;
+	*tunnel = cv_peer_get(key);
+	return *tunnel ? CV_R_DECAP_PEER : CV_R_OK;
+}
+
+/* Reads the tunnel header: fills the key, and strip and inner family of the arrival. Returns
+ * CV_R_OK or the reason why this is no header of ours. */
+static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct cv_pkt *pkt,
+					   struct cv_peer_key *key, struct cv_arrival *arrival)
+{
+	struct cv_gre *gre;
+
+	arrival->strip = pkt->l4 - pkt->l3;
+	if (pkt->proto == IPPROTO_IPIP || pkt->proto == IPPROTO_IPV6) {
+		key->mode = CV_MODE_IPIP;
+		arrival->inner_family = pkt->proto == IPPROTO_IPIP ? 4 : 6;
+		return CV_R_OK;
+	}
+	key->mode = CV_MODE_GRE;
+	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN);
+	if (!gre)
+		return CV_R_DECAP_HEADER;
+	if (gre->flags & ~bpf_htons(CV_GRE_FLAG_KEY))
+		return CV_R_DECAP_GRE_FLAGS;
+	if (gre->proto != bpf_htons(ETH_P_IP) && gre->proto != bpf_htons(ETH_P_IPV6))
+		return CV_R_DECAP_HEADER;
+	arrival->inner_family = gre->proto == bpf_htons(ETH_P_IP) ? 4 : 6;
+	arrival->strip += CV_GRE_BASE_LEN;
+	if (!gre->flags)
+		return CV_R_OK;
+	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
+	if (!gre)
+		return CV_R_DECAP_HEADER;
+	key->key = gre->key;
+	key->has_key = 1;
+	arrival->strip += CV_GRE_KEY_LEN;
+	return CV_R_OK;
+}
+
+/* Finds the tunnel that claims the packet. Returns CV_R_OK, or the reason why none does. */
+static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *pkt,
+				    struct cv_arrival *arrival)
+{
+	struct cv_peer_key key = { .family = pkt->family, .kind = CV_PEER_EXACT };
+	int reason;
+
+	__builtin_memcpy(key.local, pkt->dst, sizeof(key.local));
+	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
+	if (pkt->is_fragment) {
+		key.mode = pkt->proto == IPPROTO_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
+		reason = CV_R_DECAP_FRAGMENT;
+	} else {
+		reason = cv_read_payload(skb, pkt, &key, arrival);
+	}
+	if (reason == CV_R_OK) {
+		arrival->tunnel = cv_peer_get(&key);
+		if (arrival->tunnel)
+			return CV_R_OK;
+		reason = CV_R_DECAP_KEY;
+	}
+	return cv_peer_miss(&key, reason, &arrival->tunnel);
+}
+
+static __always_inline bool cv_source_allowed(__u32 tunnel_id, const struct cv_tunnel *tunnel,
+					      const struct cv_pkt *inner)
+{
+	struct cv_allowed_key key = {
+		.prefix_bits = CV_ALLOWED_BASE_BITS + (inner->family == 4 ? 32 : 128),
+		.tunnel = tunnel_id,
+		.generation = tunnel->allow_generation,
+		.family = inner->family,
+	};
+
+	if (!(tunnel->flags & CV_TUNNEL_ALLOW))
+		return true;
+	__builtin_memcpy(key.source, inner->src, sizeof(key.source));
+	return bpf_map_lookup_elem(&CV_MAP_ALLOWED, &key);
+}
+
+/* RFC 6040 section 4.2: the ECN field that the inner packet leaves with, or -1 to drop it. */
+static __always_inline int cv_ecn_combine(__u8 inner, __u8 outer)
+{
+	if (outer == CV_ECN_CE)
+		return inner == CV_ECN_NOT ? -1 : CV_ECN_CE;
+	if (inner == CV_ECN_ECT0 && outer == CV_ECN_ECT1)
+		return CV_ECN_ECT1;
+	return inner;
+}
+
+/* True if the inner packet says it is longer than what arrived. A GSO packet may be larger than its
+ * length field. */
+static __always_inline bool cv_inner_is_cut(struct __sk_buff *skb, const struct cv_pkt *inner)
+{
+	__be16 len;
+	__u32 total;
+
+	if (inner->family == 4) {
+		if (bpf_skb_load_bytes(skb, inner->l3 + offsetof(struct iphdr, tot_len), &len,
+				       sizeof(len)))
+			return true;
+		total = bpf_ntohs(len);
+		if (total < inner->l4 - inner->l3 && !CV_CTX(skb, gso_size))
+			return true;
+	} else {
+		if (bpf_skb_load_bytes(skb, inner->l3 + offsetof(struct ipv6hdr, payload_len), &len,
+				       sizeof(len)))
+			return true;
+		total = bpf_ntohs(len) + sizeof(struct ipv6hdr);
+	}
+	return total > inner->bytes;
+}
+
+/* Checks the inner packet, which `inner` describes in place. *ecn: what it leaves with. */
+static __always_inline int cv_check_inner(struct __sk_buff *skb, const struct cv_arrival *arrival,
+					  const struct cv_tunnel *tunnel,
+					  const struct cv_pkt *inner, int *ecn)
+{
+	if (inner->family != arrival->inner_family || cv_inner_is_cut(skb, inner))
+		return CV_R_DECAP_INNER;
+	if (!cv_source_allowed(arrival->tunnel, tunnel, inner))
+		return CV_R_DECAP_SOURCE;
+	*ecn = inner->tos & CV_TOS_ECN;
+	if (tunnel->flags & CV_TUNNEL_ECN)
+		*ecn = cv_ecn_combine(*ecn, arrival->outer_tos & CV_TOS_ECN);
+	return *ecn < 0 ? CV_R_DECAP_ECN : CV_R_OK;
+}
+
+/* Removes the outer headers; the inner IP header comes to stand behind the Ethernet header. */
+static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arrival *arrival,
+				    __u8 outer_family)
+{
+	__be16 ethertype = arrival->inner_family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	/* Without FIXED_GSO the kernel would raise gso_size, and segments would not be those that
+	 * were sent. */
+	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+
+	if (arrival->inner_family != outer_family)
+		flags |= arrival->inner_family == 4 ? CV_DECAP_L3_IPV4 : CV_DECAP_L3_IPV6;
+	if (bpf_skb_adjust_room(skb, -(__s32)arrival->strip, BPF_ADJ_ROOM_MAC, flags))
+		return CV_R_DECAP_FAILED;
+	if (arrival->inner_family != outer_family &&
+	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ethertype,
+				sizeof(ethertype), 0))
+		return CV_R_DECAP_FAILED;
+	bpf_set_hash_invalid(skb);
+	return CV_R_OK;
+}
+
+/* Takes the packet out of the tunnel that claimed it; pkt then is the inner packet. Returns CV_R_OK
+ * or the reason to drop it. */
+static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt,
+				       const struct cv_arrival *arrival)
+{
+	const struct cv_tunnel *tunnel = cv_tunnel_get(arrival->tunnel);
+	__u8 outer_family = pkt->family;
+	int ecn = 0, reason;
+
+	if (!tunnel)
+		return CV_R_NO_TUNNEL;
+	pkt->tunnel = arrival->tunnel;
+	if (!cv_parse_ip(skb, pkt, ETH_HLEN + arrival->strip))
+		return CV_R_DECAP_INNER;
+	reason = cv_check_inner(skb, arrival, tunnel, pkt, &ecn);
+	if (reason != CV_R_OK)
+		return reason;
+	reason = cv_strip(skb, arrival, outer_family);
+	if (reason != CV_R_OK)
+		return reason;
+	pkt->l3 -= arrival->strip;
+	pkt->l4 -= arrival->strip;
+	if (cv_set_tos(skb, pkt, ecn, CV_TOS_ECN))
+		return CV_R_DECAP_FAILED;
+	pkt->tos = (pkt->tos & CV_TOS_DSCP) | ecn;
+	cv_count_rx(arrival->tunnel, pkt->bytes);
+	return CV_R_OK;
+}
+
+static __always_inline bool cv_may_be_tunnelled(struct __sk_buff *skb, const struct cv_pkt *pkt)
+{
+	return (pkt->proto == IPPROTO_GRE || pkt->proto == IPPROTO_IPIP ||
+		pkt->proto == IPPROTO_IPV6) &&
+	       pkt->l3 == ETH_HLEN && CV_CTX(skb, pkt_type) == CV_PACKET_HOST;
+}
+
+/*
+ * Decapsulates if the packet is for one of our tunnels; pkt then is the inner packet and names the
+ * tunnel. Returns CV_R_OK (decapsulated, or not ours: goes on) or the reason to drop the packet.
+ */
+static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	struct cv_arrival arrival = { .outer_tos = pkt->tos };
+	int reason;
+
+	if (!cv_may_be_tunnelled(skb, pkt))
+		return CV_R_OK;
+	reason = cv_claim(skb, pkt, &arrival);
+	if (reason != CV_R_OK) {
+		cv_count_reason(arrival.tunnel, reason);
+		return CV_R_OK;
+	}
+	if (!arrival.tunnel)
+		return CV_R_OK;
+	reason = cv_take_out(skb, pkt, &arrival);
+	if (reason != CV_R_OK)
+		cv_count_reason(arrival.tunnel, reason);
+	return reason;
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The maps that programs use. A program file defines CV_USE_* for the groups it needs before it
+ * includes anything: every map declared in an object is created or reused when it is loaded.
+ *
+ * Maps marked RDONLY_PROG are written by user space alone. CV_MAP_META and CV_MAP_DEVS are for user
+ * space only and stand in no object.
+ */
+#ifndef CV_MAPS_H
+#define CV_MAPS_H
+
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+/* A slot that holds the current array of a generation; the inner map is built by user space. Sizes,
+ * not types: of a struct that is named only here clang 14 writes no more than a declaration. */
+#define CV_SLOT_OF(value_type, entries)                                                            \
+	__uint(pinning, LIBBPF_PIN_BY_NAME);                                                       \
+	__array(                                                                                   \
+		values, struct {                                                                   \
+			__uint(type, BPF_MAP_TYPE_ARRAY);                                          \
+			__uint(max_entries, entries);                                              \
+			__uint(map_flags, BPF_F_RDONLY_PROG);                                      \
+			__uint(key_size, sizeof(__u32));                                           \
+			__uint(value_size, sizeof(value_type));                                    \
+		})
+
+#ifdef CV_USE_TUNNELS
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	CV_SLOT_OF(struct cv_tunnel, CV_MAX_TUNNELS);
+} CV_MAP_TUNNELS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_TUNNELS);
+	__type(key, __u32);
+	__type(value, struct cv_tunnel_stats);
+} CV_MAP_TUNNEL_STATS SEC(".maps");
+#endif
+
+#ifdef CV_USE_PEERS
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__uint(max_entries, CV_MAX_PEERS);
+	__type(key, struct cv_peer_key);
+	__type(value, __u32);
+} CV_MAP_PEERS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
+	__uint(max_entries, CV_MAX_ALLOWED);
+	__type(key, struct cv_allowed_key);
+	__type(value, __u32);
+} CV_MAP_ALLOWED SEC(".maps");
+#endif
+
+#ifdef CV_USE_RULES
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	CV_SLOT_OF(struct cv_rule_set, 1);
+} CV_MAP_RULES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_RULES);
+	__type(key, __u32);
+	__type(value, struct cv_rule_stats);
+} CV_MAP_RULE_STATS SEC(".maps");
+
+/* Memory is taken only for pairs that happen. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CV_MAX_DROPS);
+	__type(key, struct cv_drop_key);
+	__type(value, __u64);
+} CV_MAP_DROPS SEC(".maps");
+#endif
+
+#ifdef CV_USE_OWNERS
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_CLONE);
+	__type(key, __u32);
+	__type(value, struct cv_owner);
+} CV_MAP_OWNERS SEC(".maps");
+#endif
+
+#ifdef CV_USE_APPS
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
+	__uint(max_entries, CV_MAX_INSTANCES);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u64);
+	CV_SLOT_OF(struct cv_app_set, 1);
+} CV_MAP_APPS SEC(".maps");
+
+/* Host-wide: the socket hooks serve every instance. Index: enum cv_reason. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_R_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} CV_MAP_HOST_DROPS SEC(".maps");
+#endif
+
+#endif

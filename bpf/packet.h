@@ -1,0 +1,248 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The packet as rules see it: named, typed fields, read once. Serves tc programs (which start at
+ * the MAC header) and LWT programs (which start at the IP header).
+ */
+#ifndef CV_PACKET_H
+#define CV_PACKET_H
+
+#include <linux/bpf.h>
+#include <linux/if_ether.h>
+#include <linux/in.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <bpf/bpf_endian.h>
+#include <bpf/bpf_helpers.h>
+
+#include "abi.h"
+
+#define CV_IPV4_MF 0x2000
+#define CV_IPV4_DF 0x4000
+#define CV_IPV4_OFFSET 0x1fff
+#define CV_IPV6_OFFSET 0xfff8
+#define CV_IPV6_MF 0x0001
+#define CV_LINEAR_BYTES 128 /* of a packet in pages, pulled so that headers can be read */
+
+struct cv_pkt {
+	__be32 src[4];
+	__be32 dst[4];
+	__u32 l3; /* offset of the IP header */
+	__u32 l4; /* offset of what follows the IP header and its options or extensions */
+	__u32 bytes; /* IP header included */
+	__u32 ifindex;
+	__u32 mark;
+	__u32 app; /* CV_APP_NONE until the owner was asked */
+	__u32 tunnel; /* it was taken out of; 0: none */
+	__u16 sport;
+	__u16 dport;
+	__u8 family; /* 4, 6; 0: not IP, or a header that is wrong */
+	__u8 proto; /* of what follows at l4 */
+	__u8 tos; /* IPv4 TOS, IPv6 traffic class: DSCP and ECN */
+	__u8 ttl;
+	bool has_ports; /* false in later fragments and where a header is cut off */
+	bool is_fragment; /* any fragment, the first included */
+	bool has_df; /* IPv4 "do not fragment"; always true for IPv6 */
+};
+
+/* Reads through a volatile pointer: the compiler must not turn two context reads into one pointer
+ * plus a constant, which the verifier refuses. */
+#define CV_CTX(skb, member) (*(volatile __typeof__((skb)->member) *)&(skb)->member)
+
+/* Points at len bytes at offset, or NULL if the packet has none there that can be read. */
+static __always_inline void *cv_at(struct __sk_buff *skb, __u32 offset, __u32 len)
+{
+	void *data = (void *)(long)CV_CTX(skb, data);
+	void *end = (void *)(long)CV_CTX(skb, data_end);
+
+	if (offset > 0x3fff)
+		return NULL;
+	if (data + offset + len > end)
+		return NULL;
+	return data + offset;
+}
+
+/* Makes the headers readable when they lie in pages. Does nothing to a packet that is linear:
+ * pulling would also copy the headers of every cloned one. */
+static __always_inline void cv_pull(struct __sk_buff *skb, __u32 l3)
+{
+	__u32 want = l3 + CV_LINEAR_BYTES;
+	__u32 linear = CV_CTX(skb, data_end) - CV_CTX(skb, data);
+	__u32 len = CV_CTX(skb, len);
+
+	if (linear < want && linear < len)
+		bpf_skb_pull_data(skb, want < len ? want : len);
+}
+
+static __always_inline bool cv_proto_has_ports(__u8 proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
+}
+
+/* Reads the ports if they can be read. */
+static __always_inline void cv_parse_ports(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	__be16 *ports;
+
+	if (!cv_proto_has_ports(pkt->proto))
+		return;
+	ports = cv_at(skb, pkt->l4, 2 * sizeof(*ports));
+	if (!ports)
+		return;
+	pkt->sport = bpf_ntohs(ports[0]);
+	pkt->dport = bpf_ntohs(ports[1]);
+	pkt->has_ports = true;
+}
+
+/* Fills pkt from the IPv4 header at pkt->l3. Returns false if that is not one. */
+static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	struct iphdr *ip = cv_at(skb, pkt->l3, sizeof(*ip));
+	__u16 fragment;
+
+	if (!ip || ip->version != 4 || ip->ihl < 5)
+		return false;
+	fragment = bpf_ntohs(ip->frag_off);
+	pkt->src[0] = ip->saddr;
+	pkt->dst[0] = ip->daddr;
+	pkt->proto = ip->protocol;
+	pkt->tos = ip->tos;
+	pkt->ttl = ip->ttl;
+	pkt->has_df = fragment & CV_IPV4_DF;
+	pkt->is_fragment = fragment & (CV_IPV4_MF | CV_IPV4_OFFSET);
+	pkt->l4 = pkt->l3 + ip->ihl * 4;
+	pkt->family = 4;
+	if (!(fragment & CV_IPV4_OFFSET))
+		cv_parse_ports(skb, pkt);
+	return true;
+}
+
+struct cv_ipv6_ext {
+	__u8 next;
+	__u8 len; /* in 8-byte units, the first not counted; AH: in 4-byte units, two not counted */
+	__be16 fragment; /* of a fragment header: offset and flags */
+};
+
+/*
+ * Walks at most CV_MAX_EXT_HEADERS extension headers; pkt->proto and pkt->l4 then name what comes
+ * after them. Returns true if that is where a transport header begins (not in a later fragment,
+ * nor behind a longer chain).
+ */
+static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	struct cv_ipv6_ext *ext;
+	__u32 len;
+	int i;
+
+	for (i = 0; i < CV_MAX_EXT_HEADERS; i++) {
+		if (pkt->proto != IPPROTO_HOPOPTS && pkt->proto != IPPROTO_ROUTING &&
+		    pkt->proto != IPPROTO_DSTOPTS && pkt->proto != IPPROTO_FRAGMENT &&
+		    pkt->proto != IPPROTO_AH)
+			return true;
+		ext = cv_at(skb, pkt->l4, 8);
+		if (!ext)
+			return false;
+		len = (ext->len + 1) * 8;
+		if (pkt->proto == IPPROTO_AH)
+			len = (ext->len + 2) * 4;
+		if (pkt->proto == IPPROTO_FRAGMENT) {
+			len = 8;
+			pkt->is_fragment = ext->fragment & bpf_htons(CV_IPV6_OFFSET | CV_IPV6_MF);
+			if (ext->fragment & bpf_htons(CV_IPV6_OFFSET)) {
+				pkt->proto = ext->next;
+				return false;
+			}
+		}
+		pkt->proto = ext->next;
+		pkt->l4 += len;
+	}
+	return false;
+}
+
+/* Fills pkt from the IPv6 header at pkt->l3. Returns false if that is not one. */
+static __always_inline bool cv_parse_ipv6(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	struct ipv6hdr *ip = cv_at(skb, pkt->l3, sizeof(*ip));
+
+	if (!ip || ip->version != 6)
+		return false;
+	__builtin_memcpy(pkt->src, &ip->saddr, sizeof(pkt->src));
+	__builtin_memcpy(pkt->dst, &ip->daddr, sizeof(pkt->dst));
+	pkt->proto = ip->nexthdr;
+	pkt->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
+	pkt->ttl = ip->hop_limit;
+	pkt->has_df = true;
+	pkt->l4 = pkt->l3 + sizeof(*ip);
+	pkt->family = 6;
+	if (cv_skip_ipv6_ext(skb, pkt))
+		cv_parse_ports(skb, pkt);
+	return true;
+}
+
+/*
+ * Fills pkt from the IP header at l3, of the family that the header itself names. All that was in
+ * pkt is forgotten but the tunnel it came from. Returns 1, or 0 if there is no IP header.
+ *
+ * A global function: the verifier checks it once for any packet and any offset, and callers do not
+ * multiply its paths with theirs (inlined twice, the ingress program is beyond the limit).
+ */
+__attribute__((noinline)) int cv_parse_ip(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 l3)
+{
+	__u32 tunnel;
+	__u8 *version;
+
+	if (!pkt)
+		return 0; /* never, but the verifier asks */
+	tunnel = pkt->tunnel;
+	__builtin_memset(pkt, 0, sizeof(*pkt));
+	pkt->tunnel = tunnel;
+	pkt->l3 = l3;
+	pkt->bytes = CV_CTX(skb, len) - l3;
+	pkt->ifindex = CV_CTX(skb, ifindex);
+	pkt->mark = CV_CTX(skb, mark);
+	cv_pull(skb, l3);
+	version = cv_at(skb, l3, 1);
+	if (!version)
+		return 0;
+	if (*version >> 4 == 4)
+		return cv_parse_ipv4(skb, pkt);
+	if (*version >> 4 == 6)
+		return cv_parse_ipv6(skb, pkt);
+	return 0;
+}
+
+/*
+ * Finds the IP header of an Ethernet frame behind at most CV_MAX_VLAN_TAGS tags that are in the
+ * frame itself (the outermost is usually in skb metadata already). Returns false if the frame
+ * carries no IP.
+ */
+static __always_inline bool cv_find_ip(struct __sk_buff *skb, __u32 *l3)
+{
+	__be16 type = CV_CTX(skb, protocol);
+	__be16 *inner;
+	int i;
+
+	*l3 = ETH_HLEN;
+	for (i = 0; i < CV_MAX_VLAN_TAGS; i++) {
+		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+			break;
+		inner = cv_at(skb, *l3 + 2, sizeof(*inner));
+		if (!inner)
+			return false;
+		type = *inner;
+		*l3 += 4;
+	}
+	return type == bpf_htons(ETH_P_IP) || type == bpf_htons(ETH_P_IPV6);
+}
+
+/* Fills pkt from an Ethernet frame. Returns false if it carries no IP. */
+static __always_inline bool cv_parse_frame(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	__u32 l3;
+
+	return cv_find_ip(skb, &l3) && cv_parse_ip(skb, pkt, l3);
+}
+
+#endif

@@ -1,0 +1,414 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Typed values: see args.h. */
+#include "args.h"
+
+#include <arpa/inet.h>
+#include <ctype.h>
+#include <errno.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "own.h"
+#include "report.h"
+
+#define CV_MAX_PORT 65535
+#define CV_MAX_DSCP 63
+
+/* Reads a number at *text and moves *text behind it. Returns false if there is none or it does not
+ * fit 32 bits. */
+static bool take_number(const char **text, int base, uint32_t *out)
+{
+	unsigned long long value;
+	char *end;
+
+	if (!isxdigit((unsigned char)**text) || (base != 16 && !isdigit((unsigned char)**text)))
+		return false;
+	errno = 0;
+	value = strtoull(*text, &end, base);
+	if (errno || value > UINT32_MAX)
+		return false;
+	*out = value;
+	*text = end;
+	return true;
+}
+
+/* Decimal, or hexadecimal with 0x; a leading zero is not octal. */
+static bool take_any_base(const char **text, uint32_t *out)
+{
+	bool is_hex = (*text)[0] == '0' && ((*text)[1] | 0x20) == 'x';
+
+	if (is_hex)
+		*text += 2;
+	return take_number(text, is_hex ? 16 : 10, out);
+}
+
+int cv_arg_number(const char *word, const char *text, uint32_t min, uint32_t max, uint32_t *out,
+		  struct cv_err *err)
+{
+	const char *p = text;
+	uint32_t value;
+
+	if (!take_any_base(&p, &value) || *p || value < min || value > max)
+		return cv_err_input(err, "%s \"%s\": not a number from %u to %u", word, text, min,
+				    max);
+	*out = value;
+	return 0;
+}
+
+int cv_arg_name(const char *word, const char *text, char *out, struct cv_err *err)
+{
+	size_t len = strlen(text);
+	bool is_good = len && len <= CV_NAME_MAX && isalnum((unsigned char)text[0]);
+
+	for (const char *p = text; *p; p++)
+		if (!isalnum((unsigned char)*p) && *p != '-' && *p != '_')
+			is_good = false;
+	if (!is_good)
+		return cv_err_input(err,
+				    "%s \"%s\": not a name (1 to %d letters, digits, '-' or '_', "
+				    "beginning with a letter or digit)",
+				    word, text, CV_NAME_MAX);
+	memcpy(out, text, len + 1);
+	return 0;
+}
+
+int cv_arg_ifname(const char *word, const char *text, char *out, struct cv_err *err)
+{
+	size_t len = strlen(text);
+
+	if (!len || len > CV_IFNAME_MAX || strpbrk(text, "/ \t\n:") || !strcmp(text, ".") ||
+	    !strcmp(text, ".."))
+		return cv_err_input(err,
+				    "%s \"%s\": not a device name (1 to %d characters, no '/', "
+				    "':' or blank)",
+				    word, text, CV_IFNAME_MAX);
+	memcpy(out, text, len + 1);
+	return 0;
+}
+
+int cv_arg_addr(const char *word, const char *text, struct cv_addr *out, struct cv_err *err)
+{
+	struct cv_addr addr = { 0 };
+
+	if (inet_pton(AF_INET, text, addr.bytes) == 1)
+		addr.family = 4;
+	else if (inet_pton(AF_INET6, text, addr.bytes) == 1)
+		addr.family = 6;
+	else
+		return cv_err_input(err, "%s \"%s\": not an IPv4 or IPv6 address", word, text);
+	*out = addr;
+	return 0;
+}
+
+/* Clears what is behind the prefix. Returns true if there was something. */
+static bool clear_host_bits(struct cv_prefix *prefix)
+{
+	unsigned int bytes = prefix->addr.family == 4 ? 4 : 16;
+	bool had = false;
+
+	for (unsigned int i = 0; i < bytes; i++) {
+		unsigned int kept = prefix->bits > i * 8 ? prefix->bits - i * 8 : 0;
+		uint8_t mask = kept >= 8 ? 0xff : 0xff << (8 - kept);
+
+		had |= prefix->addr.bytes[i] & ~mask;
+		prefix->addr.bytes[i] &= mask;
+	}
+	return had;
+}
+
+int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, struct cv_err *err)
+{
+	CV_FREE char *addr = strdup(text);
+	struct cv_prefix prefix = { 0 };
+	char right[CV_PREFIX_TEXT];
+	char *slash;
+	uint32_t bits = 0, max;
+
+	if (!addr)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	if (!strcmp(text, "default")) {
+		*out = prefix;
+		return 0;
+	}
+	slash = strchr(addr, '/');
+	if (slash)
+		*slash++ = '\0';
+	if (cv_arg_addr(word, addr, &prefix.addr, NULL)) {
+		cv_err_input(err, "%s \"%s\": not a prefix", word, text);
+		return cv_err_hint(err, "as 10.9.0.0/16 or 2001:db8::/32");
+	}
+	max = bits = prefix.addr.family == 4 ? 32 : 128;
+	if (slash && cv_arg_number(word, slash, 0, max, &bits, NULL))
+		return cv_err_input(err, "%s \"%s\": not a prefix, IPv%u has a length of 0 to %u",
+				    word, text, prefix.addr.family, max);
+	prefix.bits = bits;
+	if (clear_host_bits(&prefix)) {
+		cv_err_input(err, "%s \"%s\": has host bits set", word, text);
+		return cv_err_hint(err, "the network is %s", cv_prefix_format(&prefix, right));
+	}
+	*out = prefix;
+	return 0;
+}
+
+/* Calls one() with each part of a list with commas. */
+static int each_part(const char *word, const char *text,
+		     int (*one)(const char *word, const char *part, void *out, struct cv_err *err),
+		     void *out, struct cv_err *err)
+{
+	CV_FREE char *copy = strdup(text);
+	char *rest = copy, *part;
+	int rc = 0;
+
+	if (!copy)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	while (!rc && (part = strsep(&rest, ",")))
+		rc = one(word, part, out, err);
+	return rc;
+}
+
+static int add_prefix(const char *word, const char *part, void *out, struct cv_err *err)
+{
+	struct cv_prefixes *prefixes = out;
+	struct cv_prefix prefix = { 0 };
+	struct cv_prefix *grown;
+	int rc = cv_arg_prefix(word, part, &prefix, err);
+
+	if (rc)
+		return rc;
+	if (!prefix.addr.family) {
+		cv_err_input(err, "%s \"%s\": not a prefix", word, part);
+		return cv_err_hint(err, "0.0.0.0/0 is all of IPv4, ::/0 all of IPv6");
+	}
+	grown = reallocarray(prefixes->items, prefixes->count + 1, sizeof(*grown));
+	if (!grown)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	prefixes->items = grown;
+	grown[prefixes->count++] = prefix;
+	return 0;
+}
+
+int cv_arg_prefixes(const char *word, const char *text, struct cv_prefixes *out, struct cv_err *err)
+{
+	return each_part(word, text, add_prefix, out, err);
+}
+
+int cv_arg_range(const char *word, const char *text, uint32_t max, struct cv_range *out,
+		 struct cv_err *err)
+{
+	struct cv_range range = { 0 };
+	const char *p = text;
+	bool is_good = take_number(&p, 10, &range.min);
+
+	range.max = range.min;
+	if (is_good && *p == '-') {
+		p++;
+		is_good = take_number(&p, 10, &range.max);
+	}
+	if (!is_good || *p || range.max > max || range.min > max)
+		return cv_err_input(err, "%s \"%s\": not a number or range from 0 to %u", word,
+				    text, max);
+	if (range.min > range.max) {
+		cv_err_input(err, "%s \"%s\": the range is inverted", word, text);
+		return cv_err_hint(err, "%u-%u", range.max, range.min);
+	}
+	*out = range;
+	return 0;
+}
+
+static int add_port_range(const char *word, const char *part, void *out, struct cv_err *err)
+{
+	struct cv_ranges *ranges = out;
+	struct cv_range range = { 0 };
+	struct cv_range *grown;
+	int rc = cv_arg_range(word, part, CV_MAX_PORT, &range, err);
+
+	if (rc)
+		return rc;
+	grown = reallocarray(ranges->items, ranges->count + 1, sizeof(*grown));
+	if (!grown)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	ranges->items = grown;
+	grown[ranges->count++] = range;
+	return 0;
+}
+
+int cv_arg_port_ranges(const char *word, const char *text, struct cv_ranges *out,
+		       struct cv_err *err)
+{
+	return each_part(word, text, add_port_range, out, err);
+}
+
+int cv_arg_mark(const char *word, const char *text, uint32_t *mark, uint32_t *mask, bool *has_mask,
+		struct cv_err *err)
+{
+	const char *p = text;
+	uint32_t m = UINT32_MAX;
+	uint32_t value = 0;
+	bool is_good = take_any_base(&p, &value);
+	bool is_masked = is_good && *p == '/';
+
+	if (is_masked) {
+		p++;
+		is_good = take_any_base(&p, &m);
+	}
+	if (!is_good || *p) {
+		cv_err_input(err, "%s \"%s\": not a mark", word, text);
+		return cv_err_hint(err, "as 0x10 or 0x10/0xff");
+	}
+	*mark = value;
+	*mask = m;
+	*has_mask = is_masked;
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	uint8_t number;
+} protos[] = {
+	{ "tcp", IPPROTO_TCP },		{ "udp", IPPROTO_UDP },	  { "icmp", IPPROTO_ICMP },
+	{ "icmpv6", IPPROTO_ICMPV6 },	{ "sctp", IPPROTO_SCTP }, { "gre", IPPROTO_GRE },
+	{ "ipip", IPPROTO_IPIP },	{ "ipv6", IPPROTO_IPV6 }, { "esp", IPPROTO_ESP },
+	{ "ah", IPPROTO_AH },		{ "igmp", IPPROTO_IGMP }, { "dccp", IPPROTO_DCCP },
+	{ "udplite", IPPROTO_UDPLITE },
+};
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+int cv_arg_proto(const char *word, const char *text, uint8_t *out, struct cv_err *err)
+{
+	const char *names[CV_COUNT(protos)];
+	const char *nearest;
+	uint32_t number;
+
+	for (size_t i = 0; i < CV_COUNT(protos); i++) {
+		names[i] = protos[i].name;
+		if (!strcmp(text, protos[i].name)) {
+			*out = protos[i].number;
+			return 0;
+		}
+	}
+	if (!cv_arg_number(word, text, 0, UINT8_MAX, &number, NULL)) {
+		*out = number;
+		return 0;
+	}
+	nearest = cv_nearest(text, names, CV_COUNT(names));
+	cv_err_input(err, "%s \"%s\": unknown protocol", word, text);
+	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest)
+		       : cv_err_hint(err, "tcp, udp, icmp, icmpv6, ... or a number from 0 to 255");
+}
+
+static const struct {
+	const char *name;
+	uint8_t value;
+} dscps[] = {
+	{ "cs0", 0 },	{ "cs1", 8 },	{ "cs2", 16 },	{ "cs3", 24 },	{ "cs4", 32 },
+	{ "cs5", 40 },	{ "cs6", 48 },	{ "cs7", 56 },	{ "af11", 10 }, { "af12", 12 },
+	{ "af13", 14 }, { "af21", 18 }, { "af22", 20 }, { "af23", 22 }, { "af31", 26 },
+	{ "af32", 28 }, { "af33", 30 }, { "af41", 34 }, { "af42", 36 }, { "af43", 38 },
+	{ "ef", 46 },	{ "va", 44 },	{ "le", 1 },
+};
+
+int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err *err)
+{
+	uint32_t number;
+
+	for (size_t i = 0; i < CV_COUNT(dscps); i++)
+		if (!strcasecmp(text, dscps[i].name)) {
+			*out = dscps[i].value;
+			return 0;
+		}
+	if (cv_arg_number(word, text, 0, CV_MAX_DSCP, &number, NULL))
+		return cv_err_input(err,
+				    "%s \"%s\": not a DSCP (0 to 63, or cs0 to cs7, af11 to af43, "
+				    "ef, va, le)",
+				    word, text);
+	*out = number;
+	return 0;
+}
+
+int cv_arg_priority(const char *word, const char *text, uint32_t *out, struct cv_err *err)
+{
+	uint32_t major, minor;
+	const char *p = text;
+
+	if (!take_number(&p, 16, &major) || *p++ != ':' || !take_number(&p, 16, &minor) || *p ||
+	    major > UINT16_MAX || minor > UINT16_MAX) {
+		cv_err_input(err, "%s \"%s\": not a class", word, text);
+		return cv_err_hint(
+			err, "MAJOR:MINOR in hexadecimal as tc has it, for instance \"1:30\"");
+	}
+	*out = major << 16 | minor;
+	return 0;
+}
+
+int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *err)
+{
+	static const char *const choices[] = { "false", "true", "off", "on", "no", "yes" };
+	size_t index;
+	int rc = cv_arg_choice(word, text, choices, CV_COUNT(choices), &index, err);
+
+	if (!rc)
+		*out = index & 1;
+	return rc;
+}
+
+int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
+		  size_t *out, struct cv_err *err)
+{
+	const char *nearest = cv_nearest(text, choices, count);
+	char list[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		if (!strcmp(text, choices[i])) {
+			*out = i;
+			return 0;
+		}
+		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
+				 choices[i]);
+	}
+	cv_err_input(err, "%s \"%s\": not one of %s", word, text, list);
+	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest) : -EINVAL;
+}
+
+void cv_put_addr(FILE *out, const struct cv_addr *addr)
+{
+	char text[CV_PREFIX_TEXT];
+
+	fputs(cv_addr_format(addr, text), out);
+}
+
+void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes)
+{
+	char text[CV_PREFIX_TEXT];
+
+	for (size_t i = 0; i < prefixes->count; i++)
+		fprintf(out, "%s%s", i ? "," : "", cv_prefix_format(&prefixes->items[i], text));
+}
+
+void cv_put_range(FILE *out, const struct cv_range *range)
+{
+	fprintf(out, "%u", range->min);
+	if (range->max != range->min)
+		fprintf(out, "-%u", range->max);
+}
+
+void cv_put_ranges(FILE *out, const struct cv_ranges *ranges)
+{
+	for (size_t i = 0; i < ranges->count; i++) {
+		if (i)
+			fputc(',', out);
+		cv_put_range(out, &ranges->items[i]);
+	}
+}
+
+void cv_put_proto(FILE *out, uint8_t proto)
+{
+	for (size_t i = 0; i < CV_COUNT(protos); i++)
+		if (protos[i].number == proto) {
+			fputs(protos[i].name, out);
+			return;
+		}
+	fprintf(out, "%u", proto);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Typed values: one parser and one formatter for each kind of value, whether it was a word of the
+ * command line or a value of the state file. A parser's message quotes the input and says what
+ * would be right; `word` is what the value belongs to ("mtu").
+ */
+#ifndef CV_ARGS_H
+#define CV_ARGS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "culvert.h"
+
+/* Decimal or 0x hexadecimal, whole text, min..max. */
+int cv_arg_number(const char *word, const char *text, uint32_t min, uint32_t max, uint32_t *out,
+		  struct cv_err *err);
+/* Name of an object into out[CV_NAME_MAX + 1]. */
+int cv_arg_name(const char *word, const char *text, char *out, struct cv_err *err);
+/* Name of a network device into out[CV_IFNAME_MAX + 1]. */
+int cv_arg_ifname(const char *word, const char *text, char *out, struct cv_err *err);
+int cv_arg_addr(const char *word, const char *text, struct cv_addr *out, struct cv_err *err);
+/* ADDR, ADDR/BITS, or "default"; host bits are refused. */
+int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, struct cv_err *err);
+/* Lists with commas; *out owns its items and must be empty before. */
+int cv_arg_prefixes(const char *word, const char *text, struct cv_prefixes *out,
+		    struct cv_err *err);
+int cv_arg_port_ranges(const char *word, const char *text, struct cv_ranges *out,
+		       struct cv_err *err);
+/* N or N-M. */
+int cv_arg_range(const char *word, const char *text, uint32_t max, struct cv_range *out,
+		 struct cv_err *err);
+/* V or V/M. *has_mask says whether a mask was given. */
+int cv_arg_mark(const char *word, const char *text, uint32_t *mark, uint32_t *mask, bool *has_mask,
+		struct cv_err *err);
+/* A name (tcp, udp, icmp, ...) or a number. */
+int cv_arg_proto(const char *word, const char *text, uint8_t *out, struct cv_err *err);
+/* 0..63, or a name of RFC 2474, 2597, 3246, 5865, 8622 (cs1, af21, ef, va, le). */
+int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err *err);
+/* MAJOR:MINOR, hexadecimal as tc has it. */
+int cv_arg_priority(const char *word, const char *text, uint32_t *out, struct cv_err *err);
+int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *err);
+/* The index of text among count words. */
+int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
+		  size_t *out, struct cv_err *err);
+
+void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes);
+void cv_put_ranges(FILE *out, const struct cv_ranges *ranges);
+void cv_put_range(FILE *out, const struct cv_range *range);
+void cv_put_addr(FILE *out, const struct cv_addr *addr);
+void cv_put_proto(FILE *out, uint8_t proto);
+
+#endif

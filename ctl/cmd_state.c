@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The verbs on a whole state: check, apply, save, status, down, version, help. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "command.h"
+#include "config.h"
+#include "out.h"
+#include "own.h"
+#include "yaml.h"
+
+static int no_words(const char *verb, int argc, char **argv, struct cv_err *err)
+{
+	return argc ? cv_err_input(err, "%s: unknown word \"%s\"", verb, argv[0]) : 0;
+}
+
+static int one_file(const char *verb, int argc, struct cv_err *err)
+{
+	if (argc == 1)
+		return 0;
+	cv_err_input(err, argc ? "%s: more than one file" : "%s: which file?", verb);
+	return cv_err_hint(err, "culvert %s FILE, - for standard input", verb);
+}
+
+/* The text of a state file lives as long as the command: places and errors point into it. */
+static char *file_text;
+
+static void free_file_text(void)
+{
+	free(file_text);
+}
+
+static int read_state(struct cv_session *session, const char *file, struct cv_state *state,
+		      struct cv_err *err)
+{
+	size_t len;
+	int rc = cv_yaml_read(file, &file_text, &len, err);
+
+	if (rc)
+		return rc;
+	atexit(free_file_text);
+	cv_state_init(state);
+	rc = cv_config_parse(state, file, file_text, len, session->report);
+	if (rc)
+		cv_state_fini(state);
+	return rc;
+}
+
+static int run_check(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	struct cv_state state;
+	int rc = one_file("check", argc, err);
+
+	if (!rc)
+		rc = read_state(session, argv[0], &state, err);
+	if (!rc)
+		cv_state_fini(&state);
+	return rc;
+}
+
+static int run_apply(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	struct cv_state state;
+	int rc = one_file("apply", argc, err);
+
+	if (!rc)
+		rc = read_state(session, argv[0], &state, err);
+	if (rc)
+		return rc;
+	rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	if (rc) {
+		cv_state_fini(&state);
+		return rc;
+	}
+	cv_session_want(session, &state);
+	return 0;
+}
+
+static int run_save(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("save", argc, argv, err);
+
+	if (!rc)
+		rc = cv_session_commit(session, err);
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_READ, err);
+	if (!rc)
+		cv_config_write(&session->applied, session->out);
+	return rc;
+}
+
+static int run_down(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	struct cv_state nothing;
+	int rc = no_words("down", argc, argv, err);
+
+	/* The applied state is not read: it may be what is broken. */
+	if (!rc)
+		rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+	if (!rc)
+		rc = cv_instance_down(session->inst, err);
+	cv_state_init(&nothing);
+	if (!rc) {
+		cv_session_want(session, &nothing);
+		session->is_changed = false;
+	}
+	return rc;
+}
+
+/* ---- status ---- */
+
+static void status_json(const struct cv_session *session, const struct cv_status *status)
+{
+	const struct cv_state *state = &session->applied;
+	char mask[16];
+	struct cv_json json;
+
+	cv_json_init(&json, session->out);
+	cv_json_open_object(&json, NULL);
+	cv_json_string(&json, "instance", status->instance);
+	cv_json_number(&json, "abi", status->abi);
+	cv_json_number(&json, "generation", status->generation);
+	cv_json_number(&json, "devices", state->dev_count);
+	cv_json_number(&json, "apps", state->app_count);
+	cv_json_number(&json, "tunnels", state->tunnel_count);
+	cv_json_number(&json, "routes", state->route_count);
+	cv_json_number(&json, "rules", state->rule_count);
+	snprintf(mask, sizeof(mask), "0x%x", status->mark_mask);
+	cv_json_string(&json, "mark_mask", mask);
+	cv_json_open_object(&json, "drops");
+	for (size_t i = 0; i < status->drops.count; i++)
+		cv_json_number(&json, status->drops.items[i].reason,
+			       status->drops.items[i].packets);
+	cv_json_close(&json);
+	cv_json_open_array(&json, "foreign");
+	for (size_t i = 0; i < status->foreign_count; i++) {
+		const struct cv_foreign_info *info = &status->foreign[i];
+
+		cv_json_open_object(&json, NULL);
+		cv_json_string(&json, "dev", info->dev);
+		cv_json_string(&json, "dir", info->ingress ? "in" : "out");
+		cv_json_number(&json, "prio", info->prio);
+		cv_json_string(&json, "kind", info->kind);
+		cv_json_string(&json, "name", info->name);
+		cv_json_close(&json);
+	}
+	cv_json_close(&json);
+	cv_json_open_array(&json, "problems");
+	for (size_t i = 0; i < status->problem_count; i++)
+		cv_json_string(&json, NULL, status->problems[i]);
+	cv_json_close(&json);
+	cv_json_close(&json);
+	cv_json_end(&json);
+}
+
+static void status_text(const struct cv_session *session, const struct cv_status *status)
+{
+	const struct cv_state *state = &session->applied;
+	FILE *out = session->out;
+
+	fprintf(out, "instance %s, generation %u, map ABI %u, mark mask 0x%x\n", status->instance,
+		status->generation, status->abi, status->mark_mask);
+	fprintf(out, "%zu devices, %zu apps, %zu tunnels, %zu routes, %zu rules\n",
+		state->dev_count, state->app_count, state->tunnel_count, state->route_count,
+		state->rule_count);
+	for (size_t i = 0; i < status->drops.count; i++)
+		fprintf(out, "counted: %llu %s: %s\n",
+			(unsigned long long)status->drops.items[i].packets,
+			status->drops.items[i].reason, status->drops.items[i].text);
+	for (size_t i = 0; i < status->foreign_count; i++)
+		fprintf(out, "foreign: dev %s %s prio %u %s %s\n", status->foreign[i].dev,
+			status->foreign[i].ingress ? "ingress" : "egress", status->foreign[i].prio,
+			status->foreign[i].kind, status->foreign[i].name);
+	for (size_t i = 0; i < status->problem_count; i++)
+		fprintf(out, "problem: %s\n", status->problems[i]);
+}
+
+static int run_status(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	struct cv_status status;
+	int rc = no_words("status", argc, argv, err);
+
+	if (!rc)
+		rc = cv_session_commit(session, err);
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_READ, err);
+	if (!rc)
+		rc = cv_status_get(session->inst, &session->applied, &status, err);
+	if (rc)
+		return rc;
+	if (session->is_json)
+		status_json(session, &status);
+	else
+		status_text(session, &status);
+	cv_status_fini(&status);
+	return 0;
+}
+
+static int run_version(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("version", argc, argv, err);
+	struct cv_json json;
+
+	if (rc)
+		return rc;
+	if (!session->is_json) {
+		fputs("culvert " CV_VERSION "\n", session->out);
+		return 0;
+	}
+	cv_json_init(&json, session->out);
+	cv_json_open_object(&json, NULL);
+	cv_json_string(&json, "version", CV_VERSION);
+	cv_json_close(&json);
+	cv_json_end(&json);
+	return 0;
+}
+
+static int run_help(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	if (argc)
+		return cv_command_run(session, 2, (char *[]){ argv[0], (char *)"help", NULL }, err);
+	cv_usage(session->out);
+	return 0;
+}
+
+const struct cv_verb cv_state_verbs[] = {
+	{ "check", "FILE", "checks a state file; needs no privilege, looks at nothing else",
+	  run_check },
+	{ "apply", "FILE", "makes the running state what the file says, or changes nothing",
+	  run_apply },
+	{ "save", "", "prints the running state as a state file", run_save },
+	{ "status", "", "what is running, who stands beside it, and what is wrong", run_status },
+	{ "down", "", "takes everything away", run_down },
+	{ "version", "", "prints the version", run_version },
+	{ "help", "[OBJECT]", "prints this", run_help },
+};
+const size_t cv_state_verb_count = sizeof(cv_state_verbs) / sizeof(*cv_state_verbs);

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Dispatch of one line of words: see command.h. */
+#include "command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "own.h"
+
+/* ---- objects ---- */
+
+static const struct cv_noun *find_noun(const char *name)
+{
+	for (size_t i = 0; i < cv_noun_count; i++)
+		if (!strcmp(cv_nouns[i]->name, name))
+			return cv_nouns[i];
+	return NULL;
+}
+
+/* A conf that is released with everything it owns, unless the state took it. */
+struct owned_conf {
+	const struct cv_noun *noun;
+	void *conf;
+};
+
+static void free_conf(struct owned_conf *owned)
+{
+	if (owned->conf)
+		owned->noun->fini(owned->conf);
+	free(owned->conf);
+}
+
+static int parse_conf(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		      struct owned_conf *out, struct cv_err *err)
+{
+	int rc;
+
+	if (argc < 1) {
+		cv_err_input(err, "%s: which one?", noun->name);
+		cv_err_hint(err, "give %s; 'culvert %s help' lists the words", noun->key,
+			    noun->name);
+		return -EINVAL;
+	}
+	out->noun = noun;
+	out->conf = calloc(1, noun->conf_size);
+	if (!out->conf)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", noun->name);
+	noun->init(out->conf);
+	*cv_conf_place(noun, out->conf) = session->place;
+	rc = noun->set_key(out->conf, argv[0], err);
+	if (rc)
+		return rc;
+	rc = cv_words_from_args(noun, out->conf, argc - 1, argv + 1, err);
+	if (rc)
+		cv_err_prefix(err, "%s %s", noun->name, argv[0]);
+	return rc;
+}
+
+static int add_conf(struct cv_session *session, struct owned_conf *owned, struct cv_err *err)
+{
+	int rc = owned->noun->add(&session->wanted, owned->conf, err);
+
+	/* The state took what the conf owns, or released it. */
+	free(CV_TAKE_PTR(owned->conf));
+	session->is_changed = true;
+	return rc;
+}
+
+static int run_add(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		   struct cv_err *err)
+{
+	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	int rc = parse_conf(session, noun, argc, argv, &owned, err);
+
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	if (rc)
+		return rc;
+	err->code = 0;
+	if (noun->find(&session->wanted, owned.conf, err)) {
+		cv_err_set(err, -EEXIST, "%s %s: exists", noun->name, argv[0]);
+		return noun->has_replace
+			       ? cv_err_hint(err, "use '%s replace' or delete it", noun->name)
+			       : cv_err_hint(err, "delete it first");
+	}
+	return err->code ? err->code : add_conf(session, &owned, err);
+}
+
+static int run_replace(struct cv_session *session, const struct cv_noun *noun, int argc,
+		       char **argv, struct cv_err *err)
+{
+	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	void *old;
+	int rc = parse_conf(session, noun, argc, argv, &owned, err);
+
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	if (rc)
+		return rc;
+	err->code = 0;
+	old = noun->find(&session->wanted, owned.conf, err);
+	if (err->code)
+		return err->code;
+	if (!old)
+		return add_conf(session, &owned, err);
+	/* In its place, so that the order of adding stays. */
+	noun->fini(old);
+	memcpy(old, owned.conf, noun->conf_size);
+	free(CV_TAKE_PTR(owned.conf));
+	session->is_changed = true;
+	return 0;
+}
+
+static int run_del(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		   struct cv_err *err)
+{
+	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	char user[128];
+	void *found;
+	int rc = parse_conf(session, noun, argc, argv, &owned, err);
+
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	if (rc)
+		return rc;
+	err->code = 0;
+	found = noun->find(&session->wanted, owned.conf, err);
+	if (err->code)
+		return err->code;
+	if (!found) {
+		cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, argv[0]);
+		return cv_err_hint(err, "'culvert %s' shows those that are", noun->name);
+	}
+	if (noun->find_user && noun->find_user(&session->wanted, found, user, sizeof(user))) {
+		cv_err_set(err, -EBUSY, "%s %s: in use by %s", noun->name, argv[0], user);
+		return cv_err_hint(err, "delete that first");
+	}
+	noun->del(&session->wanted, found);
+	session->is_changed = true;
+	return 0;
+}
+
+static int run_show(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		    struct cv_err *err)
+{
+	int rc;
+
+	if (argc) {
+		cv_err_input(err, "%s show: unknown word \"%s\"", noun->name, argv[0]);
+		return cv_err_hint(err, "it shows all of them");
+	}
+	rc = cv_session_commit(session, err);
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_READ, err);
+	return rc ? rc : noun->show(session, err);
+}
+
+static int run_help(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		    struct cv_err *err)
+{
+	(void)argc;
+	(void)argv;
+	(void)err;
+	cv_noun_help(noun, session->out);
+	return 0;
+}
+
+static const struct {
+	const char *name;
+	bool needs_replace;
+	int (*run)(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		   struct cv_err *err);
+} object_verbs[] = {
+	{ "show", false, run_show }, { "add", false, run_add },	  { "replace", true, run_replace },
+	{ "del", false, run_del },   { "help", false, run_help },
+};
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static int unknown(const char *what, const char *word, const char *const *known, size_t count,
+		   struct cv_err *err)
+{
+	const char *nearest = cv_nearest(word, known, count);
+
+	cv_err_input(err, "unknown %s \"%s\"", what, word);
+	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest)
+		       : cv_err_hint(err, "'culvert help' shows what there is");
+}
+
+static int run_object(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		      struct cv_err *err)
+{
+	const char *names[CV_COUNT(object_verbs)];
+	const char *verb = argc ? argv[0] : "show";
+
+	for (size_t i = 0; i < CV_COUNT(object_verbs); i++) {
+		names[i] = object_verbs[i].name;
+		if (!strcmp(verb, object_verbs[i].name) &&
+		    (!object_verbs[i].needs_replace || noun->has_replace))
+			return object_verbs[i].run(session, noun, argc ? argc - 1 : 0,
+						   argv + (argc ? 1 : 0), err);
+	}
+	unknown("verb", verb, names, CV_COUNT(names), err);
+	return cv_err_prefix(err, "%s", noun->name);
+}
+
+/* ---- everything ---- */
+
+int cv_command_run(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	const char *known[32];
+	size_t count = 0;
+	const struct cv_noun *noun = find_noun(argv[0]);
+
+	if (noun)
+		return run_object(session, noun, argc - 1, argv + 1, err);
+	for (size_t i = 0; i < cv_state_verb_count; i++) {
+		known[count++] = cv_state_verbs[i].name;
+		if (!strcmp(argv[0], cv_state_verbs[i].name))
+			return cv_state_verbs[i].run(session, argc - 1, argv + 1, err);
+	}
+	for (size_t i = 0; i < cv_noun_count; i++)
+		known[count++] = cv_nouns[i]->name;
+	return unknown("object", argv[0], known, count, err);
+}
+
+void cv_usage(FILE *out)
+{
+	fputs("culvert: sends applications' traffic through tunnels, marks it, and shows that it "
+	      "happens\n\n"
+	      "  culvert [OPTIONS] OBJECT [VERB] [WORDS ...]     show is the default verb\n"
+	      "  culvert [OPTIONS] VERB [FILE]\n"
+	      "  culvert [OPTIONS] -batch FILE                   one command a line, all or nothing\n\n"
+	      "objects\n",
+	      out);
+	for (size_t i = 0; i < cv_noun_count; i++)
+		fprintf(out, "  %-10s %s\n", cv_nouns[i]->name, cv_nouns[i]->help);
+	fputs("\nverbs on the whole state\n", out);
+	for (size_t i = 0; i < cv_state_verb_count; i++) {
+		char left[32];
+
+		snprintf(left, sizeof(left), "%s %s", cv_state_verbs[i].name,
+			 cv_state_verbs[i].words);
+		fprintf(out, "  %-14s %s\n", left, cv_state_verbs[i].help);
+	}
+	fputs("\noptions, before the object or verb\n"
+	      "  -n NETNS       in this network namespace: a name, or a path as /proc/PID/ns/net\n"
+	      "  -j             JSON\n"
+	      "  -s             more statistics\n"
+	      "  -q, -v         say less, say more\n"
+	      "  --bpffs DIR    where programs and maps are pinned (" CV_DEFAULT_BPFFS ")\n"
+	      "  --state DIR    where the applied state is kept (" CV_DEFAULT_STATE_DIR ")\n"
+	      "  --cgroup DIR   where the socket hooks are attached (root of the cgroup2 mount)\n\n"
+	      "'culvert OBJECT help' lists an object's words\n",
+	      out);
+}

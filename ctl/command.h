@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Commands: one line of words, from the shell or from a batch. */
+#ifndef CV_COMMAND_H
+#define CV_COMMAND_H
+
+#include "session.h"
+#include "words.h"
+
+/* Runs "OBJECT VERB WORDS" or "VERB-ON-STATE WORDS". Changes are collected in the session. */
+int cv_command_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+
+/* Runs every line of a file ("-": stdin) as a command; all changes together are one transaction. */
+int cv_batch_run(struct cv_session *session, const char *file, struct cv_err *err);
+
+/* The verbs on a state (cmd_state.c). */
+struct cv_verb {
+	const char *name;
+	const char *words;
+	const char *help;
+	int (*run)(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+};
+extern const struct cv_verb cv_state_verbs[];
+extern const size_t cv_state_verb_count;
+
+void cv_usage(FILE *out);
+
+#endif

@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The state file: see config.h. */
+#include "config.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "own.h"
+#include "words.h"
+#include "yaml.h"
+
+#define CV_OPTIONS "options"
+#define CV_MARK_MASK "mark-mask"
+
+/* A parse at work. */
+struct parse {
+	struct cv_state *state;
+	struct cv_report *report;
+	bool has_places;
+};
+
+static void fault_at(struct parse *parse, const struct cv_yaml_node *node, const char *hint,
+		     const char *text)
+{
+	struct cv_err err;
+
+	cv_err_input(&err, "%s", text);
+	if (hint)
+		cv_err_hint(&err, "%s", hint);
+	cv_err_at(&err, &node->place);
+	cv_report_error(parse->report, &err);
+}
+
+static bool is_nothing(const struct cv_yaml_node *node)
+{
+	return node->kind == CV_YAML_SCALAR && !*node->text && !node->is_quoted;
+}
+
+/* ---- one object ---- */
+
+static void parse_object(struct parse *parse, const struct cv_noun *noun,
+			 const struct cv_yaml_node *key, const struct cv_yaml_node *body)
+{
+	CV_FREE void *conf = calloc(1, noun->conf_size);
+	struct cv_err err = { 0 };
+
+	if (!conf) {
+		fault_at(parse, key, NULL, "out of memory");
+		return;
+	}
+	noun->init(conf);
+	if (parse->has_places)
+		*cv_conf_place(noun, conf) = key->place;
+	if (noun->set_key(conf, key->text, &err)) {
+		cv_err_at(&err, &key->place);
+		cv_report_error(parse->report, &err);
+		noun->fini(conf);
+		return;
+	}
+	if (cv_words_from_yaml(noun, conf, body, parse->report)) {
+		/* It stays in the state, so that what refers to it is not reported as well. */
+	}
+	if (noun->add(parse->state, conf, &err))
+		cv_report_error(parse->report, &err);
+}
+
+/* ---- sections ---- */
+
+static void parse_named(struct parse *parse, const struct cv_noun *noun,
+			const struct cv_yaml_node *section)
+{
+	if (section->kind != CV_YAML_MAPPING) {
+		fault_at(parse, section, "as NAME: {key: value, ...}", "not a mapping of names");
+		return;
+	}
+	for (size_t i = 0; i < section->count; i += 2)
+		parse_object(parse, noun, section->items[i], section->items[i + 1]);
+}
+
+static const struct cv_yaml_node *find_key(const struct cv_yaml_node *mapping, const char *key)
+{
+	for (size_t i = 0; i < mapping->count; i += 2)
+		if (!strcmp(mapping->items[i]->text, key))
+			return mapping->items[i + 1];
+	return NULL;
+}
+
+static void parse_list(struct parse *parse, const struct cv_noun *noun,
+		       const struct cv_yaml_node *section)
+{
+	if (section->kind != CV_YAML_SEQUENCE) {
+		fault_at(parse, section, "as - {to: PREFIX, tunnel: NAME}", "not a list");
+		return;
+	}
+	for (size_t i = 0; i < section->count; i++) {
+		const struct cv_yaml_node *item = section->items[i];
+		const struct cv_yaml_node *key =
+			item->kind == CV_YAML_MAPPING ? find_key(item, noun->list_key) : NULL;
+
+		if (item->kind != CV_YAML_MAPPING)
+			fault_at(parse, item, "as - {to: PREFIX, tunnel: NAME}", "not a mapping");
+		else if (!key)
+			fault_at(parse, item, "give to: PREFIX", "no \"to\"");
+		else if (key->kind != CV_YAML_SCALAR || !*key->text)
+			fault_at(parse, key,
+				 "a prefix; an IPv6 address in { } or [ ] must be quoted",
+				 "to: not a single value");
+		else
+			parse_object(parse, noun, key, item);
+	}
+}
+
+static void parse_options(struct parse *parse, const struct cv_yaml_node *section)
+{
+	if (section->kind != CV_YAML_MAPPING) {
+		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
+		return;
+	}
+	for (size_t i = 0; i < section->count; i += 2) {
+		const struct cv_yaml_node *key = section->items[i], *value = section->items[i + 1];
+		struct cv_err err;
+
+		if (strcmp(key->text, CV_MARK_MASK)) {
+			fault_at(parse, key, "options has " CV_MARK_MASK, "unknown key");
+		} else if (value->kind != CV_YAML_SCALAR) {
+			fault_at(parse, value, NULL, CV_MARK_MASK ": not a single value");
+		} else if (cv_arg_number(CV_MARK_MASK, value->text, 1, UINT32_MAX,
+					 &parse->state->mark_mask, &err)) {
+			cv_err_at(&err, &value->place);
+			cv_report_error(parse->report, &err);
+		}
+	}
+}
+
+static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
+{
+	const char *names[16] = { CV_OPTIONS };
+	const char *nearest;
+	struct cv_err err;
+	size_t count = 1;
+
+	for (size_t i = 0; i < cv_noun_count; i++)
+		names[count++] = cv_nouns[i]->section;
+	nearest = cv_nearest(key->text, names, count);
+	cv_err_input(&err, "unknown key \"%s\"", key->text);
+	if (nearest)
+		cv_err_hint(&err, "did you mean \"%s\"?", nearest);
+	else
+		cv_err_hint(&err, "devices, apps, tunnels, routes, rules or options");
+	cv_err_at(&err, &key->place);
+	cv_report_error(parse->report, &err);
+}
+
+static void parse_section(struct parse *parse, const struct cv_yaml_node *key,
+			  const struct cv_yaml_node *section)
+{
+	if (!strcmp(key->text, CV_OPTIONS)) {
+		parse_options(parse, section);
+		return;
+	}
+	for (size_t i = 0; i < cv_noun_count; i++) {
+		const struct cv_noun *noun = cv_nouns[i];
+
+		if (strcmp(key->text, noun->section))
+			continue;
+		if (is_nothing(section))
+			return;
+		if (noun->list_key)
+			parse_list(parse, noun, section);
+		else
+			parse_named(parse, noun, section);
+		return;
+	}
+	unknown_section(parse, key);
+}
+
+static void report_fault(const struct cv_err *err, void *arg)
+{
+	cv_report_error(arg, err);
+}
+
+int cv_config_check(const struct cv_state *state, struct cv_report *report)
+{
+	return cv_state_check(state, report_fault, report) ? -EINVAL : 0;
+}
+
+static void free_tree(struct cv_yaml_node **node)
+{
+	cv_yaml_free(node);
+}
+
+int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
+		    struct cv_report *report)
+{
+	CV_CLEANUP(free_tree) struct cv_yaml_node *root = NULL;
+	struct parse parse = { .state = state, .report = report, .has_places = file };
+	size_t before = cv_report_errors(report);
+	const char *name = file ? file : "applied state";
+
+	cv_report_source(report, name, text, len);
+	if (cv_yaml_parse(&root, name, text, len, report) && !root)
+		return -EINVAL;
+	if (root && root->kind != CV_YAML_MAPPING && !is_nothing(root))
+		fault_at(&parse, root,
+			 "devices:, apps:, tunnels:, routes:, rules:", "not a mapping");
+	else if (root && root->kind == CV_YAML_MAPPING)
+		for (size_t i = 0; i < root->count; i += 2)
+			parse_section(&parse, root->items[i], root->items[i + 1]);
+	cv_config_check(state, report);
+	return cv_report_errors(report) > before ? -EINVAL : 0;
+}
+
+/* ---- out ---- */
+
+static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
+{
+	CV_FREE char *key = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	if (noun->list_key) {
+		fputs("  - ", out);
+	} else {
+		stream = open_memstream(&key, &size);
+		if (!stream)
+			return;
+		noun->put_key(conf, stream);
+		if (cv_finish_file(&stream))
+			return;
+		fputs("  ", out);
+		cv_yaml_put_scalar(out, key);
+		fputs(": ", out);
+	}
+	cv_words_to_yaml(noun, conf, out);
+	fputc('\n', out);
+}
+
+void cv_config_write(const struct cv_state *state, FILE *out)
+{
+	if (state->mark_mask != CV_DEFAULT_MARK_MASK)
+		fprintf(out, CV_OPTIONS ": {" CV_MARK_MASK ": 0x%x}\n", state->mark_mask);
+	for (size_t i = 0; i < cv_noun_count; i++) {
+		const struct cv_noun *noun = cv_nouns[i];
+
+		if (noun->count(state))
+			fprintf(out, "%s:\n", noun->section);
+		for (size_t j = 0; j < noun->count(state); j++)
+			put_object(noun, noun->at(state, j), out);
+	}
+}
+
+char *cv_config_text(const struct cv_state *state)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	cv_config_write(state, stream);
+	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
+}

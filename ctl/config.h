@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The state file: YAML <-> struct cv_state. Which keys there are is in the nouns' tables of words. */
+#ifndef CV_CONFIG_H
+#define CV_CONFIG_H
+
+#include "culvert.h"
+#include "report.h"
+
+/*
+ * Adds what text says to state (which was initialised). file names it in places and must outlive
+ * the state; NULL: the objects get no places. Reports every fault of the file in one run, those of
+ * cv_state_check() included. Returns -EINVAL if there was one.
+ */
+int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
+		    struct cv_report *report);
+
+/* Writes a state file that reads back as the same state. */
+void cv_config_write(const struct cv_state *state, FILE *out);
+/* The same as text; caller frees; NULL without memory. */
+char *cv_config_text(const struct cv_state *state);
+
+/* Reports every fault of a state. Returns -EINVAL if there was one. */
+int cv_config_check(const struct cv_state *state, struct cv_report *report);
+
+#endif

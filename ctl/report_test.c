@@ -1,0 +1,314 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unit tests of report.c: whole outputs in text and JSON, the cut after CV_REPORT_MAX errors, exit
+ * statuses, and the nearest word.
+ */
+#include "report.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdint.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "own.h"
+
+struct fixture {
+	FILE *stream;
+	char *text;
+	size_t len;
+	struct cv_report *report;
+};
+
+static void open_fixture(struct fixture *fixture, bool is_json)
+{
+	*fixture = (struct fixture){ 0 };
+	fixture->stream = open_memstream(&fixture->text, &fixture->len);
+	assert_non_null(fixture->stream);
+	assert_int_equal(cv_report_new(&fixture->report, fixture->stream, is_json), 0);
+}
+
+static void close_fixture(struct fixture *fixture)
+{
+	cv_report_free(&fixture->report);
+	if (fixture->stream)
+		fclose(fixture->stream);
+	free(fixture->text);
+}
+
+/* Frees the report first, as the end of a run does. */
+static void assert_printed(struct fixture *fixture, const char *expected)
+{
+	cv_report_free(&fixture->report);
+	fflush(fixture->stream);
+	assert_string_equal(fixture->text, expected);
+}
+
+#define FIXTURE(name, is_json)                                                                     \
+	struct fixture name CV_CLEANUP(close_fixture);                                             \
+	open_fixture(&name, is_json)
+
+static void report_input(struct cv_report *report, int line, int column, const char *hint)
+{
+	struct cv_place place = { .file = "f.yaml", .line = line, .column = column };
+	struct cv_err err;
+
+	cv_err_input(&err, "bad word");
+	cv_err_at(&err, &place);
+	if (hint)
+		cv_err_hint(&err, "%s", hint);
+	cv_report_error(report, &err);
+}
+
+static void report_exists(struct cv_report *report)
+{
+	struct cv_err err;
+
+	cv_err_set(&err, -EEXIST, "tunnel blue: route 10.9.0.0/24 exists on dev eth0");
+	cv_err_hint(&err, "use 'tunnel replace' or delete it");
+	cv_report_error(report, &err);
+}
+
+static void error_without_a_place_is_one_line(void **state)
+{
+	FIXTURE(fixture, false);
+
+	(void)state;
+	report_exists(fixture.report);
+	report_input(fixture.report, 0, 0, NULL);
+	assert_int_equal(cv_report_errors(fixture.report), 2);
+	assert_printed(
+		&fixture,
+		"culvert: tunnel blue: route 10.9.0.0/24 exists on dev eth0; use 'tunnel replace' or delete it [EEXIST]\n"
+		"culvert: bad word\n");
+}
+
+static void error_with_a_place_shows_the_line(void **state)
+{
+	static const char source[] = "a: 1\r\nb: bad\r\n\tc:\tbad\nlast: bad";
+	FIXTURE(fixture, false);
+
+	(void)state;
+	cv_report_source(fixture.report, "f.yaml", source, strlen(source));
+	report_input(fixture.report, 2, 4, "write good");
+	report_input(fixture.report, 3, 5, NULL);
+	report_input(fixture.report, 4, 0, NULL);
+	report_input(fixture.report, 4, 99, NULL);
+	report_input(fixture.report, 5, 1, NULL);
+	assert_printed(&fixture, "f.yaml:2:4: error: bad word\n"
+				 "    b: bad\n"
+				 "       ^\n"
+				 "hint: write good\n"
+				 "f.yaml:3:5: error: bad word\n"
+				 "    \tc:\tbad\n"
+				 "    \t  \t^\n"
+				 "f.yaml:4: error: bad word\n"
+				 "    last: bad\n"
+				 "f.yaml:4:99: error: bad word\n"
+				 "    last: bad\n"
+				 "             ^\n"
+				 "f.yaml:5:1: error: bad word\n");
+}
+
+static void columns_are_characters(void **state)
+{
+	static const char source[] = "\xef\xbb\xbfk\xc3\xa4: \x1b\xff!";
+	FIXTURE(fixture, false);
+
+	(void)state;
+	cv_report_source(fixture.report, "f.yaml", source, strlen(source));
+	report_input(fixture.report, 1, 7, NULL);
+	assert_printed(&fixture, "f.yaml:1:7: error: bad word\n"
+				 "    k\xc3\xa4: ?\xef\xbf\xbd!\n"
+				 "          ^\n");
+}
+
+static void other_files_have_no_source(void **state)
+{
+	FIXTURE(fixture, false);
+
+	(void)state;
+	cv_report_source(fixture.report, "other.yaml", "a: 1\n", 5);
+	report_input(fixture.report, 1, 1, NULL);
+	assert_printed(&fixture, "f.yaml:1:1: error: bad word\n");
+}
+
+static void long_lines_are_cut_around_the_column(void **state)
+{
+	char source[1001], part[97], caret[49];
+	char expected[600];
+	FIXTURE(fixture, false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(source) - 1; i++)
+		source[i] = (char)('0' + i % 10);
+	source[sizeof(source) - 1] = '\0';
+	cv_report_source(fixture.report, "f.yaml", source, strlen(source));
+	report_input(fixture.report, 1, 501, NULL);
+	report_input(fixture.report, 1, 2, NULL);
+	memcpy(part, source + 453, 96);
+	part[96] = '\0';
+	memset(caret, ' ', 47);
+	strcpy(caret + 47, "^");
+	snprintf(expected, sizeof(expected),
+		 "f.yaml:1:501: error: bad word\n    ...%s...\n       %s\n"
+		 "f.yaml:1:2: error: bad word\n    %.96s...\n     ^\n",
+		 part, caret, source);
+	assert_int_equal(part[47], '0');
+	assert_printed(&fixture, expected);
+}
+
+static void one_json_error_is_one_object(void **state)
+{
+	FIXTURE(fixture, true);
+
+	(void)state;
+	report_exists(fixture.report);
+	fflush(fixture.stream);
+	assert_int_equal(fixture.len, 0);
+	assert_printed(
+		&fixture,
+		"{\"error\":{\"code\":\"EEXIST\",\"message\":\"tunnel blue: route 10.9.0.0/24 exists on dev eth0\",\"hint\":\"use 'tunnel replace' or delete it\"}}\n");
+}
+
+static void several_json_errors_are_a_list(void **state)
+{
+	FIXTURE(fixture, true);
+
+	(void)state;
+	report_input(fixture.report, 3, 5, "say \"good\"");
+	report_exists(fixture.report);
+	cv_report_warning(fixture.report, "dev eth0: no clsact");
+	assert_printed(
+		&fixture,
+		"{\"error\":{\"code\":\"EINVAL\",\"message\":\"bad word\",\"hint\":\"say \\\"good\\\"\",\"file\":\"f.yaml\",\"line\":3,\"column\":5},"
+		"\"errors\":[{\"code\":\"EINVAL\",\"message\":\"bad word\",\"hint\":\"say \\\"good\\\"\",\"file\":\"f.yaml\",\"line\":3,\"column\":5},"
+		"{\"code\":\"EEXIST\",\"message\":\"tunnel blue: route 10.9.0.0/24 exists on dev eth0\",\"hint\":\"use 'tunnel replace' or delete it\"}],"
+		"\"warnings\":[\"dev eth0: no clsact\"]}\n");
+}
+
+static void nothing_reported_prints_nothing(void **state)
+{
+	FIXTURE(text, false);
+	FIXTURE(json, true);
+
+	(void)state;
+	assert_int_equal(cv_report_status(text.report), 0);
+	assert_printed(&text, "");
+	assert_printed(&json, "");
+}
+
+static void warnings_leave_the_status(void **state)
+{
+	FIXTURE(fixture, false);
+
+	(void)state;
+	cv_report_warning(fixture.report, "dev eth0: no\nclsact");
+	assert_int_equal(cv_report_status(fixture.report), 0);
+	assert_int_equal(cv_report_errors(fixture.report), 0);
+	assert_printed(&fixture, "culvert: warning: dev eth0: no?clsact\n");
+}
+
+static void the_last_error_gives_the_status(void **state)
+{
+	static const struct {
+		enum cv_err_kind kind;
+		int status;
+	} cases[] = {
+		{ CV_ERR_LEFT, 3 },
+		{ CV_ERR_PERMISSION, 5 },
+		{ CV_ERR_INPUT, 1 },
+		{ CV_ERR_FAILED, 2 },
+	};
+	FIXTURE(fixture, false);
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct cv_err err = { .kind = cases[i].kind, .code = -EIO, .text = "x" };
+
+		cv_report_error(fixture.report, &err);
+		assert_int_equal(cv_report_status(fixture.report), cases[i].status);
+	}
+}
+
+static size_t count_text(const char *text, const char *part)
+{
+	size_t count = 0;
+
+	for (const char *at = text; (at = strstr(at, part)); at++)
+		count++;
+	return count;
+}
+
+static void a_file_with_many_errors_is_cut_off(void **state)
+{
+	FIXTURE(text, false);
+	FIXTURE(json, true);
+
+	(void)state;
+	for (int i = 1; i <= 100000; i++) {
+		report_input(text.report, i, 1, NULL);
+		report_input(json.report, i, 1, NULL);
+	}
+	assert_int_equal(cv_report_errors(text.report), 100000);
+	cv_report_free(&text.report);
+	cv_report_free(&json.report);
+	fflush(text.stream);
+	fflush(json.stream);
+	assert_int_equal(count_text(text.text, "error: bad word"), CV_REPORT_MAX);
+	assert_int_equal(count_text(text.text, "\nculvert: 99900 more errors not shown\n"), 1);
+	assert_int_equal(count_text(json.text, "bad word"), CV_REPORT_MAX + 1);
+	assert_int_equal(count_text(json.text, "],\"errors_not_shown\":99900}\n"), 1);
+}
+
+static void nearest_word_is_found(void **state)
+{
+	static const char *const words[] = { "remote", "mode", "local", "ttl", "mtu", "df" };
+	static const struct {
+		const char *word, *nearest;
+	} cases[] = {
+		{ "remte", "remote" },	{ "rmeote", "remote" }, { "remoote", "remote" },
+		{ "rmeoet", "remote" }, { "moed", "mode" },	{ "lcoal", "local" },
+		{ "mode", "mode" },	{ "tll", "ttl" },	{ "tl", "ttl" },
+		{ "remot", "remote" },	{ "rmt", "mtu" },	{ "wxyz", NULL },
+		{ "x", NULL },		{ "d", NULL },		{ "xy", NULL },
+		{ "", NULL },		{ "mxyz", NULL },
+	};
+	char longest[1000];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		const char *nearest = cv_nearest(cases[i].word, words, 6);
+
+		if (cases[i].nearest)
+			assert_string_equal(nearest, cases[i].nearest);
+		else
+			assert_null(nearest);
+	}
+	memset(longest, 'm', sizeof(longest) - 1);
+	longest[sizeof(longest) - 1] = '\0';
+	assert_null(cv_nearest(longest, words, 6));
+	assert_null(cv_nearest("mode", NULL, 0));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(error_without_a_place_is_one_line),
+		cmocka_unit_test(error_with_a_place_shows_the_line),
+		cmocka_unit_test(columns_are_characters),
+		cmocka_unit_test(other_files_have_no_source),
+		cmocka_unit_test(long_lines_are_cut_around_the_column),
+		cmocka_unit_test(one_json_error_is_one_object),
+		cmocka_unit_test(several_json_errors_are_a_list),
+		cmocka_unit_test(nothing_reported_prints_nothing),
+		cmocka_unit_test(warnings_leave_the_status),
+		cmocka_unit_test(the_last_error_gives_the_status),
+		cmocka_unit_test(a_file_with_many_errors_is_cut_off),
+		cmocka_unit_test(nearest_word_is_found),
+	};
+
+	return cmocka_run_group_tests_name("report", tests, NULL, NULL);
+}

@@ -1,0 +1,47 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One run of the command: its options, the instance, the applied state and the state that the words
+ * so far ask for. Changes are collected and committed once, so a batch is one transaction.
+ */
+#ifndef CV_SESSION_H
+#define CV_SESSION_H
+
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "culvert.h"
+#include "report.h"
+
+struct cv_session {
+	struct cv_instance_options options;
+	bool is_json;
+	bool has_stats; /* -s */
+	bool is_quiet;
+	bool is_verbose;
+	FILE *out;
+	struct cv_report *report;
+	struct cv_place place; /* of the command at work: a line of a batch */
+
+	struct cv_instance *inst; /* NULL until a command needs it */
+	enum cv_access access;
+	struct cv_state applied;
+	struct cv_state wanted;
+	bool is_changed; /* wanted differs from applied */
+};
+
+/* Opens the instance and reads the applied state, unless that is done; a session that was opened to
+ * read is opened anew to write. */
+int cv_session_open(struct cv_session *session, enum cv_access access, struct cv_err *err);
+
+/* The same without reading the applied state, which is then empty. */
+int cv_session_open_raw(struct cv_session *session, enum cv_access access, struct cv_err *err);
+
+/* Applies what is wanted, if it is changed. Faults of the state are reported here (status 1). */
+int cv_session_commit(struct cv_session *session, struct cv_err *err);
+
+/* Takes another state as the one wanted; takes what it owns. */
+void cv_session_want(struct cv_session *session, struct cv_state *state);
+
+void cv_session_close(struct cv_session *session);
+
+#endif

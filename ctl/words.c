@@ -1,0 +1,388 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Words in and out: see words.h. */
+#include "words.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "args.h"
+#include "own.h"
+
+#define CV_MAX_WORDS 32 /* of one noun, all groups */
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+const struct cv_noun *const cv_nouns[] = {
+	&cv_noun_dev, &cv_noun_app, &cv_noun_tunnel, &cv_noun_route, &cv_noun_rule,
+};
+const size_t cv_noun_count = CV_COUNT(cv_nouns);
+
+struct cv_place *cv_conf_place(const struct cv_noun *noun, void *conf)
+{
+	return (struct cv_place *)((char *)conf + noun->place_offset);
+}
+
+static const struct cv_word *find_word(const struct cv_group *group, const char *name)
+{
+	for (size_t i = 0; i < group->word_count; i++)
+		if (!strcmp(group->words[i].name, name))
+			return &group->words[i];
+	return NULL;
+}
+
+static const struct cv_group *find_group(const struct cv_noun *noun, const char *name)
+{
+	for (size_t i = 0; i < noun->group_count; i++)
+		if (noun->groups[i].name && !strcmp(noun->groups[i].name, name))
+			return &noun->groups[i];
+	return NULL;
+}
+
+/* An unknown word: says which would be right. */
+static int unknown_word(const struct cv_noun *noun, const struct cv_group *group, const char *name,
+			bool in_yaml, struct cv_err *err)
+{
+	const char *names[CV_MAX_WORDS];
+	const char *nearest;
+	size_t count = 0;
+
+	for (size_t i = 0; i < group->word_count; i++)
+		if (!in_yaml || !group->words[i].is_command_line_only)
+			names[count++] = group->words[i].name;
+	for (size_t i = 0; i < noun->group_count; i++)
+		if (noun->groups[i].name && (!in_yaml || !group->name))
+			names[count++] = noun->groups[i].name;
+	nearest = cv_nearest(name, names, count);
+	cv_err_input(err, "unknown %s \"%s\"", in_yaml ? "key" : "word", name);
+	if (nearest)
+		return cv_err_hint(err, "did you mean \"%s\"?", nearest);
+	if (in_yaml)
+		return cv_err_hint(err, "a %s has the keys that 'culvert %s help' lists",
+				   noun->name, noun->name);
+	return cv_err_hint(err, "'culvert %s help' lists the words", noun->name);
+}
+
+/* ---- the command line ---- */
+
+/* A word may stand once in its group. */
+struct seen {
+	const struct cv_word *words[CV_MAX_WORDS];
+	size_t count;
+};
+
+static int see(struct seen *seen, const struct cv_word *word, struct cv_err *err)
+{
+	for (size_t i = 0; i < seen->count; i++)
+		if (seen->words[i] == word)
+			return cv_err_input(err, "%s: given twice", word->name);
+	seen->words[seen->count++] = word;
+	return 0;
+}
+
+int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **argv,
+		       struct cv_err *err)
+{
+	const struct cv_group *group = &noun->groups[0];
+	struct seen seen = { .count = 0 };
+
+	for (int i = 0; i < argc; i++) {
+		const struct cv_group *opened = find_group(noun, argv[i]);
+		const struct cv_word *word = find_word(group, argv[i]);
+		const char *value = NULL;
+		int rc;
+
+		if (opened) {
+			group = opened;
+			continue;
+		}
+		if (!word)
+			return unknown_word(noun, group, argv[i], false, err);
+		rc = see(&seen, word, err);
+		if (rc)
+			return rc;
+		if (word->value) {
+			if (++i == argc) {
+				cv_err_input(err, "%s: its value is missing", word->name);
+				return cv_err_hint(err, "%s %s", word->name, word->value);
+			}
+			value = argv[i];
+		}
+		rc = word->parse(conf, value, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+/* ---- the state file ---- */
+
+static void report_at(struct cv_report *report, struct cv_err *err, const struct cv_place *place)
+{
+	cv_err_at(err, place);
+	cv_report_error(report, err);
+}
+
+/* A scalar, or a sequence of scalars joined by commas. NULL (with err filled) if it is neither. */
+static char *value_text(const struct cv_word *word, const struct cv_yaml_node *node,
+			struct cv_err *err)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	if (node->kind == CV_YAML_SCALAR)
+		return strdup(node->text);
+	if (node->kind != CV_YAML_SEQUENCE || !word->is_list) {
+		cv_err_input(err, "%s: a %s, not a single value", word->name,
+			     node->kind == CV_YAML_SEQUENCE ? "list" : "mapping");
+		if (node->kind == CV_YAML_MAPPING)
+			cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+		return NULL;
+	}
+	stream = open_memstream(&text, &size);
+	for (size_t i = 0; stream && i < node->count; i++) {
+		if (node->items[i]->kind != CV_YAML_SCALAR) {
+			cv_err_input(err, "%s: item %zu is not a single value", word->name, i + 1);
+			cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+			cv_err_at(err, &node->items[i]->place);
+			return NULL;
+		}
+		fprintf(stream, "%s%s", i ? "," : "", node->items[i]->text);
+	}
+	if (!stream || cv_finish_file(&stream)) {
+		cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
+		return NULL;
+	}
+	return CV_TAKE_PTR(text);
+}
+
+static int word_from_yaml(const struct cv_word *word, void *conf, const struct cv_yaml_node *node,
+			  struct cv_report *report)
+{
+	struct cv_err err = { 0 };
+	CV_FREE char *text = value_text(word, node, &err);
+	int rc = -EINVAL;
+
+	if (text && !*text && word->value) {
+		cv_err_input(&err, "%s: has no value", word->name);
+		if (!node->is_quoted)
+			cv_err_hint(&err, "%s: %s; an IPv6 address in { } or [ ] must be quoted",
+				    word->name, word->value);
+	} else if (text) {
+		rc = word->parse(conf, text, &err);
+	}
+	if (rc)
+		report_at(report, &err, &node->place);
+	return rc;
+}
+
+static int group_from_yaml(const struct cv_noun *noun, const struct cv_group *group, void *conf,
+			   const struct cv_yaml_node *node, struct cv_report *report)
+{
+	struct cv_err err;
+	int rc = 0;
+
+	if (node->kind == CV_YAML_SCALAR && !*node->text && !node->is_quoted)
+		return 0; /* "eth0:" alone: nothing is said */
+	if (node->kind != CV_YAML_MAPPING) {
+		cv_err_input(&err, "%s: not a mapping", group->name ? group->name : noun->name);
+		cv_err_hint(&err, "as {key: value, ...}");
+		report_at(report, &err, &node->place);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < node->count; i += 2) {
+		const struct cv_yaml_node *key = node->items[i], *value = node->items[i + 1];
+		const struct cv_word *word = find_word(group, key->text);
+		const struct cv_group *inner = group->name ? NULL : find_group(noun, key->text);
+
+		if (noun->list_key && !group->name && !strcmp(key->text, noun->list_key))
+			continue;
+		if (inner) {
+			if (group_from_yaml(noun, inner, conf, value, report))
+				rc = -EINVAL;
+		} else if (word && !word->is_command_line_only) {
+			if (word_from_yaml(word, conf, value, report))
+				rc = -EINVAL;
+		} else {
+			unknown_word(noun, group, key->text, true, &err);
+			report_at(report, &err, &key->place);
+			rc = -EINVAL;
+		}
+	}
+	return rc;
+}
+
+int cv_words_from_yaml(const struct cv_noun *noun, void *conf, const struct cv_yaml_node *node,
+		       struct cv_report *report)
+{
+	return group_from_yaml(noun, &noun->groups[0], conf, node, report);
+}
+
+/* ---- out ---- */
+
+char *cv_word_text(const struct cv_word *word, const void *conf)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	if (!word->format)
+		return NULL;
+	stream = open_memstream(&text, &size);
+	if (!stream || !word->format(conf, stream) || cv_finish_file(&stream))
+		return NULL;
+	return CV_TAKE_PTR(text);
+}
+
+static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
+{
+	bool is_list = word->is_list && strchr(text, ',');
+	char *part;
+
+	if (!word->value) {
+		fputs(*text ? text : "true", out);
+		return;
+	}
+	if (!is_list) {
+		cv_yaml_put_scalar(out, text);
+		return;
+	}
+	fputc('[', out);
+	for (bool is_first = true; (part = strsep(&text, ",")); is_first = false) {
+		if (!is_first)
+			fputs(", ", out);
+		cv_yaml_put_scalar(out, part);
+	}
+	fputc(']', out);
+}
+
+/* Writes "key: value, ..." without braces; true if there was one. */
+static bool put_group(const struct cv_group *group, const void *conf, bool is_first, FILE *out)
+{
+	for (size_t i = 0; i < group->word_count; i++) {
+		CV_FREE char *text = cv_word_text(&group->words[i], conf);
+
+		if (!text)
+			continue;
+		fprintf(out, "%s%s: ", is_first ? "" : ", ", group->words[i].name);
+		put_yaml_value(&group->words[i], text, out);
+		is_first = false;
+	}
+	return !is_first;
+}
+
+void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
+{
+	bool has_some = false;
+
+	fputc('{', out);
+	if (noun->list_key) {
+		CV_FREE char *key = NULL;
+		size_t size = 0;
+		FILE *stream = open_memstream(&key, &size);
+
+		if (stream) {
+			noun->put_key(conf, stream);
+			fclose(stream);
+			fprintf(out, "%s: ", noun->list_key);
+			cv_yaml_put_scalar(out, key);
+			has_some = true;
+		}
+	}
+	for (size_t i = 0; i < noun->group_count; i++) {
+		const struct cv_group *group = &noun->groups[i];
+
+		if (!group->name) {
+			has_some = put_group(group, conf, !has_some, out) || has_some;
+			continue;
+		}
+		fprintf(out, "%s%s: {", has_some ? ", " : "", group->name);
+		put_group(group, conf, true, out);
+		fputc('}', out);
+		has_some = true;
+	}
+	fputc('}', out);
+}
+
+char *cv_group_text(const struct cv_group *group, const void *conf)
+{
+	CV_FREE char *all = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+	bool is_first = true;
+
+	stream = open_memstream(&all, &size);
+	for (size_t i = 0; stream && i < group->word_count; i++) {
+		const struct cv_word *word = &group->words[i];
+		CV_FREE char *text = cv_word_text(word, conf);
+
+		if (!text)
+			continue;
+		fprintf(stream, "%s%s%s%s", is_first ? "" : " ", word->name, *text ? " " : "",
+			text);
+		is_first = false;
+	}
+	if (!stream || cv_finish_file(&stream))
+		return NULL;
+	return CV_TAKE_PTR(all);
+}
+
+static void put_json_value(struct cv_json *json, const char *key, const char *text)
+{
+	const char *p = text;
+
+	while (isdigit((unsigned char)*p))
+		p++;
+	if (p != text && !*p)
+		cv_json_number(json, key, strtoull(text, NULL, 10));
+	else
+		cv_json_string(json, key, text);
+}
+
+void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_json *json)
+{
+	for (size_t i = 0; i < group->word_count; i++) {
+		const struct cv_word *word = &group->words[i];
+		CV_FREE char *text = cv_word_text(word, conf);
+		char *rest = text, *part;
+
+		if (!text)
+			continue;
+		if (!word->value) {
+			cv_json_bool(json, word->name, strcmp(text, "false"));
+		} else if (!word->is_list || !strchr(text, ',')) {
+			put_json_value(json, word->name, text);
+		} else {
+			cv_json_open_array(json, word->name);
+			while ((part = strsep(&rest, ",")))
+				put_json_value(json, NULL, part);
+			cv_json_close(json);
+		}
+	}
+}
+
+static void help_group(const struct cv_group *group, FILE *out)
+{
+	if (group->name)
+		fprintf(out, "  %s\n", group->name);
+	for (size_t i = 0; i < group->word_count; i++) {
+		const struct cv_word *word = &group->words[i];
+		char left[64];
+
+		snprintf(left, sizeof(left), "%s%s%s%s", group->name ? "  " : "", word->name,
+			 word->value ? " " : "", word->value ? word->value : "");
+		fprintf(out, "  %-34s %s\n", left, word->help);
+	}
+}
+
+void cv_noun_help(const struct cv_noun *noun, FILE *out)
+{
+	fprintf(out, "culvert %s: %s\n\n", noun->name, noun->help);
+	fprintf(out, "  culvert %s add%s %s WORDS...\n", noun->name,
+		noun->has_replace ? "|replace" : "", noun->key);
+	fprintf(out, "  culvert %s del %s\n", noun->name, noun->key);
+	fprintf(out, "  culvert [-j] [-s] %s [show]\n\n", noun->name);
+	for (size_t i = 0; i < noun->group_count; i++)
+		help_group(&noun->groups[i], out);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Addresses and prefixes: text forms and comparison. */
+#include <arpa/inet.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "culvert.h"
+
+const char *cv_addr_format(const struct cv_addr *addr, char *buf)
+{
+	if (!addr->family ||
+	    !inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->bytes, buf, CV_PREFIX_TEXT))
+		snprintf(buf, CV_PREFIX_TEXT, "any");
+	return buf;
+}
+
+const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf)
+{
+	size_t used;
+
+	if (!prefix->bits) {
+		snprintf(buf, CV_PREFIX_TEXT, "%s",
+			 !prefix->addr.family	    ? "default"
+			 : prefix->addr.family == 4 ? "0.0.0.0/0"
+						    : "::/0");
+		return buf;
+	}
+	cv_addr_format(&prefix->addr, buf);
+	used = strlen(buf);
+	snprintf(buf + used, CV_PREFIX_TEXT - used, "/%u", prefix->bits);
+	return buf;
+}
+
+bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16);
+}
+
+bool cv_prefix_contains(const struct cv_prefix *prefix, const struct cv_addr *addr)
+{
+	unsigned int bytes = prefix->bits / 8, rest = prefix->bits % 8;
+
+	if (!prefix->addr.family)
+		return true;
+	if (prefix->addr.family != addr->family || memcmp(prefix->addr.bytes, addr->bytes, bytes))
+		return false;
+	return !rest || !((prefix->addr.bytes[bytes] ^ addr->bytes[bytes]) >> (8 - rest));
+}

@@ -1,0 +1,160 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The surroundings of an instance: see bpffs.h. */
+#include "bpffs.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <linux/capability.h>
+#include <linux/magic.h>
+#include <mntent.h>
+#include <string.h>
+#include <sys/mount.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/vfs.h>
+
+#include "map.h"
+#include "own.h"
+
+#define CV_MOUNT_SOURCE "culvert" /* first column of /proc/mounts: says who mounted it */
+
+bool cv_is_bpffs(const char *dir)
+{
+	struct statfs fs;
+
+	return !statfs(dir, &fs) && fs.f_type == BPF_FS_MAGIC;
+}
+
+/* True if this process has a mount namespace that its parent does not share: whoever called us put
+ * a wrapper around us, and the namespace ends with us. */
+static bool mounts_are_private(void)
+{
+	char parent[64];
+	struct stat ours, theirs;
+
+	snprintf(parent, sizeof(parent), "/proc/%d/ns/mnt", getppid());
+	return !stat("/proc/self/ns/mnt", &ours) && !stat(parent, &theirs) &&
+	       ours.st_ino != theirs.st_ino;
+}
+
+int cv_bpffs_mount(const char *dir, struct cv_err *err)
+{
+	int rc = cv_dir_make(dir, err);
+
+	if (rc || cv_is_bpffs(dir))
+		return rc;
+	if (mounts_are_private()) {
+		cv_err_set(
+			err, -ENOENT,
+			"bpffs %s: not mounted, and mounted here it would vanish with this command",
+			dir);
+		return cv_err_hint(err,
+				   "use 'culvert -n NETNS ...' in place of 'ip netns exec', or "
+				   "mount it first: mount -t bpf culvert %s",
+				   dir);
+	}
+	if (!mount(CV_MOUNT_SOURCE, dir, "bpf", 0, "mode=0750"))
+		return 0;
+	cv_err_set(err, -errno, "bpffs %s: mount: %s", dir, strerrordesc_np(errno));
+	if (errno == EPERM)
+		cv_err_hint(err, "mounting needs CAP_SYS_ADMIN");
+	return err ? err->code : -errno;
+}
+
+static void close_mounts(FILE **file)
+{
+	if (*file)
+		endmntent(*file);
+}
+
+static bool is_our_mount(const char *dir)
+{
+	CV_CLEANUP(close_mounts) FILE *file = setmntent("/proc/self/mounts", "re");
+	char real[PATH_MAX];
+	struct mntent *entry;
+	bool is_ours = false;
+
+	if (!file || !realpath(dir, real))
+		return false;
+	while ((entry = getmntent(file)))
+		if (!strcmp(entry->mnt_dir, real))
+			is_ours = !strcmp(entry->mnt_type, "bpf") &&
+				  !strcmp(entry->mnt_fsname, CV_MOUNT_SOURCE);
+	return is_ours;
+}
+
+void cv_bpffs_unmount(const char *dir)
+{
+	if (is_our_mount(dir))
+		umount2(dir, UMOUNT_NOFOLLOW);
+}
+
+static uint32_t depth_of(const char *path)
+{
+	uint32_t depth = 0;
+
+	for (const char *p = path; *p; p++)
+		if (*p == '/' && p[1] && p[1] != '/')
+			depth++;
+	return depth;
+}
+
+int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err)
+{
+	CV_FCLOSE FILE *file = fopen("/proc/self/mountinfo", "re");
+	CV_FREE char *line = NULL;
+	char root[PATH_MAX];
+	size_t size = 0;
+
+	/* 36 35 98:0 ROOT MOUNT-POINT rw,noatime master:1 - TYPE SOURCE OPTIONS */
+	while (file && getline(&line, &size, file) > 0) {
+		const char *type = strstr(line, " - ");
+
+		if (!type || strncmp(type + 3, "cgroup2 ", 8))
+			continue;
+		if (sscanf(line, "%*s %*s %*s %4095s %4095s", root, path) != 2)
+			continue;
+		*root_level = depth_of(root);
+		return 0;
+	}
+	cv_err_set(err, -ENOENT, "cgroup2: not mounted; apps need the socket hooks of a cgroup");
+	return cv_err_hint(err, "mount it: mkdir -p /sys/fs/cgroup/unified && "
+				"mount -t cgroup2 none /sys/fs/cgroup/unified");
+}
+
+static bool has_capability(const struct __user_cap_data_struct *caps, int cap)
+{
+	return caps[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
+}
+
+static const struct {
+	int cap;
+	bool is_in_sys_admin; /* CAP_SYS_ADMIN includes it, for the kernel's bpf() */
+	const char *name;
+	const char *reason;
+} wanted_capabilities[] = {
+	{ CAP_NET_ADMIN, false, "CAP_NET_ADMIN", "filters, routes and rules" },
+	{ CAP_BPF, true, "CAP_BPF", "programs and maps" },
+	{ CAP_PERFMON, true, "CAP_PERFMON", "the socket hooks" },
+	{ CAP_SYS_ADMIN, false, "CAP_SYS_ADMIN", "the bpffs, and maps by id" },
+};
+
+int cv_check_capabilities(struct cv_err *err)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	bool is_admin;
+
+	if (syscall(SYS_capget, &header, caps))
+		return cv_err_set(err, -errno, "capabilities: %s", strerrordesc_np(errno));
+	is_admin = has_capability(caps, CAP_SYS_ADMIN);
+	for (size_t i = 0; i < sizeof(wanted_capabilities) / sizeof(*wanted_capabilities); i++) {
+		if (has_capability(caps, wanted_capabilities[i].cap) ||
+		    (wanted_capabilities[i].is_in_sys_admin && is_admin))
+			continue;
+		cv_err_set(err, -EPERM, "not permitted: %s is missing, needed for %s",
+			   wanted_capabilities[i].name, wanted_capabilities[i].reason);
+		return cv_err_hint(err, "run it as root");
+	}
+	return 0;
+}

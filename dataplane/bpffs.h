@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The bpffs that holds the pins, the cgroup2 mount, and what the process may do: the surroundings
+ * of an instance. */
+#ifndef CV_BPFFS_H
+#define CV_BPFFS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+
+/* Mounts a bpffs at dir unless dir lies on one. Refuses where the mount would vanish with the
+ * calling process's own mount namespace (`ip netns exec` makes one). */
+int cv_bpffs_mount(const char *dir, struct cv_err *err);
+/* Unmounts dir if cv_bpffs_mount() mounted it and nothing is left in it. Never fails: what is still
+ * in use stays. */
+void cv_bpffs_unmount(const char *dir);
+bool cv_is_bpffs(const char *dir);
+
+/* Where the cgroup2 hierarchy is mounted, and how deep below its root that mount begins. -ENOENT
+ * with a text if it is not mounted. path has PATH_MAX bytes. */
+int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err);
+
+/* Refuses with CV_ERR_PERMISSION if the process lacks a capability that changing needs. */
+int cv_check_capabilities(struct cv_err *err);
+
+#endif

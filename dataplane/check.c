@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Whether a state makes sense in itself: references, duplicates, families, limits. Looks at nothing
+ * but the state; what depends on the system is found out by the plans (plan.h).
+ */
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "abi.h"
+#include "culvert.h"
+
+#define CV_IPV4_MIN_MTU 68 /* RFC 791 */
+#define CV_IPV6_MIN_MTU 1280 /* RFC 8200 */
+
+/* A checking run: where faults go, and how many there were. */
+struct check {
+	const struct cv_state *state;
+	cv_fault_fn fault;
+	void *arg;
+	int errors;
+};
+
+static void report(struct check *check, struct cv_err *err, const struct cv_place *place)
+{
+	cv_err_at(err, place);
+	check->fault(err, check->arg);
+	check->errors++;
+}
+
+#define FAULT(check, place, hint_text, ...)                                                        \
+	do {                                                                                       \
+		struct cv_err fault_;                                                              \
+                                                                                                   \
+		cv_err_input(&fault_, __VA_ARGS__);                                                \
+		if (*(hint_text))                                                                  \
+			cv_err_hint(&fault_, "%s", hint_text);                                     \
+		report(check, &fault_, place);                                                     \
+	} while (0)
+
+static void check_limit(struct check *check, const char *what, size_t count, size_t limit,
+			const struct cv_place *place)
+{
+	if (count > limit)
+		FAULT(check, place, "", "%zu %s: more than the %zu that one instance holds", count,
+		      what, limit);
+}
+
+static void check_mark_mask(struct check *check)
+{
+	uint32_t mask = check->state->mark_mask;
+	uint32_t lowest = mask & -mask;
+	struct cv_place nowhere = { 0 };
+
+	if (!lowest || (mask / lowest & (mask / lowest + 1)) || mask == lowest)
+		FAULT(check, &nowhere, "for instance 0x7f000000",
+		      "mark-mask 0x%x: not a run of two or more neighbouring bits", mask);
+}
+
+static void check_devs(struct check *check)
+{
+	const struct cv_state *state = check->state;
+
+	for (size_t i = 0; i < state->dev_count; i++) {
+		const struct cv_dev_conf *dev = &state->devs[i];
+
+		if (!dev->ingress && !dev->egress)
+			FAULT(check, &dev->place, "give ingress, egress or both",
+			      "dev %s: neither ingress nor egress", dev->name);
+		if (cv_state_find_dev(state, dev->name) != dev)
+			FAULT(check, &dev->place, "", "dev %s: given twice", dev->name);
+	}
+	if (state->dev_count)
+		check_limit(check, "devs", state->dev_count, CV_MAX_DEVS,
+			    &state->devs[state->dev_count - 1].place);
+}
+
+static void check_apps(struct check *check)
+{
+	const struct cv_state *state = check->state;
+
+	for (size_t i = 0; i < state->app_count; i++) {
+		const struct cv_app_conf *app = &state->apps[i];
+
+		if (!app->exe && !app->cgroup && !app->comm[0] && !app->has_uid && !app->has_gid)
+			FAULT(check, &app->place, "give exe, cgroup, uid, gid or comm",
+			      "app %s: no selector, it would be every program", app->name);
+		if (cv_state_find_app(state, app->name) != app)
+			FAULT(check, &app->place, "", "app %s: given twice", app->name);
+	}
+	if (state->app_count)
+		check_limit(check, "apps", state->app_count, CV_MAX_APPS,
+			    &state->apps[state->app_count - 1].place);
+}
+
+static bool same_endpoint(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+{
+	return a->mode == b->mode && a->has_key == b->has_key && a->key == b->key &&
+	       cv_addr_equal(&a->local, &b->local) && cv_addr_equal(&a->remote, &b->remote);
+}
+
+static void check_tunnel_addresses(struct check *check, const struct cv_tunnel_conf *tunnel)
+{
+	if (!tunnel->local.family)
+		FAULT(check, &tunnel->place, "give local ADDR", "tunnel %s: no local address",
+		      tunnel->name);
+	if (!tunnel->remote.family)
+		FAULT(check, &tunnel->place, "give remote ADDR", "tunnel %s: no remote address",
+		      tunnel->name);
+	if (!tunnel->local.family || !tunnel->remote.family)
+		return;
+	if (tunnel->local.family != tunnel->remote.family)
+		FAULT(check, &tunnel->place, "local and remote are both IPv4 or both IPv6",
+		      "tunnel %s: local is IPv%u, remote is IPv%u", tunnel->name,
+		      tunnel->local.family, tunnel->remote.family);
+	else if (cv_addr_equal(&tunnel->local, &tunnel->remote))
+		FAULT(check, &tunnel->place, "", "tunnel %s: remote is the same address as local",
+		      tunnel->name);
+}
+
+static void check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
+{
+	const struct cv_state *state = check->state;
+
+	if (cv_state_find_tunnel(state, tunnel->name) != tunnel)
+		FAULT(check, &tunnel->place, "", "tunnel %s: given twice", tunnel->name);
+	if (!tunnel->mode)
+		FAULT(check, &tunnel->place, "give mode gre or mode ipip", "tunnel %s: no mode",
+		      tunnel->name);
+	if (tunnel->has_key && tunnel->mode == CV_TUNNEL_MODE_IPIP)
+		FAULT(check, &tunnel->place, "leave key out, or use mode gre",
+		      "tunnel %s: ipip has no key", tunnel->name);
+	if (tunnel->mtu_bytes && tunnel->mtu_bytes < CV_IPV4_MIN_MTU)
+		FAULT(check, &tunnel->place, "IPv6 inside needs 1280, IPv4 68",
+		      "tunnel %s: mtu %u is too small", tunnel->name, tunnel->mtu_bytes);
+	check_tunnel_addresses(check, tunnel);
+	for (const struct cv_tunnel_conf *other = state->tunnels; other < tunnel; other++)
+		if (same_endpoint(tunnel, other))
+			FAULT(check, &tunnel->place, "give one of them a key of its own",
+			      "tunnel %s: same mode, local, remote and key as tunnel %s",
+			      tunnel->name, other->name);
+}
+
+static void check_tunnels(struct check *check)
+{
+	const struct cv_state *state = check->state;
+
+	for (size_t i = 0; i < state->tunnel_count; i++)
+		check_tunnel(check, &state->tunnels[i]);
+	if (state->tunnel_count)
+		check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
+			    &state->tunnels[state->tunnel_count - 1].place);
+}
+
+static void check_route_families(struct check *check, const struct cv_route_conf *route,
+				 const char *to)
+{
+	if (route->src.family && route->to.addr.family &&
+	    route->src.family != route->to.addr.family)
+		FAULT(check, &route->place, "", "route %s: src is IPv%u", to, route->src.family);
+	if (route->via.family == 4 && route->to.addr.family == 6)
+		FAULT(check, &route->place, "", "route %s: an IPv6 route has no IPv4 gateway", to);
+}
+
+static void check_route_mtu(struct check *check, const struct cv_route_conf *route, const char *to)
+{
+	const struct cv_tunnel_conf *tunnel = cv_state_find_tunnel(check->state, route->tunnel);
+
+	if (tunnel && route->to.addr.family != 4 && tunnel->mtu_bytes >= CV_IPV4_MIN_MTU &&
+	    tunnel->mtu_bytes < CV_IPV6_MIN_MTU)
+		FAULT(check, &route->place, "IPv6 needs 1280 or more",
+		      "route %s: mtu %u of tunnel %s is too small for IPv6", to, tunnel->mtu_bytes,
+		      route->tunnel);
+}
+
+static void check_route(struct check *check, const struct cv_route_conf *route)
+{
+	const struct cv_state *state = check->state;
+	char to[CV_PREFIX_TEXT];
+
+	cv_prefix_format(&route->to, to);
+	if (!route->tunnel[0])
+		FAULT(check, &route->place, "give tunnel NAME", "route %s: no tunnel", to);
+	else if (!cv_state_find_tunnel(state, route->tunnel))
+		FAULT(check, &route->place, "add the tunnel first, or mend the name",
+		      "route %s: there is no tunnel %s", to, route->tunnel);
+	if (route->app[0] && !cv_state_find_app(state, route->app))
+		FAULT(check, &route->place, "add the app first, or mend the name",
+		      "route %s: there is no app %s", to, route->app);
+	if (route->app[0] && route->table != CV_TABLE_AUTO)
+		FAULT(check, &route->place, "leave table out: every app has a table of its own",
+		      "route %s: table and app together", to);
+	if (cv_state_find_route(state, route) != route)
+		FAULT(check, &route->place, "", "route %s: given twice", to);
+	check_route_families(check, route, to);
+	check_route_mtu(check, route, to);
+}
+
+static bool ports_need_proto(const struct cv_match_conf *match)
+{
+	return match->sport.count || match->dport.count;
+}
+
+static bool proto_has_ports(uint8_t proto)
+{
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
+	       proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
+}
+
+/* The one family that a list of prefixes has, 0 if it has both or is empty. */
+static uint8_t family_of(const struct cv_prefixes *prefixes)
+{
+	uint8_t family = prefixes->count ? prefixes->items[0].addr.family : 0;
+
+	for (size_t i = 1; i < prefixes->count; i++)
+		if (prefixes->items[i].addr.family != family)
+			return 0;
+	return family;
+}
+
+static void check_match(struct check *check, const struct cv_rule_conf *rule)
+{
+	const struct cv_match_conf *match = &rule->match;
+	const struct cv_place *place = &rule->place;
+	uint8_t src = family_of(&match->src), dst = family_of(&match->dst);
+
+	if (ports_need_proto(match) && !(match->has_proto && proto_has_ports(match->proto)))
+		FAULT(check, place, "add proto tcp or proto udp",
+		      "rule %s: ports without a protocol that has them", rule->name);
+	if ((src && dst && src != dst) || (match->family && src && match->family != src) ||
+	    (match->family && dst && match->family != dst))
+		FAULT(check, place, "", "rule %s: IPv4 and IPv6 together, it would never match",
+		      rule->name);
+	if (match->has_app && match->app_match == CV_APP_MATCH_NAME &&
+	    !cv_state_find_app(check->state, match->app))
+		FAULT(check, place, "add the app first, or mend the name",
+		      "rule %s: there is no app %s", rule->name, match->app);
+	if (match->tunnel[0] && !cv_state_find_tunnel(check->state, match->tunnel))
+		FAULT(check, place, "add the tunnel first, or mend the name",
+		      "rule %s: there is no tunnel %s", rule->name, match->tunnel);
+	if (match->tunnel[0] && match->dir == CV_DIR_ONLY_OUT)
+		FAULT(check, place, "a tunnel is known on the way in only",
+		      "rule %s: tunnel with dir out would never match", rule->name);
+	if (match->has_mark && match->mark & ~match->mark_mask)
+		FAULT(check, place, "", "rule %s: mark 0x%x has bits outside its mask 0x%x",
+		      rule->name, match->mark, match->mark_mask);
+}
+
+static void check_action(struct check *check, const struct cv_rule_conf *rule)
+{
+	const struct cv_action_conf *action = &rule->action;
+	uint32_t ours = check->state->mark_mask;
+
+	if (action->has_mark && action->has_mark_mask && action->mark & ~action->mark_mask)
+		FAULT(check, &rule->place, "", "rule %s: mark 0x%x has bits outside its mask 0x%x",
+		      rule->name, action->mark, action->mark_mask);
+	if (action->has_mark &&
+	    (action->mark | (action->has_mark_mask ? action->mark_mask : 0)) & ours)
+		FAULT(check, &rule->place, "use other bits, or move mark-mask",
+		      "rule %s: mark 0x%x touches culvert's own bits 0x%x", rule->name,
+		      action->mark, ours);
+}
+
+static void check_rule(struct check *check, const struct cv_rule_conf *rule)
+{
+	if (cv_state_find_rule(check->state, rule->name) != rule)
+		FAULT(check, &rule->place, "", "rule %s: given twice", rule->name);
+	check_match(check, rule);
+	check_action(check, rule);
+}
+
+static void check_rules(struct check *check)
+{
+	const struct cv_state *state = check->state;
+
+	for (size_t i = 0; i < state->rule_count; i++)
+		check_rule(check, &state->rules[i]);
+	if (state->rule_count)
+		check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
+			    &state->rules[state->rule_count - 1].place);
+}
+
+int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg)
+{
+	struct check check = { .state = state, .fault = fault, .arg = arg };
+
+	check_mark_mask(&check);
+	check_devs(&check);
+	check_apps(&check);
+	check_tunnels(&check);
+	for (size_t i = 0; i < state->route_count; i++)
+		check_route(&check, &state->routes[i]);
+	check_rules(&check);
+	return check.errors;
+}

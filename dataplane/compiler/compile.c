@@ -1,0 +1,329 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The rule compiler: see compile.h. */
+#include "compile.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "own.h"
+
+/* A compilation at work. */
+struct compile {
+	struct cv_rule_set *set;
+	const struct cv_state *state;
+	const struct cv_resolver *resolver;
+	uint32_t match_count; /* of all directions */
+	enum cv_direction dir;
+};
+
+static uint32_t prio_of(const struct cv_rule_conf *rule)
+{
+	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
+}
+
+/* Insertion sort: stable, and the count is bounded. */
+void cv_rule_order(const struct cv_state *state, size_t *order)
+{
+	for (size_t i = 0; i < state->rule_count; i++) {
+		size_t at = i;
+
+		for (; at && prio_of(&state->rules[order[at - 1]]) > prio_of(&state->rules[i]);
+		     at--)
+			order[at] = order[at - 1];
+		order[at] = i;
+	}
+}
+
+/* ---- one rule ---- */
+
+static uint8_t verdict_of(const struct cv_rule_conf *conf)
+{
+	return conf->action.verdict == CV_DROP	   ? CV_VERDICT_DROP
+	       : conf->action.verdict == CV_ACCEPT ? CV_VERDICT_ACCEPT
+						   : CV_VERDICT_NEXT;
+}
+
+static void fill_rule(const struct compile *compile, const struct cv_rule_conf *conf,
+		      struct cv_rule *rule)
+{
+	const struct cv_action_conf *action = &conf->action;
+	uint32_t every_other_bit = ~compile->state->mark_mask;
+
+	memcpy(rule->name, conf->name, sizeof(conf->name));
+	rule->id = compile->resolver->rule_id(compile->resolver->arg, conf->name);
+	rule->flags = (action->has_mark ? CV_ACTION_MARK : 0) |
+		      (action->has_priority ? CV_ACTION_PRIORITY : 0) |
+		      (action->has_dscp ? CV_ACTION_DSCP : 0);
+	if (action->has_mark) {
+		rule->mark = action->mark;
+		rule->mark_mask = action->has_mark_mask ? action->mark_mask : every_other_bit;
+	}
+	rule->priority = action->priority;
+	rule->dscp = action->dscp;
+	rule->verdict = verdict_of(conf);
+}
+
+static void prefix_to_abi(const struct cv_prefix *prefix, __be32 addr[4], __be32 mask[4])
+{
+	uint8_t bytes[16] = { 0 };
+
+	for (unsigned int bit = 0; bit < prefix->bits; bit++)
+		bytes[bit / 8] |= 0x80 >> bit % 8;
+	memcpy(mask, bytes, sizeof(bytes));
+	memcpy(addr, prefix->addr.bytes, sizeof(bytes));
+}
+
+static void set_family(struct cv_match *match, uint8_t family)
+{
+	if (!family)
+		return;
+	match->flags |= CV_MATCH_FAMILY;
+	match->family = family;
+}
+
+/* Conditions that are not lists, and not the owner. */
+static void fill_plain(const struct compile *compile, const struct cv_match_conf *conf,
+		       struct cv_match *match)
+{
+	const struct cv_resolver *resolver = compile->resolver;
+
+	set_family(match, conf->family);
+	if (conf->has_proto) {
+		match->flags |= CV_MATCH_PROTO;
+		match->proto = conf->proto;
+	}
+	if (conf->has_dscp) {
+		match->flags |= CV_MATCH_DSCP;
+		match->dscp = conf->dscp;
+	}
+	if (conf->has_mark) {
+		match->flags |= CV_MATCH_MARK;
+		match->mark = conf->mark;
+		match->mark_mask = conf->mark_mask;
+	}
+	if (conf->dev[0]) {
+		match->flags |= CV_MATCH_DEV;
+		match->ifindex = resolver->ifindex(resolver->arg, conf->dev);
+	}
+	if (conf->tunnel[0]) {
+		match->flags |= CV_MATCH_TUNNEL;
+		match->tunnel = resolver->tunnel(resolver->arg, conf->tunnel);
+	}
+}
+
+/*
+ * The owner. Before encapsulation sockets cannot be asked, but sockets of a routed app carry its
+ * mark, so there the condition is one on the mark. Returns false if it can never hold there: an app
+ * that is not routed has no mark, and "none" cannot be told from it.
+ */
+static bool fill_app(const struct compile *compile, const struct cv_match_conf *conf,
+		     const struct cv_app *app, struct cv_match *match)
+{
+	uint32_t mask = compile->state->mark_mask;
+
+	if (!conf->has_app)
+		return true;
+	if (compile->dir == CV_DIR_ENCAP) {
+		if (!app || !app->mark || (conf->has_mark && conf->mark_mask & mask))
+			return false;
+		match->flags |= CV_MATCH_MARK;
+		match->mark |= app->mark;
+		match->mark_mask |= mask;
+		return true;
+	}
+	if (conf->app_match == CV_APP_MATCH_NAME && !app)
+		return false; /* left out of a lenient plan: nobody is that app */
+	match->flags |= CV_MATCH_APP;
+	match->app = app ? app->id : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY : CV_APP_NONE;
+	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
+	return true;
+}
+
+/* ---- lists multiplied out ---- */
+
+static int too_many_matches(const struct cv_rule_conf *conf, struct cv_err *err)
+{
+	cv_err_input(err,
+		     "rule %s: with its lists multiplied out there are more than the %u "
+		     "matches that one instance holds",
+		     conf->name, CV_MAX_MATCHES);
+	cv_err_hint(err, "use shorter lists or broader prefixes");
+	return cv_err_at(err, &conf->place);
+}
+
+static int emit(struct compile *compile, const struct cv_rule_conf *conf,
+		const struct cv_match *match, struct cv_err *err)
+{
+	if (compile->match_count == CV_MAX_MATCHES)
+		return too_many_matches(conf, err);
+	compile->set->matches[compile->match_count++] = *match;
+	return 0;
+}
+
+static const struct cv_range any_port = { 0, UINT16_MAX };
+
+static int emit_ports(struct compile *compile, const struct cv_rule_conf *conf,
+		      const struct cv_match *base, struct cv_err *err)
+{
+	const struct cv_ranges *sport = &conf->match.sport, *dport = &conf->match.dport;
+	struct cv_match match = *base;
+
+	if (!sport->count && !dport->count)
+		return emit(compile, conf, base, err);
+	match.flags |= CV_MATCH_PORTS;
+	for (size_t s = 0; s < (sport->count ? sport->count : 1); s++) {
+		const struct cv_range *src = sport->count ? &sport->items[s] : &any_port;
+
+		for (size_t d = 0; d < (dport->count ? dport->count : 1); d++) {
+			const struct cv_range *dst = dport->count ? &dport->items[d] : &any_port;
+			int rc;
+
+			match.sport_min = src->min;
+			match.sport_max = src->max;
+			match.dport_min = dst->min;
+			match.dport_max = dst->max;
+			rc = emit(compile, conf, &match, err);
+			if (rc)
+				return rc;
+		}
+	}
+	return 0;
+}
+
+/* Adds a prefix as source or destination. False if its family is another than the match has. */
+static bool add_prefix(struct cv_match *match, const struct cv_prefix *prefix, bool is_src)
+{
+	if (match->flags & CV_MATCH_FAMILY && match->family != prefix->addr.family)
+		return false;
+	set_family(match, prefix->addr.family);
+	match->flags |= is_src ? CV_MATCH_SRC : CV_MATCH_DST;
+	if (is_src)
+		prefix_to_abi(prefix, match->src, match->src_mask);
+	else
+		prefix_to_abi(prefix, match->dst, match->dst_mask);
+	return true;
+}
+
+static int emit_destinations(struct compile *compile, const struct cv_rule_conf *conf,
+			     const struct cv_match *base, struct cv_err *err)
+{
+	const struct cv_prefixes *dst = &conf->match.dst;
+	int rc = 0;
+
+	if (!dst->count)
+		return emit_ports(compile, conf, base, err);
+	for (size_t i = 0; !rc && i < dst->count; i++) {
+		struct cv_match match = *base;
+
+		if (add_prefix(&match, &dst->items[i], false))
+			rc = emit_ports(compile, conf, &match, err);
+	}
+	return rc;
+}
+
+static int emit_sources(struct compile *compile, const struct cv_rule_conf *conf,
+			const struct cv_match *base, struct cv_err *err)
+{
+	const struct cv_prefixes *src = &conf->match.src;
+	int rc = 0;
+
+	if (!src->count)
+		return emit_destinations(compile, conf, base, err);
+	for (size_t i = 0; !rc && i < src->count; i++) {
+		struct cv_match match = *base;
+
+		if (add_prefix(&match, &src->items[i], true))
+			rc = emit_destinations(compile, conf, &match, err);
+	}
+	return rc;
+}
+
+static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
+		     const struct cv_app *app, struct cv_err *err)
+{
+	struct cv_match match = { .rule = index };
+
+	fill_plain(compile, &conf->match, &match);
+	return fill_app(compile, &conf->match, app, &match)
+		       ? emit_sources(compile, conf, &match, err)
+		       : 0;
+}
+
+/* One condition "any app" becomes one for each app where the owner is a matter of marks. */
+static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
+			struct cv_err *err)
+{
+	const struct cv_resolver *resolver = compile->resolver;
+	const struct cv_match_conf *match = &conf->match;
+	int rc = 0;
+
+	if (match->has_app && match->app_match == CV_APP_MATCH_NAME)
+		return emit_rule(compile, conf, index, resolver->app(resolver->arg, match->app),
+				 err);
+	if (!match->has_app || match->app_match == CV_APP_MATCH_NONE ||
+	    compile->dir != CV_DIR_ENCAP)
+		return emit_rule(compile, conf, index, NULL, err);
+	for (size_t i = 0; !rc && i < compile->state->app_count; i++)
+		rc = emit_rule(compile, conf, index,
+			       resolver->app(resolver->arg, compile->state->apps[i].name), err);
+	return rc;
+}
+
+/* ---- directions ---- */
+
+static bool applies(const struct cv_rule_conf *conf, enum cv_direction dir)
+{
+	if (dir == CV_DIR_IN)
+		return conf->match.dir != CV_DIR_ONLY_OUT;
+	/* A tunnel that a packet came out of is known on its way in only. */
+	return conf->match.dir != CV_DIR_ONLY_IN && !conf->match.tunnel[0];
+}
+
+/* Before encapsulation only drops count, so what comes after the last of them is left out. */
+static size_t encap_rules(const struct cv_state *state, const size_t *order)
+{
+	size_t count = state->rule_count;
+
+	while (count && !(state->rules[order[count - 1]].action.verdict == CV_DROP &&
+			  applies(&state->rules[order[count - 1]], CV_DIR_ENCAP)))
+		count--;
+	return count;
+}
+
+static int compile_direction(struct compile *compile, const size_t *order, size_t count,
+			     struct cv_err *err)
+{
+	struct cv_match_list *list = &compile->set->lists[compile->dir];
+	int rc = 0;
+
+	list->first = compile->match_count;
+	for (size_t i = 0; !rc && i < count; i++) {
+		const struct cv_rule_conf *conf = &compile->state->rules[order[i]];
+
+		if (applies(conf, compile->dir))
+			rc = compile_rule(compile, conf, i, err);
+	}
+	list->count = compile->match_count - list->first;
+	return rc;
+}
+
+int cv_compile(struct cv_rule_set *set, const struct cv_state *state,
+	       const struct cv_resolver *resolver, struct cv_err *err)
+{
+	struct compile compile = { .set = set, .state = state, .resolver = resolver };
+	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
+	int rc = 0;
+
+	if (!order)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	cv_rule_order(state, order);
+	for (size_t i = 0; i < state->rule_count; i++)
+		fill_rule(&compile, &state->rules[order[i]], &set->rules[i]);
+	set->rule_count = state->rule_count;
+	for (compile.dir = CV_DIR_IN; !rc && compile.dir < CV_DIR_COUNT; compile.dir++)
+		rc = compile_direction(&compile, order,
+				       compile.dir == CV_DIR_ENCAP ? encap_rules(state, order)
+								   : state->rule_count,
+				       err);
+	return rc;
+}

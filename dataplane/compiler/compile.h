@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The rule compiler: rules as the user wrote them -> the image that the packet path reads
+ * (abi.h: struct cv_rule_set). Pure: names are resolved by the caller, nothing in the system is
+ * looked at, and the same input gives the same image.
+ *
+ * Today's image is one ordered list of conjunctions a direction, and a rule with lists (src A,B)
+ * becomes one conjunction for each combination. A faster engine changes this file's back end and
+ * bpf/match.h, and no caller.
+ */
+#ifndef CV_COMPILE_H
+#define CV_COMPILE_H
+
+#include "abi.h"
+#include "culvert.h"
+
+/* What names stand for. */
+struct cv_resolver {
+	/* NULL: no such app. */
+	const struct cv_app *(*app)(const void *arg, const char *name);
+	uint32_t (*tunnel)(const void *arg, const char *name); /* 0: no such tunnel */
+	uint32_t (*ifindex)(const void *arg, const char *name); /* 0: no such device */
+	uint32_t (*rule_id)(void *arg, const char *name); /* index of its counters */
+	void *arg;
+};
+
+/*
+ * Fills set (zeroed by the caller; generation and netns_cookie stay the caller's). Fails with
+ * CV_ERR_INPUT and the place of the rule at which a bound is passed: CV_MAX_RULES rules,
+ * CV_MAX_MATCHES conjunctions.
+ */
+int cv_compile(struct cv_rule_set *set, const struct cv_state *state,
+	       const struct cv_resolver *resolver, struct cv_err *err);
+
+/* Rules in the order in which packets meet them: lowest prio, then order of adding. order has
+ * room for state->rule_count indexes into state->rules. */
+void cv_rule_order(const struct cv_state *state, size_t *order);
+
+#endif

@@ -1,0 +1,380 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * libculvert: the public interface, and the only header of dataplane/ that ctl/ includes.
+ *
+ * An *instance* is what culvert manages in one network namespace. A *state* is what the user wants
+ * there: lists of devs, apps, tunnels, routes and rules. The one act that changes the kernel is
+ * cv_instance_apply(): it converges the kernel on a wanted state, touching nothing that is equal,
+ * and on failure converges back on the old one. Single commands are a small change of the applied
+ * state, `down` is the empty state.
+ *
+ * The library never prints and never exits. Every call that can fail returns 0 or a negative errno
+ * and fills a struct cv_err. No libbpf type and no ABI struct appears here.
+ */
+#ifndef CV_CULVERT_H
+#define CV_CULVERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define CV_VERSION "0.1.0"
+
+#define CV_NAME_MAX 31 /* letters, digits, '-' and '_', beginning with a letter or digit */
+#define CV_IFNAME_MAX 15
+#define CV_COMM_MAX 15
+#define CV_DEFAULT_BPFFS "/run/culvert/bpf"
+#define CV_DEFAULT_STATE_DIR "/run/culvert"
+#define CV_DEFAULT_MARK_MASK 0x7f000000u
+#define CV_DEFAULT_PRIO 100 /* of the tc filters */
+#define CV_DEFAULT_RULE_PRIO 1000
+#define CV_ROUTE_PROTOCOL 201 /* rtm_protocol of routes and ip rules: "culvert" in rt_protos */
+#define CV_TABLE_MAIN 254
+#define CV_TABLE_AUTO 0 /* main, or for a route of an app the app's own table */
+#define CV_APP_TABLE_BASE 786432u /* 0xc0000: an app's table is this + the value of its mark */
+#define CV_IP_RULE_PRIO 3000 /* preference of the ip rules that select the apps' tables */
+
+/* ---- values ---- */
+
+struct cv_addr {
+	uint8_t family; /* 4, 6; 0: not given */
+	uint8_t bytes[16]; /* network order; IPv4 uses the first four */
+};
+
+struct cv_prefix {
+	struct cv_addr addr; /* family 0: both families, "default" */
+	uint8_t bits;
+};
+
+struct cv_range {
+	uint32_t min;
+	uint32_t max;
+};
+
+struct cv_prefixes {
+	struct cv_prefix *items; /* owned */
+	size_t count;
+};
+
+struct cv_ranges {
+	struct cv_range *items; /* owned */
+	size_t count;
+};
+
+/* Text forms, in buf of at least CV_PREFIX_TEXT bytes; each returns buf. */
+#define CV_PREFIX_TEXT 64
+const char *cv_addr_format(const struct cv_addr *addr, char *buf);
+const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf);
+
+bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b);
+/* True if addr lies inside prefix; a prefix of family 0 contains every address. */
+bool cv_prefix_contains(const struct cv_prefix *prefix, const struct cv_addr *addr);
+
+/* ---- the wanted state ---- */
+
+struct cv_dev_conf {
+	char name[CV_IFNAME_MAX + 1];
+	bool ingress;
+	bool egress;
+	bool has_sides; /* ingress or egress was given */
+	uint32_t prio; /* of the tc filters; 0: CV_DEFAULT_PRIO */
+	struct cv_place place;
+};
+
+struct cv_app_conf {
+	char name[CV_NAME_MAX + 1];
+	char *exe; /* owned; absolute path, or NULL */
+	char *cgroup; /* owned; path relative to the cgroup2 mount, or NULL */
+	char comm[CV_COMM_MAX + 1]; /* empty: not given */
+	bool has_uid;
+	bool has_gid;
+	struct cv_range uid;
+	struct cv_range gid;
+	struct cv_place place;
+};
+
+enum cv_tunnel_mode { CV_TUNNEL_MODE_NONE, CV_TUNNEL_MODE_IPIP, CV_TUNNEL_MODE_GRE };
+enum cv_inherit { CV_INHERIT, CV_FIXED };
+enum cv_df { CV_DF_ON, CV_DF_OFF, CV_DF_INHERIT };
+
+struct cv_tunnel_conf {
+	char name[CV_NAME_MAX + 1];
+	enum cv_tunnel_mode mode;
+	struct cv_addr local;
+	struct cv_addr remote;
+	bool has_key;
+	uint32_t key; /* host order */
+	enum cv_inherit ttl_from; /* default: fixed 64 */
+	uint8_t ttl;
+	enum cv_inherit dscp_from; /* default: inherit */
+	uint8_t dscp;
+	bool ecn_off; /* default: RFC 6040 */
+	enum cv_df df;
+	uint32_t mtu_bytes; /* of an inner packet; 0: underlay route's MTU less the outer headers */
+	struct cv_prefixes allow; /* inner sources accepted; none: any */
+	struct cv_place place;
+};
+
+struct cv_route_conf {
+	struct cv_prefix to;
+	char tunnel[CV_NAME_MAX + 1];
+	char app[CV_NAME_MAX + 1]; /* empty: everybody */
+	uint32_t table; /* CV_TABLE_AUTO */
+	bool has_metric;
+	uint32_t metric;
+	struct cv_addr src;
+	struct cv_addr via;
+	char dev[CV_IFNAME_MAX + 1]; /* empty: the device of the route to the tunnel's remote */
+	struct cv_place place;
+};
+
+enum cv_app_match { CV_APP_MATCH_NAME, CV_APP_MATCH_ANY, CV_APP_MATCH_NONE };
+enum cv_dir { CV_DIR_BOTH, CV_DIR_ONLY_IN, CV_DIR_ONLY_OUT };
+
+struct cv_match_conf {
+	enum cv_dir dir;
+	char dev[CV_IFNAME_MAX + 1];
+	bool has_app;
+	enum cv_app_match app_match;
+	char app[CV_NAME_MAX + 1];
+	uint8_t family; /* 0, 4, 6 */
+	struct cv_prefixes src;
+	struct cv_prefixes dst;
+	bool has_proto;
+	uint8_t proto;
+	struct cv_ranges sport;
+	struct cv_ranges dport;
+	bool has_dscp;
+	uint8_t dscp;
+	bool has_mark;
+	uint32_t mark;
+	uint32_t mark_mask;
+	char tunnel[CV_NAME_MAX + 1];
+};
+
+enum cv_verdict_conf { CV_NEXT, CV_ACCEPT, CV_DROP };
+
+struct cv_action_conf {
+	bool has_mark;
+	uint32_t mark;
+	bool has_mark_mask; /* without one: every bit that is not culvert's own */
+	uint32_t mark_mask;
+	bool has_priority;
+	uint32_t priority; /* MAJOR << 16 | MINOR */
+	bool has_dscp;
+	uint8_t dscp;
+	bool has_verdict; /* else next */
+	enum cv_verdict_conf verdict;
+};
+
+struct cv_rule_conf {
+	char name[CV_NAME_MAX + 1];
+	bool has_prio;
+	uint32_t prio; /* lowest first, then order of adding; CV_DEFAULT_RULE_PRIO */
+	struct cv_match_conf match;
+	struct cv_action_conf action;
+	struct cv_place place;
+};
+
+struct cv_state {
+	uint32_t mark_mask; /* CV_DEFAULT_MARK_MASK; contiguous bits, at least two */
+	struct cv_dev_conf *devs; /* owned, as are all lists and what they point to */
+	size_t dev_count;
+	struct cv_app_conf *apps;
+	size_t app_count;
+	struct cv_tunnel_conf *tunnels;
+	size_t tunnel_count;
+	struct cv_route_conf *routes;
+	size_t route_count;
+	struct cv_rule_conf *rules;
+	size_t rule_count;
+};
+
+void cv_state_init(struct cv_state *state);
+void cv_state_fini(struct cv_state *state);
+
+/* Release what a conf owns, not the conf itself. */
+void cv_app_conf_fini(struct cv_app_conf *app);
+void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel);
+void cv_rule_conf_fini(struct cv_rule_conf *rule);
+
+/* Append a conf; takes what it owns, also on failure (-ENOMEM). */
+int cv_state_add_dev(struct cv_state *state, struct cv_dev_conf *conf, struct cv_err *err);
+int cv_state_add_app(struct cv_state *state, struct cv_app_conf *conf, struct cv_err *err);
+int cv_state_add_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf, struct cv_err *err);
+int cv_state_add_route(struct cv_state *state, struct cv_route_conf *conf, struct cv_err *err);
+int cv_state_add_rule(struct cv_state *state, struct cv_rule_conf *conf, struct cv_err *err);
+
+/* The object of that name, or NULL; borrowed until the state changes. */
+struct cv_dev_conf *cv_state_find_dev(const struct cv_state *state, const char *name);
+struct cv_app_conf *cv_state_find_app(const struct cv_state *state, const char *name);
+struct cv_tunnel_conf *cv_state_find_tunnel(const struct cv_state *state, const char *name);
+struct cv_rule_conf *cv_state_find_rule(const struct cv_state *state, const char *name);
+/* The route to that prefix in that table for that app with that metric. */
+struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
+					  const struct cv_route_conf *key);
+
+/* Take one object out (it must be one of the state's own) and release it. */
+void cv_state_del_dev(struct cv_state *state, struct cv_dev_conf *conf);
+void cv_state_del_app(struct cv_state *state, struct cv_app_conf *conf);
+void cv_state_del_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf);
+void cv_state_del_route(struct cv_state *state, struct cv_route_conf *conf);
+void cv_state_del_rule(struct cv_state *state, struct cv_rule_conf *conf);
+
+/* Called for each fault of a state. */
+typedef void (*cv_fault_fn)(const struct cv_err *err, void *arg);
+
+/*
+ * Checks what can be checked without looking at the system: references, duplicates, families,
+ * limits. Calls fault for every error found, with its place. Returns the number of errors.
+ */
+int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg);
+
+/* ---- an instance ---- */
+
+enum cv_log_level { CV_LOG_DEBUG, CV_LOG_INFO, CV_LOG_WARN };
+typedef void (*cv_log_fn)(enum cv_log_level level, const char *text, void *arg);
+
+struct cv_instance_options {
+	const char *netns; /* name under /run/netns, a path, or NULL: the caller's own */
+	const char *bpffs; /* NULL: CV_DEFAULT_BPFFS */
+	const char *state_dir; /* NULL: CV_DEFAULT_STATE_DIR */
+	const char *cgroup_dir; /* where the socket hooks go; NULL: root of the cgroup2 mount */
+	cv_log_fn log; /* may be NULL */
+	void *log_arg;
+};
+
+enum cv_access { CV_ACCESS_READ, CV_ACCESS_WRITE };
+
+struct cv_instance;
+
+/*
+ * Enters the network namespace (of this process, for good; the mount namespace stays), takes the
+ * lock, and looks at what is there. CV_ACCESS_WRITE checks capabilities, mounts the bpffs if
+ * needed, and clears away instances whose network namespace is gone. A namespace in which culvert
+ * never ran is an empty instance, not an error. The options' strings are borrowed until close.
+ */
+int cv_instance_open(struct cv_instance **out, const struct cv_instance_options *options,
+		     enum cv_access access, struct cv_err *err);
+/* Closes the handle and drops the lock. Changes nothing in the kernel. */
+void cv_instance_close(struct cv_instance **inst);
+
+const char *cv_instance_name(const struct cv_instance *inst);
+/* The text given to the last successful cv_instance_apply(), "" if none. *text: caller frees. */
+int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err);
+
+/*
+ * Makes the kernel hold `wanted` in place of `old` (what it holds now). text is kept for
+ * cv_instance_applied(). Both states have passed cv_state_check(). On failure the kernel holds
+ * `old` again; err->kind says CV_ERR_LEFT if that failed too.
+ */
+int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
+		      const struct cv_state *wanted, const char *text, struct cv_err *err);
+
+/* Takes away everything of this instance, also after a crash, and the host-wide parts with the
+ * last one. */
+int cv_instance_down(struct cv_instance *inst, struct cv_err *err);
+
+/* ---- what is: read from the kernel ---- */
+
+#define CV_HOOK_CLSACT "clsact"
+
+struct cv_dev_info {
+	char name[CV_IFNAME_MAX + 1];
+	uint32_t ifindex;
+	bool ingress; /* our filter is attached there now */
+	bool egress;
+	uint32_t prio;
+};
+
+struct cv_app_info {
+	char name[CV_NAME_MAX + 1];
+	uint32_t id;
+	uint32_t mark; /* 0: not routed */
+	uint64_t sockets; /* open sockets it owns now */
+};
+
+struct cv_drop_info {
+	const char *reason; /* JSON key, static */
+	const char *text; /* static */
+	uint64_t packets;
+};
+
+#define CV_DROPS_MAX 64
+
+struct cv_drops {
+	struct cv_drop_info items[CV_DROPS_MAX];
+	size_t count;
+};
+
+struct cv_tunnel_info {
+	char name[CV_NAME_MAX + 1];
+	uint32_t id;
+	uint32_t mtu_bytes;
+	uint32_t generation;
+	uint64_t tx_packets;
+	uint64_t tx_bytes;
+	uint64_t rx_packets;
+	uint64_t rx_bytes;
+	struct cv_drops drops;
+};
+
+struct cv_route_info {
+	struct cv_prefix to;
+	char tunnel[CV_NAME_MAX + 1];
+	char app[CV_NAME_MAX + 1];
+	uint32_t table;
+	uint32_t metric;
+	uint32_t mtu_bytes;
+	char dev[CV_IFNAME_MAX + 1];
+	uint32_t prog_id; /* 0: not known */
+	uint32_t generation;
+};
+
+struct cv_rule_info {
+	char name[CV_NAME_MAX + 1];
+	uint64_t packets;
+	uint64_t bytes;
+};
+
+/* Another program's filter next to ours. */
+struct cv_foreign_info {
+	char dev[CV_IFNAME_MAX + 1];
+	bool ingress;
+	uint32_t prio;
+	char kind[16]; /* bpf, u32, ... */
+	char name[64]; /* may be empty */
+};
+
+struct cv_status {
+	char instance[CV_NAME_MAX + 1];
+	uint32_t abi;
+	uint32_t generation;
+	uint32_t mark_mask;
+	struct cv_drops drops; /* those that belong to no tunnel */
+	struct cv_foreign_info *foreign; /* owned */
+	size_t foreign_count;
+	char **problems; /* owned */
+	size_t problem_count;
+};
+
+/* Each allocates *out (caller frees, also with count 0), in the order of the state given, which is
+ * the applied one. Routes come in the order in which the kernel lists them. */
+int cv_dev_list(struct cv_instance *inst, const struct cv_state *state, struct cv_dev_info **out,
+		size_t *count, struct cv_err *err);
+int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct cv_app_info **out,
+		size_t *count, struct cv_err *err);
+int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,
+		   struct cv_tunnel_info **out, size_t *count, struct cv_err *err);
+int cv_route_list(struct cv_instance *inst, const struct cv_state *state,
+		  struct cv_route_info **out, size_t *count, struct cv_err *err);
+int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
+		 size_t *count, struct cv_err *err);
+
+int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct cv_status *out,
+		  struct cv_err *err);
+void cv_status_fini(struct cv_status *status);
+
+#endif

@@ -1,0 +1,472 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Opening, making and removing an instance: see instance.h for where it keeps what. */
+#include "instance.h"
+
+#include <bpf/bpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "bpffs.h"
+#include "map.h"
+#include "netns.h"
+#include "object.h"
+#include "own.h"
+
+#define CV_LOCK_TRIES 100 /* a lock directory that was removed while we waited is opened anew */
+#define CV_APPLIED_FILE "state.yaml"
+#define CV_APPLIED_MAX (64u << 20)
+
+void cv_log(const struct cv_instance *inst, enum cv_log_level level, const char *format, ...)
+{
+	char text[4096];
+	va_list args;
+
+	if (!inst->options.log)
+		return;
+	va_start(args, format);
+	vsnprintf(text, sizeof(text), format, args);
+	va_end(args);
+	inst->options.log(level, text, inst->options.log_arg);
+}
+
+const char *cv_instance_name(const struct cv_instance *inst)
+{
+	return inst->name;
+}
+
+bool cv_instance_exists(const struct cv_instance *inst)
+{
+	return !access(inst->maps, F_OK);
+}
+
+/* ---- paths ---- */
+
+static int set_path(char *out, struct cv_err *err, const char *format, ...)
+{
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vsnprintf(out, PATH_MAX, format, args);
+	va_end(args);
+	return len < PATH_MAX ? 0 : cv_err_set(err, -ENAMETOOLONG, "path %.40s...: too long", out);
+}
+
+static int set_paths(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = set_path(inst->root, err, "%s/%s", inst->options.bpffs, CV_ABI_DIR);
+
+	if (!rc)
+		rc = set_path(inst->host_maps, err, "%s/host/maps", inst->root);
+	if (!rc)
+		rc = set_path(inst->host_links, err, "%s/host/links", inst->root);
+	if (!rc)
+		rc = set_path(inst->host_progs, err, "%s/host/progs", inst->root);
+	if (!rc)
+		rc = set_path(inst->dir, err, "%s/%s", inst->root, inst->name);
+	if (!rc)
+		rc = set_path(inst->maps, err, "%s/maps", inst->dir);
+	if (!rc)
+		rc = set_path(inst->progs, err, "%s/progs", inst->dir);
+	if (!rc)
+		rc = set_path(inst->tunnels, err, "%s/tunnels", inst->dir);
+	if (!rc)
+		rc = set_path(inst->state_dir, err, "%s/%s", inst->options.state_dir, inst->name);
+	return rc;
+}
+
+/* ---- the lock ---- */
+
+/* True if fd is still what stands at path: the last `down` removes the directory. */
+static bool is_current(int fd, const char *path)
+{
+	struct stat ours, theirs;
+
+	return !fstat(fd, &ours) && !stat(path, &theirs) && ours.st_ino == theirs.st_ino;
+}
+
+static int lock(struct cv_instance *inst, struct cv_err *err)
+{
+	bool is_write = inst->access == CV_ACCESS_WRITE;
+
+	for (int tries = 0; tries < CV_LOCK_TRIES; tries++) {
+		CV_CLOSE int fd = -1;
+		int rc = is_write ? cv_dir_make(inst->root, err) : 0;
+
+		if (rc)
+			return rc;
+		fd = open(inst->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (fd < 0 && errno == ENOENT) {
+			if (!is_write)
+				return 0; /* nothing there to read */
+			continue;
+		}
+		if (fd < 0)
+			return cv_err_set(err, -errno, "pin directory %s: %s", inst->root,
+					  strerrordesc_np(errno));
+		if (flock(fd, is_write ? LOCK_EX : LOCK_SH)) {
+			if (errno == EINTR)
+				continue;
+			return cv_err_set(err, -errno, "pin directory %s: lock: %s", inst->root,
+					  strerrordesc_np(errno));
+		}
+		if (!is_current(fd, inst->root))
+			continue;
+		inst->lock_fd = CV_TAKE_FD(fd);
+		return 0;
+	}
+	return cv_err_set(err, -EBUSY, "pin directory %s: comes and goes, cannot lock it",
+			  inst->root);
+}
+
+/* ---- maps ---- */
+
+static int open_map(const char *dir, const char *name, struct cv_err *err)
+{
+	int fd = cv_pin_open(dir, name, err);
+
+	if (fd != -ENOENT)
+		return fd;
+	cv_err_set(err, -ENOENT, "map %s/%s: gone", dir, name);
+	return cv_err_hint(err, "'culvert down' clears away what is left, then apply again");
+}
+
+int cv_instance_map(const struct cv_instance *inst, const char *name, struct cv_err *err)
+{
+	return open_map(inst->maps, name, err);
+}
+
+int cv_host_map(const struct cv_instance *inst, const char *name, struct cv_err *err)
+{
+	return open_map(inst->host_maps, name, err);
+}
+
+int cv_meta_read(const struct cv_instance *inst, struct cv_meta *meta, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_META), err);
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &zero, meta))
+		return cv_err_set(err, -errno, "meta map: %s", strerrordesc_np(errno));
+	if (meta->magic != CV_ABI_MAGIC || meta->abi_version != CV_ABI_VERSION)
+		return cv_err_set(err, -EPROTO,
+				  "%s: made by culvert %.*s with map ABI %u, this is %s "
+				  "with ABI %u",
+				  inst->dir, CV_BUILD_LEN, meta->build, meta->abi_version,
+				  CV_VERSION, CV_ABI_VERSION);
+	return 0;
+}
+
+int cv_meta_write(const struct cv_instance *inst, const struct cv_meta *meta, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_META), err);
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_update_elem(fd, &zero, meta, BPF_ANY))
+		return cv_err_set(err, -errno, "meta map: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* ---- open and close ---- */
+
+static int check_abi(const struct cv_instance *inst, struct cv_err *err)
+{
+	struct cv_meta meta;
+
+	return cv_instance_exists(inst) ? cv_meta_read(inst, &meta, err) : 0;
+}
+
+static int open_at(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = 0;
+
+	if (inst->access == CV_ACCESS_WRITE)
+		rc = cv_check_capabilities(err);
+	if (!rc)
+		rc = cv_netns_enter(inst->options.netns, err);
+	if (!rc)
+		rc = cv_netns_identity(&inst->netns_cookie, &inst->netns_inode, err);
+	if (rc)
+		return rc;
+	snprintf(inst->name, sizeof(inst->name), "ns-%llu", (unsigned long long)inst->netns_cookie);
+	rc = set_paths(inst, err);
+	if (!rc && inst->access == CV_ACCESS_WRITE)
+		rc = cv_bpffs_mount(inst->options.bpffs, err);
+	if (!rc)
+		rc = lock(inst, err);
+	if (!rc)
+		rc = cv_nl_open(&inst->nl, err);
+	return rc;
+}
+
+int cv_instance_open(struct cv_instance **out, const struct cv_instance_options *options,
+		     enum cv_access access, struct cv_err *err)
+{
+	CV_CLEANUP(cv_instance_close) struct cv_instance *inst = calloc(1, sizeof(*inst));
+	int rc;
+
+	if (!inst)
+		return cv_err_set(err, -ENOMEM, "instance: out of memory");
+	inst->options = *options;
+	inst->access = access;
+	inst->lock_fd = -1;
+	if (!inst->options.bpffs)
+		inst->options.bpffs = CV_DEFAULT_BPFFS;
+	if (!inst->options.state_dir)
+		inst->options.state_dir = CV_DEFAULT_STATE_DIR;
+	rc = open_at(inst, err);
+	if (!rc)
+		rc = check_abi(inst, err);
+	if (!rc && access == CV_ACCESS_WRITE)
+		rc = cv_reap(inst, err);
+	if (!rc)
+		*out = CV_TAKE_PTR(inst);
+	return rc;
+}
+
+/* True if no instance has pins here. */
+static bool no_instance_is_left(const struct cv_instance *inst);
+
+void cv_instance_close(struct cv_instance **inst_ptr)
+{
+	struct cv_instance *inst = *inst_ptr;
+
+	if (!inst)
+		return;
+	cv_nl_close(&inst->nl);
+	/* With the last instance gone, neither the mount nor the folders are left. */
+	if (inst->access == CV_ACCESS_WRITE && inst->lock_fd >= 0 && no_instance_is_left(inst)) {
+		rmdir(inst->root);
+		close(CV_TAKE_FD(inst->lock_fd));
+		cv_bpffs_unmount(inst->options.bpffs);
+		/* Folders that the user named stay, ours go. */
+		if (!strcmp(inst->options.bpffs, CV_DEFAULT_BPFFS))
+			rmdir(CV_DEFAULT_BPFFS);
+		if (!strcmp(inst->options.state_dir, CV_DEFAULT_STATE_DIR))
+			rmdir(CV_DEFAULT_STATE_DIR);
+	}
+	if (inst->lock_fd >= 0)
+		close(inst->lock_fd);
+	free(inst);
+	*inst_ptr = NULL;
+}
+
+/* ---- make and remove ---- */
+
+static int create_user_map(const struct cv_instance *inst, enum bpf_map_type type, const char *name,
+			   uint32_t value_size, uint32_t max_entries, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		    .map_flags = type == BPF_MAP_TYPE_HASH ? BPF_F_NO_PREALLOC : 0);
+	CV_CLOSE int fd =
+		bpf_map_create(type, name, sizeof(uint32_t), value_size, max_entries, &opts);
+
+	if (fd < 0)
+		return cv_err_set(err, -errno, "map %s: create: %s", name, strerrordesc_np(errno));
+	return cv_pin_set(fd, inst->maps, name, err);
+}
+
+static int create_contents(struct cv_instance *inst, struct cv_err *err)
+{
+	struct cv_meta meta = {
+		.magic = CV_ABI_MAGIC,
+		.abi_version = CV_ABI_VERSION,
+		.mark_mask = CV_DEFAULT_MARK_MASK,
+		.netns_cookie = inst->netns_cookie,
+		.netns_inode = inst->netns_inode,
+		.build = CV_VERSION,
+	};
+	int rc;
+
+	rc = create_user_map(inst, BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_META),
+			     sizeof(struct cv_meta), 1, err);
+	if (!rc)
+		rc = create_user_map(inst, BPF_MAP_TYPE_HASH, CV_STRING(CV_MAP_DEVS),
+				     sizeof(struct cv_dev), CV_MAX_DEVS, err);
+	if (!rc)
+		rc = cv_meta_write(inst, &meta, err);
+	if (!rc)
+		rc = cv_object_pin_classify(inst, err);
+	return rc;
+}
+
+int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
+{
+	const char *const dirs[] = { inst->host_maps, inst->host_links, inst->host_progs,
+				     inst->maps,      inst->progs,	inst->tunnels,
+				     inst->state_dir };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(*dirs); i++)
+		rc = cv_dir_make(dirs[i], err);
+	if (!rc)
+		rc = create_contents(inst, err);
+	if (rc)
+		cv_instance_remove(inst, NULL);
+	return rc;
+}
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Calls fn for each instance directory below the root; ends when it returns something else than
+ * zero, and returns that. */
+static int each_instance(const struct cv_instance *inst,
+			 int (*fn)(const struct cv_instance *inst, const char *name, void *arg),
+			 void *arg)
+{
+	CV_CLEANUP(close_dir) DIR *dir = opendir(inst->root);
+	struct dirent *entry;
+	int rc = 0;
+
+	while (!rc && dir && (entry = readdir(dir)))
+		if (!strncmp(entry->d_name, "ns-", 3))
+			rc = fn(inst, entry->d_name, arg);
+	return rc;
+}
+
+static int found_one(const struct cv_instance *inst, const char *name, void *arg)
+{
+	(void)inst;
+	(void)name;
+	(void)arg;
+	return 1;
+}
+
+static bool no_instance_is_left(const struct cv_instance *inst)
+{
+	return !each_instance(inst, found_one, NULL);
+}
+
+static int remove_host(const struct cv_instance *inst, struct cv_err *err)
+{
+	char host[PATH_MAX];
+	int rc = set_path(host, err, "%s/host", inst->root);
+
+	return rc ? rc : cv_dir_remove(host, err);
+}
+
+/* Forgets the apps of a network namespace, so that the host's hooks pass its sockets by. */
+static void forget_apps(const struct cv_instance *inst, uint64_t cookie)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), NULL);
+
+	if (fd >= 0)
+		bpf_map_delete_elem(fd, &cookie);
+}
+
+int cv_instance_remove(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc;
+
+	forget_apps(inst, inst->netns_cookie);
+	rc = cv_dir_remove(inst->dir, err);
+	if (!rc)
+		rc = cv_dir_remove(inst->state_dir, err);
+	if (!rc && no_instance_is_left(inst))
+		rc = remove_host(inst, err);
+	return rc;
+}
+
+/* Reads the identity of another instance. False if that cannot be told. */
+static bool read_identity(const struct cv_instance *inst, const char *name, struct cv_meta *meta)
+{
+	CV_CLOSE int fd = -1;
+	char maps[PATH_MAX];
+	uint32_t zero = 0;
+
+	if (set_path(maps, NULL, "%s/%s/maps", inst->root, name))
+		return false;
+	fd = cv_pin_open(maps, CV_STRING(CV_MAP_META), NULL);
+	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, meta) && meta->magic == CV_ABI_MAGIC;
+}
+
+static int reap_one(const struct cv_instance *inst, const char *name, void *arg)
+{
+	struct cv_err *err = arg;
+	struct cv_meta meta;
+	char dir[PATH_MAX];
+	int rc;
+
+	if (!strcmp(name, inst->name) || !read_identity(inst, name, &meta) ||
+	    cv_netns_lives(meta.netns_cookie, meta.netns_inode))
+		return 0;
+	cv_log(inst, CV_LOG_INFO, "instance %s: its network namespace is gone, removing its pins",
+	       name);
+	forget_apps(inst, meta.netns_cookie);
+	rc = set_path(dir, err, "%s/%s", inst->root, name);
+	if (!rc)
+		rc = cv_dir_remove(dir, err);
+	if (!rc)
+		rc = set_path(dir, err, "%s/%s", inst->options.state_dir, name);
+	return rc ? rc : cv_dir_remove(dir, err);
+}
+
+int cv_reap(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = each_instance(inst, reap_one, err);
+
+	if (!rc && no_instance_is_left(inst))
+		rc = remove_host(inst, err);
+	return rc;
+}
+
+/* ---- the applied state ---- */
+
+int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err)
+{
+	CV_FREE char *buf = NULL;
+	CV_FCLOSE FILE *file = NULL;
+	char path[PATH_MAX];
+	struct stat st;
+	int rc = set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
+
+	if (rc)
+		return rc;
+	file = fopen(path, "re");
+	if (!file && errno != ENOENT)
+		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
+	if (!file || !cv_instance_exists(inst)) {
+		*text = strdup("");
+		return *text ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", path);
+	}
+	if (fstat(fileno(file), &st) || st.st_size > CV_APPLIED_MAX)
+		return cv_err_set(err, -EFBIG, "%s: cannot be ours, too large", path);
+	buf = calloc(1, st.st_size + 1);
+	if (!buf)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", path);
+	if (fread(buf, 1, st.st_size, file) != (size_t)st.st_size)
+		return cv_err_set(err, -EIO, "%s: read: %s", path, strerrordesc_np(EIO));
+	*text = CV_TAKE_PTR(buf);
+	return 0;
+}
+
+int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err)
+{
+	CV_FCLOSE FILE *file = NULL;
+	char path[PATH_MAX], next[PATH_MAX];
+	int rc = set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
+
+	if (!rc)
+		rc = set_path(next, err, "%s/" CV_APPLIED_FILE ".next", inst->state_dir);
+	if (!rc)
+		rc = cv_dir_make(inst->state_dir, err);
+	if (rc)
+		return rc;
+	file = fopen(next, "we");
+	if (!file || fputs(text, file) < 0 || fflush(file) || rename(next, path))
+		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
+	return 0;
+}

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * An instance from within: where it keeps what, and what is open. Where pins stand:
+ *
+ *   BPFFS/v1/                       locked by flock: shared to read, exclusive to write
+ *   BPFFS/v1/host/{maps,links,progs}    the socket hooks and their maps, one set a host
+ *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
+ *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
+ *   BPFFS/v1/ns-COOKIE/tunnels/NAME/xmit    the lwt program of a tunnel
+ *   STATE/ns-COOKIE/state.yaml      what was applied last
+ */
+#ifndef CV_INSTANCE_H
+#define CV_INSTANCE_H
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "abi.h"
+#include "culvert.h"
+#include "nl.h"
+
+struct cv_instance {
+	struct cv_instance_options options;
+	enum cv_access access;
+	char name[CV_NAME_MAX + 1]; /* ns-COOKIE */
+	uint64_t netns_cookie;
+	uint64_t netns_inode;
+	char root[PATH_MAX]; /* BPFFS/v1 */
+	char host_maps[PATH_MAX];
+	char host_links[PATH_MAX];
+	char host_progs[PATH_MAX];
+	char dir[PATH_MAX]; /* BPFFS/v1/ns-COOKIE */
+	char maps[PATH_MAX];
+	char progs[PATH_MAX];
+	char tunnels[PATH_MAX];
+	char state_dir[PATH_MAX];
+	int lock_fd;
+	struct cv_nl *nl;
+};
+
+/* True if this network namespace has pins of ours. */
+bool cv_instance_exists(const struct cv_instance *inst);
+
+/* Opens a map of the instance, or of the host. -ENOENT has a text here: a map is missing. */
+int cv_instance_map(const struct cv_instance *inst, const char *name, struct cv_err *err);
+int cv_host_map(const struct cv_instance *inst, const char *name, struct cv_err *err);
+
+/* Reads and writes the meta map. */
+int cv_meta_read(const struct cv_instance *inst, struct cv_meta *meta, struct cv_err *err);
+int cv_meta_write(const struct cv_instance *inst, const struct cv_meta *meta, struct cv_err *err);
+
+/* Makes the directories, maps and programs of an instance that does not exist yet; on failure
+ * nothing is left. */
+int cv_instance_create(struct cv_instance *inst, struct cv_err *err);
+/* Removes the pins and the state of the instance, and the host's parts if no other is left. */
+int cv_instance_remove(struct cv_instance *inst, struct cv_err *err);
+
+/* Keeps the text of the state that is applied now; replaces the old one in one step. */
+int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err);
+
+/* Removes what instances of network namespaces that are gone have left. */
+int cv_reap(struct cv_instance *inst, struct cv_err *err);
+
+void cv_log(const struct cv_instance *inst, enum cv_log_level level, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+#endif

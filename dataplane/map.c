@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* BPF maps and pins: see map.h. */
+#include "map.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "own.h"
+
+#define CV_DIR_DEPTH 8
+
+static int pin_path(char *path, const char *dir, const char *name, struct cv_err *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/%s", dir, name) >= PATH_MAX)
+		return cv_err_set(err, -ENAMETOOLONG, "pin %s: path too long", name);
+	return 0;
+}
+
+int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int fd = pin_path(path, dir, name, err);
+
+	if (fd)
+		return fd;
+	fd = bpf_obj_get(path);
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	if (fd == -ENOENT)
+		return fd;
+	return cv_err_set(err, fd, "pin %s: open: %s", path, strerrordesc_np(-fd));
+}
+
+int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = pin_path(path, dir, name, err);
+
+	if (rc)
+		return rc;
+	if (!bpf_obj_pin(fd, path))
+		return 0;
+	return cv_err_set(err, -errno, "pin %s: %s", path, strerrordesc_np(errno));
+}
+
+int cv_pin_del(const char *dir, const char *name, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = pin_path(path, dir, name, err);
+
+	if (rc)
+		return rc;
+	if (!unlink(path) || errno == ENOENT)
+		return 0;
+	return cv_err_set(err, -errno, "pin %s: remove: %s", path, strerrordesc_np(errno));
+}
+
+int cv_dir_make(const char *dir, struct cv_err *err)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/", dir) >= (int)sizeof(path))
+		return cv_err_set(err, -ENAMETOOLONG, "directory %s: path too long", dir);
+	for (char *slash = strchr(path + 1, '/'); slash; slash = strchr(slash + 1, '/')) {
+		*slash = '\0';
+		if (mkdir(path, 0755) && errno != EEXIST)
+			return cv_err_set(err, -errno, "directory %s: make: %s", path,
+					  strerrordesc_np(errno));
+		*slash = '/';
+	}
+	return 0;
+}
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+static int remove_tree(const char *path, int depth, struct cv_err *err)
+{
+	CV_CLEANUP(close_dir) DIR *dir = opendir(path);
+	struct dirent *entry;
+	char child[PATH_MAX];
+	int rc;
+
+	if (!dir)
+		return errno == ENOENT ? 0
+				       : cv_err_set(err, -errno, "directory %s: %s", path,
+						    strerrordesc_np(errno));
+	while ((entry = readdir(dir))) {
+		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
+			continue;
+		rc = pin_path(child, path, entry->d_name, err);
+		if (rc)
+			return rc;
+		if (!unlink(child) || errno == ENOENT)
+			continue;
+		if (depth == CV_DIR_DEPTH || (errno != EISDIR && errno != EPERM))
+			return cv_err_set(err, -errno, "%s: remove: %s", child,
+					  strerrordesc_np(errno));
+		rc = remove_tree(child, depth + 1, err);
+		if (rc)
+			return rc;
+	}
+	if (rmdir(path) && errno != ENOENT)
+		return cv_err_set(err, -errno, "directory %s: remove: %s", path,
+				  strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_dir_remove(const char *dir, struct cv_err *err)
+{
+	return remove_tree(dir, 1, err);
+}
+
+int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape, void *values,
+		 struct cv_err *err)
+{
+	CV_CLOSE int inner = -1;
+	uint32_t id, i;
+
+	memset(values, 0, (size_t)shape->value_size * shape->max_entries);
+	if (bpf_map_lookup_elem(slot_fd, key, &id))
+		return errno == ENOENT ? 0
+				       : cv_err_set(err, -errno, "map %s: read slot: %s",
+						    shape->name, strerrordesc_np(errno));
+	inner = bpf_map_get_fd_by_id(id);
+	if (inner < 0)
+		return cv_err_set(err, -errno, "map %s: open by id: %s", shape->name,
+				  strerrordesc_np(errno));
+	for (i = 0; i < shape->max_entries; i++)
+		if (bpf_map_lookup_elem(inner, &i, (char *)values + (size_t)i * shape->value_size))
+			return cv_err_set(err, -errno, "map %s: read: %s", shape->name,
+					  strerrordesc_np(errno));
+	return 0;
+}
+
+static bool is_zero(const char *bytes, size_t size)
+{
+	return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
+}
+
+int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
+		  const void *values, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG);
+	CV_CLOSE int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, shape->name, sizeof(uint32_t),
+					    shape->value_size, shape->max_entries, &opts);
+	const char *value = values;
+	uint32_t i;
+
+	if (inner < 0)
+		return cv_err_set(err, -errno, "map %s: create: %s", shape->name,
+				  strerrordesc_np(errno));
+	for (i = 0; i < shape->max_entries; i++, value += shape->value_size) {
+		if (is_zero(value, shape->value_size))
+			continue;
+		if (bpf_map_update_elem(inner, &i, value, BPF_ANY))
+			return cv_err_set(err, -errno, "map %s: fill: %s", shape->name,
+					  strerrordesc_np(errno));
+	}
+	if (bpf_map_update_elem(slot_fd, key, &inner, BPF_ANY))
+		return cv_err_set(err, -errno, "map %s: set slot: %s", shape->name,
+				  strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_percpu_sum(int map_fd, const void *key, uint64_t *sums, size_t counters, struct cv_err *err)
+{
+	int cpus = libbpf_num_possible_cpus();
+	CV_FREE uint64_t *values = calloc(cpus > 0 ? cpus : 1, counters * sizeof(*values));
+
+	memset(sums, 0, counters * sizeof(*sums));
+	if (cpus < 0 || !values)
+		return cv_err_set(err, -ENOMEM, "counters: out of memory");
+	if (bpf_map_lookup_elem(map_fd, key, values))
+		return errno == ENOENT ? -ENOENT
+				       : cv_err_set(err, -errno, "counters: read: %s",
+						    strerrordesc_np(errno));
+	for (size_t i = 0; i < cpus * counters; i++)
+		sums[i % counters] += values[i];
+	return 0;
+}
+
+int cv_percpu_clear(int map_fd, const void *key, size_t counters, struct cv_err *err)
+{
+	int cpus = libbpf_num_possible_cpus();
+	CV_FREE uint64_t *zeros = calloc(cpus > 0 ? cpus : 1, counters * sizeof(*zeros));
+
+	if (cpus < 0 || !zeros)
+		return cv_err_set(err, -ENOMEM, "counters: out of memory");
+	if (bpf_map_update_elem(map_fd, key, zeros, BPF_ANY))
+		return cv_err_set(err, -errno, "counters: clear: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void *arg,
+		struct cv_err *err)
+{
+	CV_FREE char *keys = NULL;
+	size_t count = 0;
+	int rc;
+
+	for (;;) {
+		if (!(count & (count - 1))) {
+			char *grown = reallocarray(keys, count ? count * 2 : 1, key_size);
+
+			if (!grown)
+				return cv_err_set(err, -ENOMEM, "map keys: out of memory");
+			keys = grown;
+		}
+		if (count == max ||
+		    bpf_map_get_next_key(map_fd, count ? keys + (count - 1) * key_size : NULL,
+					 keys + count * key_size))
+			break;
+		count++;
+	}
+	for (size_t i = 0; i < count; i++) {
+		rc = fn(map_fd, keys + i * key_size, arg, err);
+		if (rc)
+			return rc;
+	}
+	return 0;
+}
+
+uint32_t cv_prog_id(int prog_fd)
+{
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return bpf_obj_get_info_by_fd(prog_fd, &info, &len) ? 0 : info.id;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * BPF maps and pins by path. A *slot* is an outer map whose element is the array of the current
+ * generation: cv_slot_write() builds a new array aside and puts it in with one update, which
+ * returns when no packet reads the old one any more.
+ */
+#ifndef CV_MAP_H
+#define CV_MAP_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "err.h"
+
+#define CV_STRING_(x) #x
+#define CV_STRING(x) CV_STRING_(x) /* CV_STRING(CV_MAP_PEERS): the name as text */
+
+/* Opens what is pinned at DIR/NAME. Returns an fd or a negative errno; -ENOENT sets no text. */
+int cv_pin_open(const char *dir, const char *name, struct cv_err *err);
+/* Pins fd at DIR/NAME. */
+int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
+/* Removes the pin DIR/NAME; that it is gone already is not an error. */
+int cv_pin_del(const char *dir, const char *name, struct cv_err *err);
+/* Makes the directory DIR and those above it. */
+int cv_dir_make(const char *dir, struct cv_err *err);
+/* Removes DIR with all pins and directories in it, at most 8 deep; gone already is no error. */
+int cv_dir_remove(const char *dir, struct cv_err *err);
+
+/* The array that a slot holds. */
+struct cv_slot_shape {
+	const char *name; /* of the inner map, at most 15 characters */
+	uint32_t value_size;
+	uint32_t max_entries;
+};
+
+/* Reads the current array: max_entries values; all zero if the slot is empty. */
+int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape, void *values,
+		 struct cv_err *err);
+/* Puts in a new array with these values. */
+int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
+		  const void *values, struct cv_err *err);
+
+/* Adds up a per-CPU value that consists of 64-bit counters only. -ENOENT sets no text. */
+int cv_percpu_sum(int map_fd, const void *key, uint64_t *sums, size_t counters, struct cv_err *err);
+/* Sets all CPUs' counters to zero. */
+int cv_percpu_clear(int map_fd, const void *key, size_t counters, struct cv_err *err);
+
+/* Calls fn for each key of a map, keys copied beforehand, so fn may delete. At most max keys. */
+typedef int (*cv_map_key_fn)(int map_fd, const void *key, void *arg, struct cv_err *err);
+int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void *arg,
+		struct cv_err *err);
+
+/* Id of a program fd, 0 if it cannot be told. */
+uint32_t cv_prog_id(int prog_fd);
+
+#endif

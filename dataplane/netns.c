@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Network namespaces: see netns.h. */
+#include "netns.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include "own.h"
+
+#ifndef SO_NETNS_COOKIE
+#define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
+#endif
+#define CV_NETNS_DIR "/run/netns"
+
+int cv_netns_enter(const char *netns, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	CV_CLOSE int fd = -1;
+
+	if (!netns)
+		return 0;
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : CV_NETNS_DIR "/", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0) {
+		cv_err_set(err, -errno, "netns %s: %s", netns, strerrordesc_np(errno));
+		return cv_err_hint(err,
+				   "'ip netns list' shows the names, /proc/PID/ns/net works too");
+	}
+	if (!setns(fd, CLONE_NEWNET))
+		return 0;
+	cv_err_set(err, -errno, "netns %s: enter: %s", netns, strerrordesc_np(errno));
+	if (errno == EPERM)
+		cv_err_hint(err, "entering a network namespace needs CAP_SYS_ADMIN");
+	if (errno == EINVAL)
+		cv_err_hint(err, "%s is not a network namespace", path);
+	return err ? err->code : -errno;
+}
+
+static int own_cookie(uint64_t *cookie)
+{
+	CV_CLOSE int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	socklen_t len = sizeof(*cookie);
+
+	if (fd < 0 || getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, cookie, &len))
+		return -errno;
+	return 0;
+}
+
+int cv_netns_identity(uint64_t *cookie, uint64_t *inode, struct cv_err *err)
+{
+	struct stat st;
+	int rc = own_cookie(cookie);
+
+	if (rc)
+		return cv_err_set(err, rc, "network namespace: cookie: %s", strerrordesc_np(-rc));
+	if (stat("/proc/thread-self/ns/net", &st))
+		return cv_err_set(err, -errno, "/proc/thread-self/ns/net: %s",
+				  strerrordesc_np(errno));
+	*inode = st.st_ino;
+	return 0;
+}
+
+/* True if path is a network namespace with that inode and cookie. Enters it and comes back. */
+static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
+{
+	CV_CLOSE int home = -1;
+	CV_CLOSE int fd = -1;
+	uint64_t found = 0;
+	struct stat st;
+
+	if (stat(path, &st) || st.st_ino != inode)
+		return false;
+	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	/* What cannot be entered is taken for alive: nothing is removed on a guess. */
+	if (home < 0 || fd < 0 || setns(fd, CLONE_NEWNET))
+		return true;
+	if (own_cookie(&found))
+		found = cookie;
+	if (setns(home, CLONE_NEWNET))
+		abort(); /* in a foreign namespace for good: nothing that follows would be right */
+	return found == cookie;
+}
+
+static void close_dir(DIR **dir)
+{
+	if (*dir)
+		closedir(*dir);
+}
+
+/* Looks at each DIR/ENTRY/suffix. */
+static bool lives_below(const char *dir_path, const char *suffix, uint64_t cookie, uint64_t inode)
+{
+	CV_CLEANUP(close_dir) DIR *dir = opendir(dir_path);
+	char path[PATH_MAX];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (entry->d_name[0] == '.')
+			continue;
+		snprintf(path, sizeof(path), "%s/%s%s", dir_path, entry->d_name, suffix);
+		if (is_netns(path, cookie, inode))
+			return true;
+	}
+	return false;
+}
+
+static bool lives_in_an_fd(uint64_t cookie, uint64_t inode)
+{
+	CV_CLEANUP(close_dir) DIR *dir = opendir("/proc");
+	char path[PATH_MAX];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/fd", entry->d_name);
+		if (lives_below(path, "", cookie, inode))
+			return true;
+	}
+	return false;
+}
+
+/* A mount of a namespace shows as "net:[INODE]" in the root column, also outside /run/netns and in
+ * the mount namespaces of other processes. */
+static bool lives_in_a_mount(uint64_t inode)
+{
+	CV_CLEANUP(close_dir) DIR *dir = opendir("/proc");
+	struct dirent *entry;
+	char needle[64];
+
+	snprintf(needle, sizeof(needle), " net:[%llu] ", (unsigned long long)inode);
+	while (dir && (entry = readdir(dir))) {
+		CV_FCLOSE FILE *file = NULL;
+		CV_FREE char *line = NULL;
+		char path[PATH_MAX];
+		size_t size = 0;
+
+		if (!isdigit((unsigned char)entry->d_name[0]))
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/mountinfo", entry->d_name);
+		file = fopen(path, "re");
+		while (file && getline(&line, &size, file) > 0)
+			if (strstr(line, needle))
+				return true;
+	}
+	return false;
+}
+
+bool cv_netns_lives(uint64_t cookie, uint64_t inode)
+{
+	return lives_below("/proc", "/ns/net", cookie, inode) ||
+	       lives_below(CV_NETNS_DIR, "", cookie, inode) || lives_in_an_fd(cookie, inode) ||
+	       lives_in_a_mount(inode);
+}

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * One rtnetlink socket: send a request and run its reply. Asks for extended acks; the kernel's own
+ * words end up in the error text as "(kernel: ...)". What the messages say is built and parsed
+ * beside it, one file an object: nl_link, nl_tc, nl_route, nl_rule.
+ */
+#ifndef CV_NL_H
+#define CV_NL_H
+
+#include <netlink/msg.h>
+
+#include "err.h"
+
+struct cv_nl;
+
+/* Opens a socket in the network namespace the process is in. On failure *out is untouched. */
+int cv_nl_open(struct cv_nl **out, struct cv_err *err);
+void cv_nl_close(struct cv_nl **nl);
+
+/* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size
+ * appended and zeroed; *header points at it. NULL without memory. */
+struct nl_msg *cv_nl_msg(int type, int flags, size_t header_size, void **header);
+void cv_nl_msg_free(struct nl_msg **msg);
+#define CV_NL_MSG_FREE CV_CLEANUP(cv_nl_msg_free)
+
+/* Sends msg and waits for its ack. Returns 0 or a negative errno; what failed ("route 10.9.0.0/16
+ * in table 254: add") is the text put in front of the kernel's reason. */
+int cv_nl_request(struct cv_nl *nl, struct nl_msg *msg, struct cv_err *err, const char *what, ...)
+	__attribute__((format(printf, 4, 5)));
+
+/* Called for each message of an answer; a negative return ends it and is handed on. */
+typedef int (*cv_nl_fn)(struct nlmsghdr *hdr, void *arg, struct cv_err *err);
+
+/* Sends a question (a dump, if its flags say NLM_F_DUMP) and calls fn for each message of the
+ * answer. An interrupted dump is asked again, at most 5 times; fn must take repeats, and learns of
+ * a new start by hdr == NULL. */
+int cv_nl_query(struct cv_nl *nl, struct nl_msg *msg, cv_nl_fn fn, void *arg, struct cv_err *err,
+		const char *what, ...) __attribute__((format(printf, 6, 7)));
+
+#endif

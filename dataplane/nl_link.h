@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Network devices over rtnetlink. */
+#ifndef CV_NL_LINK_H
+#define CV_NL_LINK_H
+
+#include <net/if.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "err.h"
+#include "nl.h"
+
+struct cv_link {
+	uint32_t ifindex;
+	char name[IF_NAMESIZE];
+	uint32_t mtu_bytes;
+	uint16_t type; /* ARPHRD_*: what the link header looks like */
+	bool is_up;
+};
+
+/* Finds a device by name or by ifindex. -ENODEV with a text when there is none. */
+int cv_link_by_name(struct cv_nl *nl, const char *name, struct cv_link *out, struct cv_err *err);
+int cv_link_by_index(struct cv_nl *nl, uint32_t ifindex, struct cv_link *out, struct cv_err *err);
+
+#endif

@@ -1,0 +1,620 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Routes: those with an lwt_xmit program are written, all are read, and the kernel is asked for
+ * the one a packet would take. The program itself is never reported back, only its name.
+ */
+#include "nl_route.h"
+
+#include <errno.h>
+#include <linux/lwtunnel.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "nl_link.h"
+#include "own.h"
+
+#define ERRNO_MAX 4095 /* MAX_ERRNO of the kernel */
+#define IPV6_DEFAULT_METRIC 1024 /* IP6_RT_PRIO_USER of the kernel */
+
+struct route_list {
+	uint8_t family;
+	uint8_t protocol; /* 0: any */
+	struct cv_fib_route *items; /* owned */
+	size_t count;
+	size_t capacity;
+};
+
+static void route_list_fini(struct route_list *list)
+{
+	free(list->items);
+}
+
+static uint8_t os_family(uint8_t family)
+{
+	return family == 4 ? AF_INET : AF_INET6;
+}
+
+static int addr_bytes(uint8_t family)
+{
+	return family == 4 ? 4 : 16;
+}
+
+static void format_route(const struct cv_fib_route *route, const char *verb, char *what,
+			 size_t what_size)
+{
+	char prefix[CV_PREFIX_TEXT];
+
+	snprintf(what, what_size, "route %s in table %u: %s", cv_prefix_format(&route->to, prefix),
+		 route->table, verb);
+}
+
+static bool is_equal(const struct cv_addr *a, const struct cv_addr *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, (size_t)addr_bytes(a->family));
+}
+
+/* ---- writing ---- */
+
+static int put_addr(struct nl_msg *msg, int type, const struct cv_addr *addr)
+{
+	return nla_put(msg, type, addr_bytes(addr->family), addr->bytes) ? -EMSGSIZE : 0;
+}
+
+static int put_via(struct nl_msg *msg, const struct cv_fib_route *route)
+{
+	struct nlattr *attr;
+	struct rtvia *via;
+
+	if (!route->via.family)
+		return 0;
+	if (route->via.family == route->to.addr.family)
+		return put_addr(msg, RTA_GATEWAY, &route->via);
+	attr = nla_reserve(msg, RTA_VIA, (int)sizeof(*via) + addr_bytes(route->via.family));
+	if (!attr)
+		return -EMSGSIZE;
+	via = nla_data(attr);
+	via->rtvia_family = os_family(route->via.family);
+	memcpy(via->rtvia_addr, route->via.bytes, (size_t)addr_bytes(route->via.family));
+	return 0;
+}
+
+/* What says which route it is: the same for adding and deleting. */
+static int put_key(struct nl_msg *msg, struct rtmsg *header, const struct cv_fib_route *route)
+{
+	uint32_t metric = route->metric;
+
+	header->rtm_family = os_family(route->to.addr.family);
+	header->rtm_dst_len = route->to.bits;
+	header->rtm_table = route->table <= UINT8_MAX ? (uint8_t)route->table : RT_TABLE_UNSPEC;
+	header->rtm_protocol = route->protocol;
+	header->rtm_type = RTN_UNICAST;
+	/* When deleting, a metric of 0 would mean "whichever". */
+	if (!metric && route->to.addr.family == 6)
+		metric = IPV6_DEFAULT_METRIC;
+	if (put_addr(msg, RTA_DST, &route->to.addr) || nla_put_u32(msg, RTA_TABLE, route->table) ||
+	    (metric && nla_put_u32(msg, RTA_PRIORITY, metric)) ||
+	    (route->ifindex && nla_put_u32(msg, RTA_OIF, route->ifindex)))
+		return -EMSGSIZE;
+	return put_via(msg, route);
+}
+
+static int put_mtu(struct nl_msg *msg, uint32_t mtu_bytes)
+{
+	struct nlattr *metrics;
+
+	if (!mtu_bytes)
+		return 0;
+	metrics = nla_nest_start(msg, RTA_METRICS);
+	if (!metrics || nla_put_u32(msg, RTAX_MTU, mtu_bytes))
+		return -EMSGSIZE;
+	nla_nest_end(msg, metrics);
+	return 0;
+}
+
+static int put_encap_bpf(struct nl_msg *msg, int xmit_fd, const char *name)
+{
+	struct nlattr *encap;
+	struct nlattr *xmit;
+
+	if (nla_put_u16(msg, RTA_ENCAP_TYPE, LWTUNNEL_ENCAP_BPF))
+		return -EMSGSIZE;
+	encap = nla_nest_start(msg, RTA_ENCAP);
+	if (!encap)
+		return -EMSGSIZE;
+	xmit = nla_nest_start(msg, LWT_BPF_XMIT);
+	if (!xmit || nla_put_u32(msg, LWT_BPF_PROG_FD, (uint32_t)xmit_fd) ||
+	    nla_put_string(msg, LWT_BPF_PROG_NAME, name))
+		return -EMSGSIZE;
+	nla_nest_end(msg, xmit);
+	nla_nest_end(msg, encap);
+	return 0;
+}
+
+static int put_route(struct nl_msg *msg, struct rtmsg *header, const struct cv_fib_route *route,
+		     int xmit_fd)
+{
+	int ret = put_key(msg, header, route);
+
+	header->rtm_scope = route->to.addr.family == 4 && !route->via.family ? RT_SCOPE_LINK
+									     : RT_SCOPE_UNIVERSE;
+	if (!ret && route->src.family)
+		ret = put_addr(msg, RTA_PREFSRC, &route->src);
+	if (!ret)
+		ret = put_mtu(msg, route->mtu_bytes);
+	if (!ret)
+		ret = put_encap_bpf(msg, xmit_fd, route->xmit_name);
+	return ret;
+}
+
+int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, int xmit_fd,
+	       enum cv_fib_mode mode, struct cv_err *err)
+{
+	bool is_new = mode == CV_FIB_NEW;
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_NEWROUTE, NLM_F_CREATE | (is_new ? NLM_F_EXCL : NLM_F_REPLACE),
+			  sizeof(*header), (void **)&header);
+	char what[160];
+	int ret;
+
+	format_route(route, is_new ? "add" : "replace", what, sizeof(what));
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
+	ret = put_route(msg, header, route, xmit_fd);
+	if (ret)
+		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
+	ret = cv_nl_request(nl, msg, err, "%s", what);
+	if (ret == -EOPNOTSUPP || (ret && err && strstr(err->text, "lwt encapsulation type")))
+		cv_err_hint(err, "this kernel has no CONFIG_LWTUNNEL_BPF");
+	return ret;
+}
+
+/* ---- reading ---- */
+
+static int read_addr(const struct nlattr *attr, uint8_t family, struct cv_addr *out)
+{
+	*out = (struct cv_addr){ .family = family };
+	if (!attr)
+		return 0;
+	if (nla_len(attr) != addr_bytes(family))
+		return -EBADMSG;
+	memcpy(out->bytes, nla_data(attr), (size_t)addr_bytes(family));
+	return 0;
+}
+
+static int read_via(const struct nlattr *attr, struct cv_addr *out)
+{
+	const struct rtvia *via = nla_data(attr);
+	uint8_t family;
+
+	if (nla_len(attr) < (int)sizeof(*via))
+		return -EBADMSG;
+	if (via->rtvia_family != AF_INET && via->rtvia_family != AF_INET6)
+		return 0;
+	family = via->rtvia_family == AF_INET ? 4 : 6;
+	if (nla_len(attr) != (int)sizeof(*via) + addr_bytes(family))
+		return -EBADMSG;
+	out->family = family;
+	memcpy(out->bytes, via->rtvia_addr, (size_t)addr_bytes(family));
+	return 0;
+}
+
+static int read_encap_bpf(struct nlattr *encap, struct cv_fib_route *route)
+{
+	static struct nla_policy policy[LWT_BPF_PROG_MAX + 1] = {
+		[LWT_BPF_PROG_NAME] = { .type = NLA_STRING },
+	};
+	struct nlattr *hooks[LWT_BPF_MAX + 1];
+	struct nlattr *prog[LWT_BPF_PROG_MAX + 1];
+
+	route->is_encap_bpf = true;
+	if (nla_parse_nested(hooks, LWT_BPF_MAX, encap, NULL) < 0)
+		return -EBADMSG;
+	if (!hooks[LWT_BPF_XMIT])
+		return 0;
+	if (nla_parse_nested(prog, LWT_BPF_PROG_MAX, hooks[LWT_BPF_XMIT], policy) < 0)
+		return -EBADMSG;
+	if (prog[LWT_BPF_PROG_NAME])
+		nla_strlcpy(route->xmit_name, prog[LWT_BPF_PROG_NAME], sizeof(route->xmit_name));
+	return 0;
+}
+
+/* Gateway and encap, which stand beside the route or inside a nexthop of it. */
+static int read_nexthop(struct nlattr *const attrs[], struct cv_fib_route *route)
+{
+	int ret = 0;
+
+	if (attrs[RTA_GATEWAY])
+		ret = read_addr(attrs[RTA_GATEWAY], route->to.addr.family, &route->via);
+	else if (attrs[RTA_VIA])
+		ret = read_via(attrs[RTA_VIA], &route->via);
+	if (ret || !attrs[RTA_ENCAP] || !attrs[RTA_ENCAP_TYPE] ||
+	    nla_get_u16(attrs[RTA_ENCAP_TYPE]) != LWTUNNEL_ENCAP_BPF)
+		return ret;
+	return read_encap_bpf(attrs[RTA_ENCAP], route);
+}
+
+static const struct nla_policy *route_policy(void)
+{
+	static const struct nla_policy policy[RTA_MAX + 1] = {
+		[RTA_OIF] = { .type = NLA_U32 },
+		[RTA_PRIORITY] = { .type = NLA_U32 },
+		[RTA_TABLE] = { .type = NLA_U32 },
+		[RTA_ENCAP_TYPE] = { .type = NLA_U16 },
+		[RTA_MULTIPATH] = { .minlen = sizeof(struct rtnexthop) },
+		[RTA_CACHEINFO] = { .minlen = sizeof(struct rta_cacheinfo) },
+	};
+
+	return policy;
+}
+
+static int parse_attrs(struct nlattr *attrs[], struct nlattr *first, int len)
+{
+	return nla_parse(attrs, RTA_MAX, first, len, (struct nla_policy *)route_policy()) < 0
+		       ? -EBADMSG
+		       : 0;
+}
+
+/* Of several nexthops the first speaks for the route. */
+static int read_multipath(const struct nlattr *multipath, struct cv_fib_route *route)
+{
+	struct rtnexthop *hop = nla_data(multipath);
+	struct nlattr *attrs[RTA_MAX + 1];
+
+	if (hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > nla_len(multipath))
+		return -EBADMSG;
+	route->ifindex = (uint32_t)hop->rtnh_ifindex;
+	if (parse_attrs(attrs, (struct nlattr *)RTNH_DATA(hop),
+			(int)(hop->rtnh_len - RTNH_LENGTH(0))))
+		return -EBADMSG;
+	return read_nexthop(attrs, route);
+}
+
+static int read_mtu(struct nlattr *metrics, uint32_t *mtu_bytes)
+{
+	static struct nla_policy policy[RTAX_MAX + 1] = { [RTAX_MTU] = { .type = NLA_U32 } };
+	struct nlattr *attrs[RTAX_MAX + 1];
+
+	if (nla_parse_nested(attrs, RTAX_MAX, metrics, policy) < 0)
+		return -EBADMSG;
+	*mtu_bytes = attrs[RTAX_MTU] ? nla_get_u32(attrs[RTAX_MTU]) : 0;
+	return 0;
+}
+
+static int read_route(struct nlattr *const attrs[], const struct rtmsg *header,
+		      struct cv_fib_route *route)
+{
+	uint8_t family = header->rtm_family == AF_INET ? 4 : 6;
+
+	*route = (struct cv_fib_route){
+		.to.bits = header->rtm_dst_len,
+		.table = attrs[RTA_TABLE] ? nla_get_u32(attrs[RTA_TABLE]) : header->rtm_table,
+		.metric = attrs[RTA_PRIORITY] ? nla_get_u32(attrs[RTA_PRIORITY]) : 0,
+		.protocol = header->rtm_protocol,
+		.type = header->rtm_type,
+		.ifindex = attrs[RTA_OIF] ? nla_get_u32(attrs[RTA_OIF]) : 0,
+	};
+	if (header->rtm_dst_len > 8 * addr_bytes(family) ||
+	    read_addr(attrs[RTA_DST], family, &route->to.addr))
+		return -EBADMSG;
+	if (attrs[RTA_PREFSRC] && read_addr(attrs[RTA_PREFSRC], family, &route->src))
+		return -EBADMSG;
+	if (attrs[RTA_METRICS] && read_mtu(attrs[RTA_METRICS], &route->mtu_bytes))
+		return -EBADMSG;
+	if (attrs[RTA_MULTIPATH])
+		return read_multipath(attrs[RTA_MULTIPATH], route);
+	return read_nexthop(attrs, route);
+}
+
+/* Returns 1 for a route, 0 for a message that is none, -EBADMSG. rta_error: 0 or a negative errno
+ * that IPv6 keeps in a route which leads nowhere. */
+static int parse_route(struct nlmsghdr *hdr, struct cv_fib_route *route, unsigned int *flags,
+		       int *rta_error)
+{
+	struct nlattr *attrs[RTA_MAX + 1];
+	const struct rtmsg *header = nlmsg_data(hdr);
+
+	if (hdr->nlmsg_type != RTM_NEWROUTE)
+		return 0;
+	if (!nlmsg_valid_hdr(hdr, sizeof(*header)))
+		return -EBADMSG;
+	if (header->rtm_family != AF_INET && header->rtm_family != AF_INET6)
+		return 0; /* multicast routing and others share the message */
+	if (parse_attrs(attrs, nlmsg_attrdata(hdr, sizeof(*header)),
+			nlmsg_attrlen(hdr, sizeof(*header))) ||
+	    read_route(attrs, header, route))
+		return -EBADMSG;
+	*flags = header->rtm_flags;
+	*rta_error = 0;
+	if (attrs[RTA_CACHEINFO]) {
+		struct rta_cacheinfo cache;
+
+		memcpy(&cache, nla_data(attrs[RTA_CACHEINFO]), sizeof(cache));
+		*rta_error = (int)cache.rta_error;
+		if (*rta_error < -ERRNO_MAX)
+			return -EBADMSG;
+	}
+	return 1;
+}
+
+static int append(struct route_list *list, const struct cv_fib_route *route, struct cv_err *err)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 64;
+		struct cv_fib_route *items = reallocarray(list->items, capacity, sizeof(*items));
+
+		if (!items)
+			return cv_err_set(err, -ENOMEM, "routes: %s", strerrordesc_np(ENOMEM));
+		list->items = items;
+		list->capacity = capacity;
+	}
+	list->items[list->count++] = *route;
+	return 0;
+}
+
+static int collect_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct route_list *list = arg;
+	struct cv_fib_route route;
+	unsigned int flags;
+	int rta_error;
+	int ret;
+
+	if (!hdr) {
+		list->count = 0;
+		return 0;
+	}
+	ret = parse_route(hdr, &route, &flags, &rta_error);
+	if (ret < 0)
+		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
+	if (!ret || flags & RTM_F_CLONED || route.to.addr.family != list->family ||
+	    (list->protocol && route.protocol != list->protocol))
+		return 0;
+	return append(list, &route, err);
+}
+
+int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_fn fn, void *arg,
+		struct cv_err *err)
+{
+	CV_CLEANUP(route_list_fini)
+	struct route_list list = { .family = family, .protocol = protocol };
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
+	int ret;
+
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "routes: %s", strerrordesc_np(ENOMEM));
+	header->rtm_family = os_family(family);
+	header->rtm_protocol = protocol;
+	ret = cv_nl_query(nl, msg, collect_route, &list, err, "IPv%u routes", family);
+	for (size_t i = 0; i < list.count && !ret; i++)
+		ret = fn(&list.items[i], arg, err);
+	return ret;
+}
+
+/* ---- deleting ---- */
+
+struct route_search {
+	const struct cv_fib_route *wanted;
+	bool is_found;
+};
+
+static int match_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct route_search *search = arg;
+	const struct cv_fib_route *wanted = search->wanted;
+	struct cv_fib_route route;
+	unsigned int flags;
+	int rta_error;
+	int ret;
+
+	if (!hdr) {
+		search->is_found = false;
+		return 0;
+	}
+	ret = parse_route(hdr, &route, &flags, &rta_error);
+	if (ret < 0)
+		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
+	if (ret && route.to.bits == wanted->to.bits && is_equal(&route.to.addr, &wanted->to.addr) &&
+	    route.table == wanted->table && route.metric == wanted->metric &&
+	    route.protocol == wanted->protocol &&
+	    (!wanted->ifindex || route.ifindex == wanted->ifindex) &&
+	    (!wanted->via.family || is_equal(&route.via, &wanted->via)))
+		search->is_found = true;
+	return 0;
+}
+
+/* Is it there? The kernel takes away the lowest metric first, so one of metric 0 that is there is
+ * the one that goes; when it is gone, the next one would. */
+static int check_metric_0(struct cv_nl *nl, const struct cv_fib_route *route, const char *what,
+			  struct cv_err *err)
+{
+	struct route_search search = { .wanted = route };
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
+	int ret;
+
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
+	header->rtm_family = AF_INET;
+	header->rtm_protocol = route->protocol;
+	if (nla_put_u32(msg, RTA_TABLE, route->table) ||
+	    (route->ifindex && nla_put_u32(msg, RTA_OIF, route->ifindex)))
+		return cv_err_set(err, -EMSGSIZE, "%s: %s", what, strerrordesc_np(EMSGSIZE));
+	ret = cv_nl_query(nl, msg, match_route, &search, err, "%s", what);
+	/* The kernel's word for a table that does not exist is ENOENT. */
+	if (ret == -ENOENT || (!ret && !search.is_found))
+		return cv_err_set(err, -ESRCH, "%s: %s", what, strerrordesc_np(ESRCH));
+	return ret;
+}
+
+int cv_fib_del(struct cv_nl *nl, const struct cv_fib_route *route, struct cv_err *err)
+{
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_DELROUTE, 0, sizeof(*header), (void **)&header);
+	char what[160];
+	int ret = 0;
+
+	format_route(route, "delete", what, sizeof(what));
+	/* To the kernel a zero means "whichever". */
+	if (!route->protocol || !route->table)
+		return cv_err_set(err, -EINVAL, "%s: table and protocol must not be 0", what);
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
+	if (route->to.addr.family == 4 && !route->metric)
+		ret = check_metric_0(nl, route, what, err);
+	if (ret)
+		return ret;
+	ret = put_key(msg, header, route);
+	if (ret)
+		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
+	header->rtm_scope = RT_SCOPE_NOWHERE; /* any */
+	return cv_nl_request(nl, msg, err, "%s", what);
+}
+
+/* ---- asking ---- */
+
+struct question {
+	const struct cv_addr *dst;
+	const struct cv_addr *src; /* NULL: not given */
+	uint32_t mark;
+};
+
+struct reply {
+	struct cv_fib_route route;
+	int rta_error;
+	bool is_given;
+};
+
+static int take_reply(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct reply *reply = arg;
+	unsigned int flags;
+	int ret = hdr ? parse_route(hdr, &reply->route, &flags, &reply->rta_error) : 0;
+
+	if (ret < 0)
+		return cv_err_set(err, ret, "route: malformed answer from the kernel");
+	if (ret)
+		reply->is_given = true;
+	return 0;
+}
+
+static int put_question(struct nl_msg *msg, struct rtmsg *header, const struct question *question)
+{
+	uint8_t bits = (uint8_t)(8 * addr_bytes(question->dst->family));
+
+	header->rtm_family = os_family(question->dst->family);
+	header->rtm_dst_len = bits;
+	/* Without it IPv4 says "main" whatever the table; IPv6 refuses the flag. */
+	if (question->dst->family == 4)
+		header->rtm_flags |= RTM_F_LOOKUP_TABLE;
+	if (put_addr(msg, RTA_DST, question->dst))
+		return -EMSGSIZE;
+	if (question->src) {
+		header->rtm_src_len = bits;
+		if (put_addr(msg, RTA_SRC, question->src))
+			return -EMSGSIZE;
+	}
+	return question->mark && nla_put_u32(msg, RTA_MARK, question->mark) ? -EMSGSIZE : 0;
+}
+
+/* The errno a route of that type stands for, as IPv4 gives it; 0: it leads somewhere. */
+static int type_errno(uint8_t type)
+{
+	switch (type) {
+	case RTN_UNREACHABLE:
+		return -EHOSTUNREACH;
+	case RTN_BLACKHOLE:
+		return -EINVAL;
+	case RTN_PROHIBIT:
+		return -EACCES;
+	case RTN_THROW:
+		return -ENETUNREACH;
+	}
+	return 0;
+}
+
+static int set_no_route(struct cv_err *err, int code, const char *what)
+{
+	cv_err_set(err, code, "%s: %s", what, strerrordesc_np(-code));
+	return code;
+}
+
+/* Some kernel errors here mean a route, not the caller. */
+static void explain(struct cv_err *err, int code, bool has_src)
+{
+	if (!err)
+		return;
+	if (code == -EACCES) {
+		err->kind = CV_ERR_FAILED;
+		cv_err_hint(err, "a route of type prohibit matches");
+	} else if (has_src && (code == -EINVAL || code == -ENETUNREACH)) {
+		cv_err_hint(err, "the source may not be an address of this host");
+	} else if (code == -EINVAL) {
+		cv_err_hint(err, "a route of type blackhole matches");
+	}
+}
+
+static int ask_route(struct cv_nl *nl, const struct question *question, unsigned int flags,
+		     struct reply *reply, struct cv_err *err)
+{
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETROUTE, 0, sizeof(*header), (void **)&header);
+	char addr[CV_PREFIX_TEXT];
+	char what[CV_PREFIX_TEXT + 16];
+	int ret;
+
+	snprintf(what, sizeof(what), "route to %s", cv_addr_format(question->dst, addr));
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
+	header->rtm_flags = flags;
+	ret = put_question(msg, header, question);
+	if (ret)
+		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
+	*reply = (struct reply){ .is_given = false };
+	ret = cv_nl_query(nl, msg, take_reply, reply, err, "%s", what);
+	if (!ret && !reply->is_given)
+		ret = set_no_route(err, -ENETUNREACH, what);
+	else if (!ret && reply->rta_error < 0)
+		ret = set_no_route(err, reply->rta_error, what);
+	else if (!ret && type_errno(reply->route.type))
+		ret = set_no_route(err, type_errno(reply->route.type), what);
+	explain(err, ret, question->src);
+	return ret;
+}
+
+int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,
+		  uint32_t mark, struct cv_fib_answer *out, struct cv_err *err)
+{
+	struct question question = { .dst = dst, .mark = mark };
+	struct reply matched = { 0 };
+	struct reply taken = { 0 };
+	struct cv_link link = { 0 };
+	int ret;
+
+	if (src && src->family)
+		question.src = src;
+	ret = ask_route(nl, &question, RTM_F_FIB_MATCH, &matched, err);
+	if (!ret)
+		ret = ask_route(nl, &question, 0, &taken, err);
+	if (ret)
+		return ret;
+	link.mtu_bytes = taken.route.mtu_bytes;
+	if (!link.mtu_bytes)
+		ret = cv_link_by_index(nl, taken.route.ifindex, &link, err);
+	if (ret)
+		return ret;
+	*out = (struct cv_fib_answer){
+		.route = matched.route,
+		.ifindex = taken.route.ifindex,
+		.mtu_bytes = link.mtu_bytes,
+		.is_local = taken.route.type == RTN_LOCAL,
+	};
+	return 0;
+}

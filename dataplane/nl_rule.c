@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Policy routing rules that send a marked packet to a table. Other selectors are not written. */
+#include "nl_rule.h"
+
+#include <errno.h>
+#include <linux/fib_rules.h>
+#include <linux/rtnetlink.h>
+#include <netlink/attr.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include "own.h"
+
+struct rule_list {
+	struct cv_fib_rule *items; /* owned */
+	size_t count;
+	size_t capacity;
+};
+
+static void rule_list_fini(struct rule_list *list)
+{
+	free(list->items);
+}
+
+static uint8_t os_family(uint8_t family)
+{
+	return family == 4 ? AF_INET : AF_INET6;
+}
+
+static void format_rule(const struct cv_fib_rule *rule, char *text, size_t text_size)
+{
+	snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x lookup %u", rule->family,
+		 rule->priority, rule->mark, rule->mark_mask, rule->table);
+}
+
+static int put_rule(struct nl_msg *msg, struct fib_rule_hdr *header, const struct cv_fib_rule *rule)
+{
+	header->family = os_family(rule->family);
+	header->action = FR_ACT_TO_TBL;
+	header->table = rule->table <= UINT8_MAX ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
+	if (nla_put_u32(msg, FRA_TABLE, rule->table) ||
+	    nla_put_u32(msg, FRA_PRIORITY, rule->priority) ||
+	    nla_put_u32(msg, FRA_FWMARK, rule->mark) ||
+	    nla_put_u32(msg, FRA_FWMASK, rule->mark_mask) ||
+	    nla_put_u8(msg, FRA_PROTOCOL, rule->protocol))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int change_rule(struct cv_nl *nl, int type, int flags, const struct cv_fib_rule *rule,
+		       const char *verb, struct cv_err *err)
+{
+	struct fib_rule_hdr *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(type, flags, sizeof(*header), (void **)&header);
+	char what[128];
+	int ret;
+
+	format_rule(rule, what, sizeof(what));
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
+	ret = put_rule(msg, header, rule);
+	if (ret)
+		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
+	return cv_nl_request(nl, msg, err, "%s: %s", what, verb);
+}
+
+int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err)
+{
+	return change_rule(nl, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule, "add", err);
+}
+
+int cv_fib_rule_del(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err)
+{
+	char what[128];
+
+	/* To the kernel a zero means "whichever", and the first rule that fits would go. */
+	if (!rule->mark || !rule->mark_mask || !rule->table || !rule->protocol) {
+		format_rule(rule, what, sizeof(what));
+		return cv_err_set(err, -EINVAL,
+				  "%s: delete: mark, mask, table and protocol must not be 0", what);
+	}
+	return change_rule(nl, RTM_DELRULE, 0, rule, "delete", err);
+}
+
+static int append(struct rule_list *list, const struct cv_fib_rule *rule, struct cv_err *err)
+{
+	if (list->count == list->capacity) {
+		size_t capacity = list->capacity ? 2 * list->capacity : 16;
+		struct cv_fib_rule *items = reallocarray(list->items, capacity, sizeof(*items));
+
+		if (!items)
+			return cv_err_set(err, -ENOMEM, "rules: %s", strerrordesc_np(ENOMEM));
+		list->items = items;
+		list->capacity = capacity;
+	}
+	list->items[list->count++] = *rule;
+	return 0;
+}
+
+static uint32_t get_u32(struct nlattr *const attrs[], int type)
+{
+	return attrs[type] ? nla_get_u32(attrs[type]) : 0;
+}
+
+static int parse_rule(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	static struct nla_policy policy[FRA_MAX + 1] = {
+		[FRA_PRIORITY] = { .type = NLA_U32 }, [FRA_FWMARK] = { .type = NLA_U32 },
+		[FRA_FWMASK] = { .type = NLA_U32 },   [FRA_TABLE] = { .type = NLA_U32 },
+		[FRA_PROTOCOL] = { .type = NLA_U8 },
+	};
+	struct nlattr *attrs[FRA_MAX + 1];
+	const struct fib_rule_hdr *header;
+	struct rule_list *list = arg;
+	struct cv_fib_rule rule;
+
+	if (!hdr) {
+		list->count = 0;
+		return 0;
+	}
+	if (hdr->nlmsg_type != RTM_NEWRULE)
+		return 0;
+	if (nlmsg_parse(hdr, sizeof(*header), attrs, FRA_MAX, policy) < 0)
+		return cv_err_set(err, -EBADMSG, "rules: malformed answer from the kernel");
+	header = nlmsg_data(hdr);
+	if (header->family != AF_INET && header->family != AF_INET6)
+		return 0;
+	rule = (struct cv_fib_rule){
+		.family = header->family == AF_INET ? 4 : 6,
+		.priority = get_u32(attrs, FRA_PRIORITY),
+		.mark = get_u32(attrs, FRA_FWMARK),
+		.mark_mask = get_u32(attrs, FRA_FWMASK),
+		.table = attrs[FRA_TABLE] ? nla_get_u32(attrs[FRA_TABLE]) : header->table,
+		.protocol = attrs[FRA_PROTOCOL] ? nla_get_u8(attrs[FRA_PROTOCOL]) : 0,
+	};
+	return append(list, &rule, err);
+}
+
+int cv_fib_rule_list(struct cv_nl *nl, uint8_t family, cv_fib_rule_fn fn, void *arg,
+		     struct cv_err *err)
+{
+	CV_CLEANUP(rule_list_fini) struct rule_list list = { .items = NULL };
+	struct fib_rule_hdr *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETRULE, NLM_F_DUMP, sizeof(*header), (void **)&header);
+	int ret;
+
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "rules: %s", strerrordesc_np(ENOMEM));
+	header->family = os_family(family);
+	ret = cv_nl_query(nl, msg, parse_rule, &list, err, "IPv%u rules", family);
+	for (size_t i = 0; i < list.count && !ret; i++)
+		if (list.items[i].family == family)
+			ret = fn(&list.items[i], arg, err);
+	return ret;
+}

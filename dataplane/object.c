@@ -1,0 +1,221 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Loading and pinning BPF objects: see object.h. */
+#include "object.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include "classify.skel.h"
+#include "map.h"
+#include "own.h"
+#include "owner.skel.h"
+#include "tunnel.skel.h"
+
+/* libbpf prints through one function for the whole process; the instance at work gets the lines. */
+static const struct cv_instance *log_to;
+
+static int forward_log(enum libbpf_print_level level, const char *format, va_list args)
+{
+	char text[4096];
+
+	if (!log_to || level == LIBBPF_DEBUG)
+		return 0;
+	vsnprintf(text, sizeof(text), format, args);
+	cv_log(log_to, CV_LOG_DEBUG, "%s", text);
+	return 0;
+}
+
+/* Maps that serve the whole host are pinned at another place than those of an instance. */
+static const char *const host_map_names[] = {
+	CV_STRING(CV_MAP_APPS),
+	CV_STRING(CV_MAP_OWNERS),
+	CV_STRING(CV_MAP_HOST_DROPS),
+};
+
+static bool is_host_map(const char *name)
+{
+	for (size_t i = 0; i < sizeof(host_map_names) / sizeof(*host_map_names); i++)
+		if (!strcmp(name, host_map_names[i]))
+			return true;
+	return false;
+}
+
+/* Tells each pinned map of an opened object where its pin is, so that loading reuses it. */
+static int place_maps(const struct cv_instance *inst, struct bpf_object *object, struct cv_err *err)
+{
+	struct bpf_map *map;
+	char path[PATH_MAX];
+
+	bpf_object__for_each_map (map, object) {
+		const char *name = bpf_map__name(map);
+
+		if (!bpf_map__pin_path(map))
+			continue;
+		if (snprintf(path, sizeof(path), "%s/%s",
+			     is_host_map(name) ? inst->host_maps : inst->maps,
+			     name) >= (int)sizeof(path))
+			return cv_err_set(err, -ENAMETOOLONG, "pin of map %s: path too long", name);
+		if (bpf_map__set_pin_path(map, path))
+			return cv_err_set(err, -ENOMEM, "map %s: out of memory", name);
+	}
+	return 0;
+}
+
+static int load(const struct cv_instance *inst, struct bpf_object *object, const char *name,
+		struct cv_err *err)
+{
+	int rc = place_maps(inst, object, err);
+
+	if (rc)
+		return rc;
+	rc = bpf_object__load(object);
+	if (!rc)
+		return 0;
+	cv_err_set(err, rc, "%s programs: load: %s", name, strerrordesc_np(-rc));
+	if (rc == -EPERM || rc == -EACCES)
+		return cv_err_hint(err, "loading needs CAP_BPF, CAP_NET_ADMIN and CAP_PERFMON, -v "
+					"shows the kernel's verifier log");
+	return cv_err_hint(err, "the kernel refused them, -v shows its verifier log");
+}
+
+static int pin_program(struct bpf_program *program, const char *dir, struct cv_err *err)
+{
+	return cv_pin_set(bpf_program__fd(program), dir, bpf_program__name(program), err);
+}
+
+static int out_of_memory(struct cv_err *err, const char *name)
+{
+	return cv_err_set(err, -errno, "%s programs: open: %s", name, strerrordesc_np(errno));
+}
+
+static void start_log(const struct cv_instance *inst)
+{
+	log_to = inst;
+	libbpf_set_print(forward_log);
+}
+
+static void free_classify(struct cv_classify_bpf **skel)
+{
+	cv_classify_bpf__destroy(*skel);
+}
+
+int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLEANUP(free_classify) struct cv_classify_bpf *skel = NULL;
+	int rc;
+
+	start_log(inst);
+	skel = cv_classify_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "classify");
+	rc = load(inst, skel->obj, "classify", err);
+	if (!rc)
+		rc = pin_program(skel->progs.cv_cls_ingress, inst->progs, err);
+	if (!rc)
+		rc = pin_program(skel->progs.cv_cls_egress, inst->progs, err);
+	return rc;
+}
+
+static void free_tunnel(struct cv_tunnel_bpf **skel)
+{
+	cv_tunnel_bpf__destroy(*skel);
+}
+
+int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err)
+{
+	CV_CLEANUP(free_tunnel) struct cv_tunnel_bpf *skel = NULL;
+	int rc;
+
+	start_log(inst);
+	skel = cv_tunnel_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "tunnel");
+	skel->rodata->cv_tunnel_id = tunnel_id;
+	rc = load(inst, skel->obj, "tunnel", err);
+	if (rc)
+		return rc;
+	rc = dup(bpf_program__fd(skel->progs.cv_xmit));
+	return rc >= 0 ? rc : cv_err_set(err, -errno, "tunnel program: %s", strerrordesc_np(errno));
+}
+
+/* True if a pinned link is attached still; a cgroup that is deleted detaches its links. */
+static bool link_is_attached(const char *dir, const char *name)
+{
+	CV_CLOSE int fd = cv_pin_open(dir, name, NULL);
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.cgroup.cgroup_id;
+}
+
+static int pin_hook(const struct cv_instance *inst, struct bpf_program *program, int cgroup_fd,
+		    struct cv_err *err)
+{
+	const char *name = bpf_program__name(program);
+	struct bpf_link *link;
+	int rc;
+
+	rc = cv_pin_del(inst->host_links, name, err);
+	if (rc)
+		return rc;
+	link = bpf_program__attach_cgroup(program, cgroup_fd);
+	if (!link)
+		return cv_err_set(err, -errno, "socket hook %s: attach to the cgroup: %s", name,
+				  strerrordesc_np(errno));
+	rc = cv_pin_set(bpf_link__fd(link), inst->host_links, name, err);
+	bpf_link__destroy(link); /* our handle; the pin holds the link */
+	return rc;
+}
+
+static void free_owner(struct cv_owner_bpf **skel)
+{
+	cv_owner_bpf__destroy(*skel);
+}
+
+static bool is_iterator(const struct bpf_program *program)
+{
+	return bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
+}
+
+static bool hooks_are_attached(const struct cv_instance *inst, struct bpf_object *object)
+{
+	struct bpf_program *program;
+
+	bpf_object__for_each_program (program, object)
+		if (!is_iterator(program) &&
+		    !link_is_attached(inst->host_links, bpf_program__name(program)))
+			return false;
+	return true;
+}
+
+int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err)
+{
+	CV_CLEANUP(free_owner) struct cv_owner_bpf *skel = NULL;
+	struct bpf_program *program;
+	int rc;
+
+	start_log(inst);
+	skel = cv_owner_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "owner");
+	if (hooks_are_attached(inst, skel->obj))
+		return 0;
+	rc = load(inst, skel->obj, "owner", err);
+	if (rc)
+		return rc;
+	bpf_object__for_each_program (program, skel->obj) {
+		if (is_iterator(program)) {
+			rc = cv_pin_del(inst->host_progs, bpf_program__name(program), err);
+			if (!rc)
+				rc = pin_program(program, inst->host_progs, err);
+		} else if (!link_is_attached(inst->host_links, bpf_program__name(program))) {
+			rc = pin_hook(inst, program, cgroup_fd, err);
+		}
+		if (rc)
+			return rc;
+	}
+	return 0;
+}

@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * BPF objects: the bytes of bpf/NAME.bpf.o stand in the binary; loading one creates or reuses the
+ * pinned maps of the instance and the host. This is the only file that knows the skeletons.
+ */
+#ifndef CV_OBJECT_H
+#define CV_OBJECT_H
+
+#include <stdint.h>
+
+#include "instance.h"
+
+/* The tc programs, as pinned under PROGS. */
+#define CV_PROG_INGRESS "cv_cls_ingress"
+#define CV_PROG_EGRESS "cv_cls_egress"
+#define CV_PROG_ITER "cv_iter_owners"
+#define CV_PROG_XMIT "xmit" /* pin of a tunnel's lwt program in tunnels/NAME */
+
+/* Loads the tc programs and pins them, and with them all maps of the instance. */
+int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
+
+/* Loads the lwt program of a tunnel. Returns its fd. */
+int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err);
+
+/* Attaches the socket hooks to a cgroup by links that others can stand beside, and pins the links.
+ * Hooks that are pinned and attached are left alone. */
+int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err);
+
+#endif

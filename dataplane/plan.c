@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Plans: memory, what is live now, lookups by name. The nouns fill them. */
+#include "plan.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "map.h"
+#include "own.h"
+
+void cv_plan_free(struct cv_plan **plan_ptr)
+{
+	struct cv_plan *plan = *plan_ptr;
+
+	if (!plan)
+		return;
+	free(plan->live_tunnels);
+	free(plan->tunnels);
+	free(plan->live_rules);
+	free(plan->rules);
+	free(plan->live_apps);
+	free(plan->apps);
+	free(plan->devs);
+	free(plan->routes);
+	free(plan->fib_rules);
+	free(plan->peers);
+	free(plan);
+	*plan_ptr = NULL;
+}
+
+static struct cv_plan *alloc_plan(const struct cv_state *state)
+{
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = calloc(1, sizeof(*plan));
+
+	if (!plan)
+		return NULL;
+	plan->live_tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->live_tunnels));
+	plan->tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->tunnels));
+	plan->live_rules = calloc(1, sizeof(*plan->live_rules));
+	plan->rules = calloc(1, sizeof(*plan->rules));
+	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
+	plan->apps = calloc(1, sizeof(*plan->apps));
+	plan->devs = calloc(state->dev_count + 1, sizeof(*plan->devs));
+	/* A default route stands for two, and each may need an ip rule. */
+	plan->routes = calloc(2 * state->route_count + 1, sizeof(*plan->routes));
+	plan->fib_rules = calloc(2 * state->route_count + 1, sizeof(*plan->fib_rules));
+	/* Exact, pair and local. */
+	plan->peers = calloc(3 * state->tunnel_count + 1, sizeof(*plan->peers));
+	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
+	    !plan->live_apps || !plan->apps || !plan->devs || !plan->routes || !plan->fib_rules ||
+	    !plan->peers)
+		return NULL;
+	return CV_TAKE_PTR(plan);
+}
+
+int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *state,
+		bool is_lenient, struct cv_err *err)
+{
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = alloc_plan(state);
+	struct cv_meta meta;
+	int rc;
+
+	if (!plan)
+		return cv_err_set(err, -ENOMEM, "plan: out of memory");
+	plan->state = state;
+	plan->is_lenient = is_lenient;
+	rc = cv_meta_read(inst, &meta, err);
+	plan->generation = meta.generation + 1;
+	if (!rc)
+		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
+	if (!rc)
+		rc = cv_live_rules(inst, plan->live_rules, err);
+	if (!rc)
+		rc = cv_live_apps(inst, plan->live_apps, err);
+	if (!rc)
+		rc = cv_dev_plan(inst, plan, err);
+	if (!rc)
+		rc = cv_tunnel_plan(inst, plan, err);
+	if (!rc)
+		rc = cv_app_plan(inst, plan, err);
+	if (!rc)
+		rc = cv_route_plan(inst, plan, err);
+	if (!rc)
+		rc = cv_rule_plan(inst, plan, err);
+	if (!rc)
+		*out = CV_TAKE_PTR(plan);
+	return rc;
+}
+
+uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)
+{
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		if (plan->tunnels[id].mode && !strcmp(plan->tunnels[id].name, name))
+			return id;
+	return 0;
+}
+
+const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name)
+{
+	for (uint32_t i = 0; i < plan->apps->count; i++)
+		if (!strcmp(plan->apps->apps[i].name, name))
+			return &plan->apps->apps[i];
+	return NULL;
+}
+
+uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
+{
+	for (size_t i = 0; i < plan->dev_count; i++)
+		if (!strcmp(plan->devs[i].conf->name, name))
+			return plan->devs[i].ifindex;
+	return 0;
+}
+
+void cv_addr_to_abi(const struct cv_addr *addr, uint32_t out[4])
+{
+	memset(out, 0, 4 * sizeof(*out));
+	memcpy(out, addr->bytes, addr->family == 4 ? 4 : 16);
+}
+
+uint32_t cv_mark_unit(uint32_t mask)
+{
+	return mask & -mask;
+}

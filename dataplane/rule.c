@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Rules: compiled aside (compiler/), put in by one update of a slot, so that every packet meets
+ * either the old set or the new one. Counters are by id and stay with a rule as long as it lives.
+ */
+#include <errno.h>
+#include <string.h>
+
+#include "compiler/compile.h"
+#include "map.h"
+#include "nl_link.h"
+#include "own.h"
+#include "plan.h"
+
+const struct cv_slot_shape cv_rule_shape = {
+	.name = CV_STRING(CV_MAP_RULES),
+	.value_size = sizeof(struct cv_rule_set),
+	.max_entries = 1,
+};
+
+int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
+	uint32_t zero = 0;
+
+	return fd < 0 ? fd : cv_slot_read(fd, &zero, &cv_rule_shape, rules, err);
+}
+
+/* ---- plan ---- */
+
+/* What the compiler's questions are answered from. */
+struct context {
+	struct cv_instance *inst;
+	const struct cv_plan *plan;
+	bool is_taken[CV_MAX_RULES]; /* ids given out in this run */
+};
+
+static const struct cv_app *resolve_app(const void *arg, const char *name)
+{
+	return cv_plan_app(((const struct context *)arg)->plan, name);
+}
+
+static uint32_t resolve_tunnel(const void *arg, const char *name)
+{
+	return cv_plan_tunnel(((const struct context *)arg)->plan, name);
+}
+
+/* A rule may name a device that has no filter of ours: an encapsulating route's. */
+static uint32_t resolve_ifindex(const void *arg, const char *name)
+{
+	const struct context *context = arg;
+	uint32_t ifindex = cv_plan_ifindex(context->plan, name);
+	struct cv_link link;
+
+	if (ifindex || cv_link_by_name(context->inst->nl, name, &link, NULL))
+		return ifindex;
+	return link.ifindex;
+}
+
+static const struct cv_rule *find_rule(const struct cv_rule_set *set, const char *name)
+{
+	for (uint32_t i = 0; i < set->rule_count; i++)
+		if (!strcmp(set->rules[i].name, name))
+			return &set->rules[i];
+	return NULL;
+}
+
+static bool id_is_live(const struct cv_rule_set *set, uint32_t id)
+{
+	for (uint32_t i = 0; i < set->rule_count; i++)
+		if (set->rules[i].id == id)
+			return true;
+	return false;
+}
+
+/* With CV_MAX_RULES rules live and as many new ones, ids of rules that go are used again: their
+ * counters go on from there, which clear_new() mends before the set is put in. */
+static uint32_t resolve_rule_id(void *arg, const char *name)
+{
+	struct context *context = arg;
+	const struct cv_rule_set *live = context->plan->live_rules;
+	const struct cv_rule *rule = find_rule(live, name);
+	uint32_t id = rule ? rule->id : 0;
+
+	for (int pass = 0; !rule && pass < 2; pass++) {
+		for (id = 0; id < CV_MAX_RULES; id++)
+			if (!context->is_taken[id] && (pass || !id_is_live(live, id)))
+				break;
+		if (id < CV_MAX_RULES)
+			break;
+	}
+	context->is_taken[id % CV_MAX_RULES] = true;
+	return id % CV_MAX_RULES;
+}
+
+static int check_devices(struct context *context, struct cv_err *err)
+{
+	const struct cv_state *state = context->plan->state;
+
+	for (size_t i = 0; i < state->rule_count; i++) {
+		const struct cv_rule_conf *conf = &state->rules[i];
+
+		if (!conf->match.dev[0] || context->plan->is_lenient ||
+		    resolve_ifindex(context, conf->match.dev))
+			continue;
+		cv_err_set(err, -ENODEV, "rule %s: there is no device %s", conf->name,
+			   conf->match.dev);
+		return cv_err_at(err, &conf->place);
+	}
+	return 0;
+}
+
+int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	struct context context = { .inst = inst, .plan = plan };
+	struct cv_resolver resolver = {
+		.app = resolve_app,
+		.tunnel = resolve_tunnel,
+		.ifindex = resolve_ifindex,
+		.rule_id = resolve_rule_id,
+		.arg = &context,
+	};
+	int rc = check_devices(&context, err);
+
+	if (rc)
+		return rc;
+	plan->rules->generation = plan->live_rules->generation;
+	plan->rules->netns_cookie = inst->netns_cookie;
+	return cv_compile(plan->rules, plan->state, &resolver, err);
+}
+
+/* ---- grow ---- */
+
+static int clear_new(const struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
+	int rc = fd < 0 ? fd : 0;
+
+	for (uint32_t i = 0; !rc && i < plan->rules->rule_count; i++) {
+		const struct cv_rule *rule = &plan->rules->rules[i];
+
+		if (!find_rule(plan->live_rules, rule->name))
+			rc = cv_percpu_clear(fd, &rule->id,
+					     sizeof(struct cv_rule_stats) / sizeof(uint64_t), err);
+	}
+	return rc;
+}
+
+/* The whole set at once, what is to go included. */
+int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = -1;
+	uint32_t zero = 0;
+	int rc;
+
+	if (!memcmp(plan->rules, plan->live_rules, sizeof(*plan->rules)))
+		return 0;
+	rc = clear_new(inst, plan, err);
+	if (rc)
+		return rc;
+	plan->rules->generation++;
+	fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
+	return fd < 0 ? fd : cv_slot_write(fd, &zero, &cv_rule_shape, plan->rules, err);
+}
+
+/* ---- list ---- */
+
+int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
+		 size_t *count, struct cv_err *err)
+{
+	CV_FREE struct cv_rule_info *infos = calloc(state->rule_count + 1, sizeof(*infos));
+	CV_FREE struct cv_rule_set *live = calloc(1, sizeof(*live));
+	CV_CLOSE int fd = -1;
+	int rc = 0;
+
+	if (!infos || !live)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	if (state->rule_count) {
+		rc = cv_live_rules(inst, live, err);
+		if (!rc)
+			fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
+		if (!rc && fd < 0)
+			rc = fd;
+	}
+	for (size_t i = 0; !rc && i < state->rule_count; i++) {
+		const struct cv_rule *rule = find_rule(live, state->rules[i].name);
+		struct cv_rule_stats stats = { 0 };
+
+		memcpy(infos[i].name, state->rules[i].name, sizeof(infos[i].name));
+		if (rule)
+			rc = cv_percpu_sum(fd, &rule->id, (uint64_t *)&stats,
+					   sizeof(stats) / sizeof(uint64_t), err);
+		infos[i].packets = stats.packets;
+		infos[i].bytes = stats.bytes;
+	}
+	if (rc)
+		return rc;
+	*count = state->rule_count;
+	*out = CV_TAKE_PTR(infos);
+	return 0;
+}

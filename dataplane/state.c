@@ -1,0 +1,130 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The wanted state as lists of plain structs: adding, finding, removing. What a state means and
+ * whether it makes sense is check.c's. */
+#include <errno.h>
+#include <string.h>
+
+#include "culvert.h"
+#include "own.h"
+
+void cv_state_init(struct cv_state *state)
+{
+	*state = (struct cv_state){ .mark_mask = CV_DEFAULT_MARK_MASK };
+}
+
+void cv_app_conf_fini(struct cv_app_conf *app)
+{
+	free(app->exe);
+	free(app->cgroup);
+}
+
+void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel)
+{
+	free(tunnel->allow.items);
+}
+
+void cv_rule_conf_fini(struct cv_rule_conf *rule)
+{
+	free(rule->match.src.items);
+	free(rule->match.dst.items);
+	free(rule->match.sport.items);
+	free(rule->match.dport.items);
+}
+
+static void fini_nothing(void *conf)
+{
+	(void)conf;
+}
+
+/* The five lists differ in type only: each is an array that doubles. */
+static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
+{
+	void *grown;
+
+	if (!(*count & (*count - 1))) {
+		grown = reallocarray(*items, *count ? *count * 2 : 1, size);
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "state: out of memory");
+		*items = grown;
+	}
+	memcpy((char *)*items + *count * size, item, size);
+	(*count)++;
+	return 0;
+}
+
+static void remove_item(void *items, size_t *count, void *item, size_t size)
+{
+	char *next = (char *)item + size;
+	char *end = (char *)items + *count * size;
+
+	memmove(item, next, end - next);
+	(*count)--;
+}
+
+#define CV_DEFINE_LIST(noun, list, counter, fini)                                                  \
+	int cv_state_add_##noun(struct cv_state *state, struct cv_##noun##_conf *conf,             \
+				struct cv_err *err)                                                \
+	{                                                                                          \
+		int rc = append((void **)&state->list, &state->counter, conf, sizeof(*conf), err); \
+                                                                                                   \
+		if (rc)                                                                            \
+			fini(conf);                                                                \
+		return rc;                                                                         \
+	}                                                                                          \
+                                                                                                   \
+	void cv_state_del_##noun(struct cv_state *state, struct cv_##noun##_conf *conf)            \
+	{                                                                                          \
+		fini(conf);                                                                        \
+		remove_item(state->list, &state->counter, conf, sizeof(*conf));                    \
+	}                                                                                          \
+                                                                                                   \
+	static void fini_##list(struct cv_state *state)                                            \
+	{                                                                                          \
+		for (size_t i = 0; i < state->counter; i++)                                        \
+			fini(&state->list[i]);                                                     \
+		free(state->list);                                                                 \
+	}
+
+#define CV_DEFINE_FIND(noun, list, counter)                                                        \
+	struct cv_##noun##_conf *cv_state_find_##noun(const struct cv_state *state,                \
+						      const char *name)                            \
+	{                                                                                          \
+		for (size_t i = 0; i < state->counter; i++)                                        \
+			if (!strcmp(state->list[i].name, name))                                    \
+				return &state->list[i];                                            \
+		return NULL;                                                                       \
+	}
+
+CV_DEFINE_LIST(dev, devs, dev_count, fini_nothing)
+CV_DEFINE_LIST(app, apps, app_count, cv_app_conf_fini)
+CV_DEFINE_LIST(tunnel, tunnels, tunnel_count, cv_tunnel_conf_fini)
+CV_DEFINE_LIST(route, routes, route_count, fini_nothing)
+CV_DEFINE_LIST(rule, rules, rule_count, cv_rule_conf_fini)
+CV_DEFINE_FIND(dev, devs, dev_count)
+CV_DEFINE_FIND(app, apps, app_count)
+CV_DEFINE_FIND(tunnel, tunnels, tunnel_count)
+CV_DEFINE_FIND(rule, rules, rule_count)
+
+struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
+					  const struct cv_route_conf *key)
+{
+	for (size_t i = 0; i < state->route_count; i++) {
+		struct cv_route_conf *route = &state->routes[i];
+
+		if (cv_addr_equal(&route->to.addr, &key->to.addr) &&
+		    route->to.bits == key->to.bits && route->table == key->table &&
+		    route->metric == key->metric && !strcmp(route->app, key->app))
+			return route;
+	}
+	return NULL;
+}
+
+void cv_state_fini(struct cv_state *state)
+{
+	fini_devs(state);
+	fini_apps(state);
+	fini_tunnels(state);
+	fini_routes(state);
+	fini_rules(state);
+	cv_state_init(state);
+}

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What an operator should know at a glance: whose filters stand beside ours, and what is not as it
+ * should be. Reads only. */
+#include <errno.h>
+#include <stdarg.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bpffs.h"
+#include "nl_link.h"
+#include "nl_tc.h"
+#include "own.h"
+#include "plan.h"
+
+static int add_problem(struct cv_status *status, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static int add_problem(struct cv_status *status, const char *format, ...)
+{
+	char **grown = reallocarray(status->problems, status->problem_count + 1, sizeof(*grown));
+	va_list args;
+	int len;
+
+	if (!grown)
+		return -ENOMEM;
+	status->problems = grown;
+	va_start(args, format);
+	len = vasprintf(&grown[status->problem_count], format, args);
+	va_end(args);
+	if (len < 0)
+		return -ENOMEM;
+	status->problem_count++;
+	return 0;
+}
+
+/* ---- foreign filters ---- */
+
+struct foreign_search {
+	struct cv_status *status;
+	const char *dev;
+};
+
+static int add_foreign(const struct cv_filter *filter, void *arg, struct cv_err *err)
+{
+	struct foreign_search *search = arg;
+	struct cv_status *status = search->status;
+	struct cv_foreign_info *grown, *info;
+
+	if (!strncmp(filter->name, "culvert:", strlen("culvert:")))
+		return 0;
+	grown = reallocarray(status->foreign, status->foreign_count + 1, sizeof(*grown));
+	if (!grown)
+		return cv_err_set(err, -ENOMEM, "status: out of memory");
+	status->foreign = grown;
+	info = &grown[status->foreign_count++];
+	*info = (struct cv_foreign_info){ .ingress = filter->ingress, .prio = filter->prio };
+	snprintf(info->dev, sizeof(info->dev), "%s", search->dev);
+	memcpy(info->kind, filter->kind, sizeof(info->kind));
+	memcpy(info->name, filter->name, sizeof(info->name));
+	return 0;
+}
+
+static int find_foreign(struct cv_instance *inst, const struct cv_state *state,
+			struct cv_status *status, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < state->dev_count; i++) {
+		struct foreign_search search = { .status = status, .dev = state->devs[i].name };
+		struct cv_link link;
+
+		if (cv_link_by_name(inst->nl, search.dev, &link, NULL))
+			continue;
+		rc = cv_filter_list(inst->nl, link.ifindex, true, add_foreign, &search, err);
+		if (!rc)
+			rc = cv_filter_list(inst->nl, link.ifindex, false, add_foreign, &search,
+					    err);
+	}
+	return rc;
+}
+
+/* ---- problems ---- */
+
+static int check_devs(struct cv_instance *inst, const struct cv_state *state,
+		      struct cv_status *status, struct cv_err *err)
+{
+	CV_FREE struct cv_dev_info *infos = NULL;
+	size_t count;
+	int rc = cv_dev_list(inst, state, &infos, &count, err);
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		const struct cv_dev_conf *conf = &state->devs[i];
+
+		if (!infos[i].ifindex)
+			rc = add_problem(status, "dev %s: does not exist", conf->name);
+		else if (conf->ingress && !infos[i].ingress)
+			rc = add_problem(status, "dev %s: its ingress filter is gone", conf->name);
+		else if (conf->egress && !infos[i].egress)
+			rc = add_problem(status, "dev %s: its egress filter is gone", conf->name);
+	}
+	return rc;
+}
+
+static bool has_ingress(const struct cv_state *state)
+{
+	for (size_t i = 0; i < state->dev_count; i++)
+		if (state->devs[i].ingress)
+			return true;
+	return false;
+}
+
+static int check_tunnels(const struct cv_state *state, struct cv_status *status)
+{
+	int rc = 0;
+
+	if (state->tunnel_count && !has_ingress(state))
+		rc = add_problem(status,
+				 "no dev has ingress: nothing is taken out of tunnels here");
+	for (size_t i = 0; !rc && i < state->tunnel_count; i++)
+		if (!state->tunnels[i].allow.count)
+			rc = add_problem(status,
+					 "tunnel %s: no allow list, any inner source is accepted",
+					 state->tunnels[i].name);
+	return rc;
+}
+
+static int check_routes(struct cv_instance *inst, const struct cv_state *state,
+			struct cv_status *status, struct cv_err *err)
+{
+	CV_FREE struct cv_route_info *infos = NULL;
+	size_t count;
+	int rc = cv_route_list(inst, state, &infos, &count, err);
+
+	for (size_t i = 0; !rc && i < state->route_count; i++) {
+		const struct cv_route_conf *conf = &state->routes[i];
+		char to[CV_PREFIX_TEXT];
+		bool is_there = false;
+
+		for (size_t j = 0; j < count; j++)
+			if (infos[j].to.bits == conf->to.bits &&
+			    (!conf->to.addr.family ||
+			     cv_addr_equal(&infos[j].to.addr, &conf->to.addr)) &&
+			    !strcmp(infos[j].app, conf->app))
+				is_there = true;
+		if (!is_there)
+			rc = add_problem(status, "route %s: gone from the kernel",
+					 cv_prefix_format(&conf->to, to));
+	}
+	return rc;
+}
+
+static int check_apps(const struct cv_state *state, struct cv_status *status)
+{
+	char mount[PATH_MAX];
+	uint32_t level;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < state->app_count; i++) {
+		const struct cv_app_conf *conf = &state->apps[i];
+		char path[2 * PATH_MAX];
+		struct stat st;
+
+		if (conf->exe && stat(conf->exe, &st))
+			rc = add_problem(status, "app %s: exe %s does not exist", conf->name,
+					 conf->exe);
+		if (rc || !conf->cgroup || cv_cgroup2_mount(mount, &level, NULL))
+			continue;
+		snprintf(path, sizeof(path), "%s/%s", mount, conf->cgroup);
+		if (stat(path, &st))
+			rc = add_problem(status, "app %s: cgroup %s does not exist", conf->name,
+					 conf->cgroup);
+	}
+	return rc;
+}
+
+static int find_problems(struct cv_instance *inst, const struct cv_state *state,
+			 struct cv_status *status, struct cv_err *err)
+{
+	int rc = check_devs(inst, state, status, err);
+
+	if (!rc)
+		rc = check_tunnels(state, status);
+	if (!rc)
+		rc = check_routes(inst, state, status, err);
+	if (!rc)
+		rc = check_apps(state, status);
+	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
+}
+
+int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct cv_status *out,
+		  struct cv_err *err)
+{
+	struct cv_status status = { .abi = CV_ABI_VERSION, .mark_mask = state->mark_mask };
+	struct cv_meta meta;
+	int rc = 0;
+
+	memcpy(status.instance, inst->name, sizeof(status.instance));
+	if (cv_instance_exists(inst)) {
+		rc = cv_meta_read(inst, &meta, err);
+		if (!rc)
+			rc = cv_drops_read(inst, 0, &status.drops, err);
+		status.generation = rc ? 0 : meta.generation;
+	}
+	if (!rc)
+		rc = find_foreign(inst, state, &status, err);
+	if (!rc)
+		rc = find_problems(inst, state, &status, err);
+	if (rc) {
+		cv_status_fini(&status);
+		return rc;
+	}
+	*out = status;
+	return 0;
+}
+
+void cv_status_fini(struct cv_status *status)
+{
+	for (size_t i = 0; i < status->problem_count; i++)
+		free(status->problems[i]);
+	free(status->problems);
+	free(status->foreign);
+}

@@ -1,0 +1,643 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Tunnels: the table that both directions read, who may send to us (peers), which inner sources are
+ * allowed, and one lwt program each. All tunnels change together, by one update of a slot.
+ */
+#include <arpa/inet.h>
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <string.h>
+
+#include "map.h"
+#include "object.h"
+#include "own.h"
+#include "plan.h"
+
+#define CV_GRE_LEN 4 /* RFC 2784 */
+#define CV_GRE_KEY_LEN 4 /* RFC 2890 */
+#define CV_DEFAULT_TTL 64
+#define CV_IPV4_MIN_MTU 68
+
+const struct cv_slot_shape cv_tunnel_shape = {
+	.name = CV_STRING(CV_MAP_TUNNELS),
+	.value_size = sizeof(struct cv_tunnel),
+	.max_entries = CV_MAX_TUNNELS,
+};
+
+int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNELS), err);
+	uint32_t zero = 0;
+
+	return fd < 0 ? fd : cv_slot_read(fd, &zero, &cv_tunnel_shape, tunnels, err);
+}
+
+static int write_tunnels(const struct cv_instance *inst, const struct cv_tunnel *tunnels,
+			 struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNELS), err);
+	uint32_t zero = 0;
+
+	return fd < 0 ? fd : cv_slot_write(fd, &zero, &cv_tunnel_shape, tunnels, err);
+}
+
+/* ---- plan ---- */
+
+static uint32_t find_by_name(const struct cv_tunnel *tunnels, const char *name)
+{
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		if (tunnels[id].mode && !strcmp(tunnels[id].name, name))
+			return id;
+	return 0;
+}
+
+/* A tunnel keeps its id as long as it lives; a new one gets one that neither generation has. */
+static uint32_t choose_id(const struct cv_plan *plan, const char *name)
+{
+	uint32_t id = find_by_name(plan->live_tunnels, name);
+
+	if (id)
+		return id;
+	for (id = 1; id < CV_MAX_TUNNELS; id++)
+		if (!plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
+			return id;
+	return 0;
+}
+
+static uint8_t header_len(const struct cv_tunnel_conf *conf)
+{
+	uint8_t len = conf->local.family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
+
+	if (conf->mode == CV_TUNNEL_MODE_GRE)
+		len += CV_GRE_LEN + (conf->has_key ? CV_GRE_KEY_LEN : 0);
+	return len;
+}
+
+static uint8_t flags_of(const struct cv_tunnel_conf *conf)
+{
+	return (conf->has_key ? CV_TUNNEL_KEY : 0) | (conf->df == CV_DF_ON ? CV_TUNNEL_DF_ON : 0) |
+	       (conf->df == CV_DF_INHERIT ? CV_TUNNEL_DF_INHERIT : 0) |
+	       (conf->ttl_from == CV_INHERIT ? CV_TUNNEL_TTL_INHERIT : 0) |
+	       (conf->dscp_from == CV_INHERIT ? CV_TUNNEL_DSCP_INHERIT : 0) |
+	       (conf->ecn_off ? 0 : CV_TUNNEL_ECN) | (conf->allow.count ? CV_TUNNEL_ALLOW : 0);
+}
+
+static void fill_from_conf(const struct cv_plan *plan, const struct cv_tunnel_conf *conf,
+			   struct cv_tunnel *tunnel)
+{
+	memcpy(tunnel->name, conf->name, sizeof(conf->name));
+	cv_addr_to_abi(&conf->local, tunnel->local);
+	cv_addr_to_abi(&conf->remote, tunnel->remote);
+	tunnel->mode = conf->mode == CV_TUNNEL_MODE_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
+	tunnel->family = conf->local.family;
+	tunnel->hdr_len = header_len(conf);
+	tunnel->ttl = conf->ttl;
+	tunnel->dscp = conf->dscp;
+	tunnel->flags = flags_of(conf);
+	tunnel->key = htonl(conf->key);
+	tunnel->guard_mark = plan->state->mark_mask;
+}
+
+/* The remote's route: not ours, not into a tunnel. */
+static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
+			  const struct cv_tunnel_conf *conf, struct cv_fib_answer *answer,
+			  struct cv_err *err)
+{
+	char remote[CV_PREFIX_TEXT];
+	int rc = cv_fib_lookup(inst->nl, &conf->remote, &conf->local, plan->state->mark_mask,
+			       answer, err);
+
+	cv_addr_format(&conf->remote, remote);
+	if (rc) {
+		cv_err_set(err, rc, "tunnel %s: remote %s is not reachable: %s", conf->name, remote,
+			   strerrordesc_np(-rc));
+		return cv_err_hint(err, "add a route to it first");
+	}
+	if (answer->is_local)
+		return cv_err_set(err, -EADDRINUSE,
+				  "tunnel %s: remote %s is an address of this host", conf->name,
+				  remote);
+	if (answer->route.is_encap_bpf) {
+		cv_err_set(err, -ELOOP, "tunnel %s: remote %s is routed into a tunnel itself (%s)",
+			   conf->name, remote, answer->route.xmit_name);
+		return cv_err_hint(err, "add a route to %s that is more specific", remote);
+	}
+	return 0;
+}
+
+static int check_local(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
+		       struct cv_err *err)
+{
+	struct cv_fib_answer answer;
+	struct cv_addr any = { 0 };
+	char local[CV_PREFIX_TEXT];
+
+	if (!cv_fib_lookup(inst->nl, &conf->local, &any, 0, &answer, NULL) && answer.is_local)
+		return 0;
+	cv_err_set(err, -EADDRNOTAVAIL, "tunnel %s: local %s is no address of this host",
+		   conf->name, cv_addr_format(&conf->local, local));
+	return cv_err_hint(err, "'ip address' shows those that are");
+}
+
+/* An inner packet of mtu bytes must fit the underlay with its outer header, unless the outer packet
+ * may be fragmented. */
+static int choose_mtu(const struct cv_tunnel_conf *conf, const struct cv_fib_answer *answer,
+		      struct cv_tunnel *tunnel, struct cv_err *err)
+{
+	uint32_t room = answer->mtu_bytes - tunnel->hdr_len;
+
+	if (answer->mtu_bytes < tunnel->hdr_len + (uint32_t)CV_IPV4_MIN_MTU)
+		return cv_err_set(err, -EMSGSIZE,
+				  "tunnel %s: the route to its remote has an mtu of "
+				  "%u, %u of which are headers",
+				  conf->name, answer->mtu_bytes, tunnel->hdr_len);
+	if (conf->mtu_bytes > room && conf->df == CV_DF_ON) {
+		cv_err_set(err, -EMSGSIZE,
+			   "tunnel %s: mtu %u does not fit: the route to its remote "
+			   "has %u, less %u of headers",
+			   conf->name, conf->mtu_bytes, answer->mtu_bytes, tunnel->hdr_len);
+		return cv_err_hint(err, "at most mtu %u, or leave it out", room);
+	}
+	tunnel->mtu_bytes = conf->mtu_bytes ? conf->mtu_bytes : room;
+	return 0;
+}
+
+static struct cv_allowed_key allowed_key(uint32_t id, uint32_t generation,
+					 const struct cv_prefix *prefix)
+{
+	struct cv_allowed_key key = {
+		.prefix_bits = CV_ALLOWED_BASE_BITS + prefix->bits,
+		.tunnel = id,
+		.generation = generation,
+		.family = prefix->addr.family,
+	};
+
+	cv_addr_to_abi(&prefix->addr, key.source);
+	return key;
+}
+
+/* Compares what the kernel has of one generation of a tunnel's list with the list wanted. */
+struct allowed_check {
+	const struct cv_tunnel_conf *conf;
+	uint32_t tunnel;
+	uint32_t generation;
+	size_t found;
+	bool is_other; /* the kernel has one that is not wanted */
+};
+
+static int check_allowed(int fd, const void *key_bytes, void *arg, struct cv_err *err)
+{
+	const struct cv_allowed_key *key = key_bytes;
+	struct allowed_check *check = arg;
+
+	(void)fd;
+	(void)err;
+	if (key->tunnel != check->tunnel || key->generation != check->generation)
+		return 0;
+	for (size_t i = 0; i < check->conf->allow.count; i++) {
+		struct cv_allowed_key wanted =
+			allowed_key(check->tunnel, check->generation, &check->conf->allow.items[i]);
+
+		if (!memcmp(&wanted, key, sizeof(wanted))) {
+			check->found++;
+			return 0;
+		}
+	}
+	check->is_other = true;
+	return 0;
+}
+
+/* 1 if the kernel's list of that generation is the one wanted, 0 if not, or a negative errno. */
+static int allow_list_is_live(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
+			      uint32_t id, uint32_t generation, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
+	struct allowed_check check = { .conf = conf, .tunnel = id, .generation = generation };
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = cv_map_each(fd, sizeof(struct cv_allowed_key), CV_MAX_ALLOWED, check_allowed, &check,
+			 err);
+	return rc ? rc : !check.is_other && check.found == conf->allow.count;
+}
+
+static int choose_generations(struct cv_instance *inst, const struct cv_plan *plan,
+			      const struct cv_tunnel_conf *conf, uint32_t id,
+			      struct cv_tunnel *tunnel, struct cv_err *err)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
+	int rc;
+
+	tunnel->generation = live->mode ? live->generation : plan->generation;
+	if (!conf->allow.count)
+		return 0;
+	tunnel->allow_generation = plan->generation;
+	if (!live->mode || !(live->flags & CV_TUNNEL_ALLOW))
+		return 0;
+	rc = allow_list_is_live(inst, conf, id, live->allow_generation, err);
+	if (rc > 0)
+		tunnel->allow_generation = live->allow_generation;
+	return rc < 0 ? rc : 0;
+}
+
+/* Peers that may send to the tunnel: its exact key, and what tells why others are refused. */
+static void add_peer(struct cv_plan *plan, const struct cv_peer_key *key, uint32_t tunnel)
+{
+	for (size_t i = 0; i < plan->peer_count; i++)
+		if (!memcmp(&plan->peers[i].key, key, sizeof(*key)))
+			return;
+	plan->peers[plan->peer_count++] = (struct cv_peer_plan){ .key = *key, .tunnel = tunnel };
+}
+
+static void add_peers(struct cv_plan *plan, uint32_t id)
+{
+	const struct cv_tunnel *tunnel = &plan->tunnels[id];
+	struct cv_peer_key key = {
+		.key = tunnel->key,
+		.mode = tunnel->mode,
+		.family = tunnel->family,
+		.kind = CV_PEER_EXACT,
+		.has_key = !!(tunnel->flags & CV_TUNNEL_KEY),
+	};
+
+	memcpy(key.local, tunnel->local, sizeof(key.local));
+	memcpy(key.remote, tunnel->remote, sizeof(key.remote));
+	add_peer(plan, &key, id);
+	key.key = 0;
+	key.has_key = 0;
+	key.kind = CV_PEER_PAIR;
+	add_peer(plan, &key, id);
+	memset(key.remote, 0, sizeof(key.remote));
+	key.kind = CV_PEER_LOCAL;
+	add_peer(plan, &key, id);
+}
+
+static int compare_peers(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct cv_peer_key));
+}
+
+static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
+		       const struct cv_tunnel_conf *conf, struct cv_err *err)
+{
+	uint32_t id = choose_id(plan, conf->name);
+	struct cv_tunnel tunnel = { 0 };
+	struct cv_fib_answer answer;
+	int rc;
+
+	if (!id)
+		return cv_err_set(err, -ENOSPC, "tunnel %s: no id is free", conf->name);
+	fill_from_conf(plan, conf, &tunnel);
+	rc = check_local(inst, conf, err);
+	if (!rc)
+		rc = look_up_remote(inst, plan, conf, &answer, err);
+	if (!rc)
+		rc = choose_mtu(conf, &answer, &tunnel, err);
+	if (!rc)
+		rc = choose_generations(inst, plan, conf, id, &tunnel, err);
+	if (rc)
+		return rc;
+	tunnel.ifindex = answer.ifindex;
+	plan->tunnels[id] = tunnel;
+	add_peers(plan, id);
+	return 0;
+}
+
+int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	for (size_t i = 0; i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
+		int rc = plan_tunnel(inst, plan, conf, err);
+		uint32_t id;
+
+		if (!rc)
+			continue;
+		if (!plan->is_lenient)
+			return cv_err_at(err, &conf->place);
+		/* What was there stays as it was. */
+		id = find_by_name(plan->live_tunnels, conf->name);
+		if (id) {
+			plan->tunnels[id] = plan->live_tunnels[id];
+			add_peers(plan, id);
+		}
+	}
+	qsort(plan->peers, plan->peer_count, sizeof(*plan->peers), compare_peers);
+	return 0;
+}
+
+/* ---- grow ---- */
+
+static int write_allowed(int fd, const struct cv_tunnel_conf *conf, uint32_t id,
+			 uint32_t generation, struct cv_err *err)
+{
+	for (size_t i = 0; i < conf->allow.count; i++) {
+		struct cv_allowed_key key = allowed_key(id, generation, &conf->allow.items[i]);
+		uint32_t one = 1;
+
+		if (bpf_map_update_elem(fd, &key, &one, BPF_ANY))
+			return cv_err_set(err, -errno, "tunnel %s: allow list: %s", conf->name,
+					  strerrordesc_np(errno));
+	}
+	return 0;
+}
+
+/* A list that changed is written beside the old one, under a new generation. */
+static int grow_allowed(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
+	int rc = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
+		uint32_t id = cv_plan_tunnel(plan, conf->name);
+
+		if (id && plan->tunnels[id].allow_generation == plan->generation)
+			rc = write_allowed(fd, conf, id, plan->generation, err);
+	}
+	return rc;
+}
+
+struct drop_of {
+	uint32_t tunnel;
+};
+
+static int clear_drop(int fd, const void *key_bytes, void *arg, struct cv_err *err)
+{
+	const struct cv_drop_key *key = key_bytes;
+	const struct drop_of *of = arg;
+
+	(void)err;
+	if (key->tunnel == of->tunnel)
+		bpf_map_delete_elem(fd, key);
+	return 0;
+}
+
+/* A new tunnel begins at zero, though its id may have been another's. */
+static int clear_counters(struct cv_instance *inst, uint32_t id, struct cv_err *err)
+{
+	CV_CLOSE int stats = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
+	CV_CLOSE int drops = -1;
+	struct drop_of of = { .tunnel = id };
+	int rc;
+
+	if (stats < 0)
+		return stats;
+	drops = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
+	if (drops < 0)
+		return drops;
+	rc = cv_percpu_clear(stats, &id, sizeof(struct cv_tunnel_stats) / sizeof(uint64_t), err);
+	if (rc)
+		return rc;
+	return cv_map_each(drops, sizeof(struct cv_drop_key), CV_MAX_DROPS, clear_drop, &of, err);
+}
+
+/* Wanted and live together, wanted first: what is to go works until its routes are gone. */
+static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_FREE struct cv_tunnel *both = calloc(CV_MAX_TUNNELS, sizeof(*both));
+	size_t size = CV_MAX_TUNNELS * sizeof(*both);
+	int rc = 0;
+
+	if (!both)
+		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
+		both[id] = plan->tunnels[id].mode ? plan->tunnels[id] : plan->live_tunnels[id];
+		if (plan->tunnels[id].mode && !plan->live_tunnels[id].mode)
+			rc = clear_counters(inst, id, err);
+	}
+	if (rc || !memcmp(both, plan->live_tunnels, size))
+		return rc;
+	return write_tunnels(inst, both, err);
+}
+
+static int grow_peers(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PEERS), err);
+
+	if (fd < 0)
+		return fd;
+	for (size_t i = 0; i < plan->peer_count; i++) {
+		const struct cv_peer_plan *peer = &plan->peers[i];
+		uint32_t live = 0;
+
+		if (!bpf_map_lookup_elem(fd, &peer->key, &live) && live == peer->tunnel)
+			continue;
+		if (bpf_map_update_elem(fd, &peer->key, &peer->tunnel, BPF_ANY))
+			return cv_err_set(err, -errno, "tunnel %s: peer: %s",
+					  plan->tunnels[peer->tunnel].name, strerrordesc_np(errno));
+	}
+	return 0;
+}
+
+static int program_dir(const struct cv_instance *inst, const char *tunnel, char *dir,
+		       struct cv_err *err)
+{
+	if (snprintf(dir, PATH_MAX, "%s/%s", inst->tunnels, tunnel) >= PATH_MAX)
+		return cv_err_set(err, -ENAMETOOLONG, "tunnel %s: path too long", tunnel);
+	return 0;
+}
+
+/* The pin outlives a change of parameters: the program knows its id only. */
+static int grow_program(struct cv_instance *inst, const char *name, uint32_t id, struct cv_err *err)
+{
+	CV_CLOSE int prog = -1;
+	char dir[PATH_MAX];
+	int rc = program_dir(inst, name, dir, err);
+
+	if (rc)
+		return rc;
+	prog = cv_pin_open(dir, CV_PROG_XMIT, err);
+	if (prog != -ENOENT)
+		return prog < 0 ? prog : 0;
+	rc = cv_dir_make(dir, err);
+	if (rc)
+		return rc;
+	prog = cv_object_load_tunnel(inst, id, err);
+	if (prog < 0)
+		return cv_err_prefix(err, "tunnel %s", name);
+	return cv_pin_set(prog, dir, CV_PROG_XMIT, err);
+}
+
+int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = grow_allowed(inst, plan, err);
+
+	if (!rc)
+		rc = grow_table(inst, plan, err);
+	if (!rc)
+		rc = grow_peers(inst, plan, err);
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
+		if (plan->tunnels[id].mode)
+			rc = grow_program(inst, plan->tunnels[id].name, id, err);
+	return rc;
+}
+
+/* ---- shrink ---- */
+
+static int shrink_peer(int fd, const void *key, void *arg, struct cv_err *err)
+{
+	const struct cv_plan *plan = arg;
+
+	if (bsearch(key, plan->peers, plan->peer_count, sizeof(*plan->peers), compare_peers))
+		return 0;
+	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+		return cv_err_set(err, -errno, "peer: remove: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+static int shrink_allowed(int fd, const void *key_bytes, void *arg, struct cv_err *err)
+{
+	const struct cv_allowed_key *key = key_bytes;
+	const struct cv_plan *plan = arg;
+	const struct cv_tunnel *tunnel = &plan->tunnels[key->tunnel % CV_MAX_TUNNELS];
+
+	if (tunnel->mode && tunnel->flags & CV_TUNNEL_ALLOW &&
+	    tunnel->allow_generation == key->generation)
+		return 0;
+	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+		return cv_err_set(err, -errno, "allow list: remove: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* The pins go before the table: a pin without its tunnel would be taken for a program of the next
+ * tunnel of that name, which may get another id. */
+static int shrink_programs(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
+		const struct cv_tunnel *live = &plan->live_tunnels[id];
+		char dir[PATH_MAX];
+
+		if (!live->mode || plan->tunnels[id].mode)
+			continue;
+		rc = program_dir(inst, live->name, dir, err);
+		if (!rc)
+			rc = cv_dir_remove(dir, err);
+	}
+	return rc;
+}
+
+static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
+			return write_tunnels(inst, plan->tunnels, err);
+	return 0;
+}
+
+static int shrink_map(struct cv_instance *inst, const char *name, size_t key_size, size_t max,
+		      cv_map_key_fn fn, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, name, err);
+
+	return fd < 0 ? fd : cv_map_each(fd, key_size, max, fn, (void *)plan, err);
+}
+
+int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = shrink_programs(inst, plan, err);
+
+	if (!rc)
+		rc = shrink_map(inst, CV_STRING(CV_MAP_PEERS), sizeof(struct cv_peer_key),
+				CV_MAX_PEERS, shrink_peer, plan, err);
+	if (!rc)
+		rc = shrink_table(inst, plan, err);
+	if (!rc)
+		rc = shrink_map(inst, CV_STRING(CV_MAP_ALLOWED), sizeof(struct cv_allowed_key),
+				CV_MAX_ALLOWED, shrink_allowed, plan, err);
+	return rc;
+}
+
+/* ---- list ---- */
+
+static const struct {
+	const char *key;
+	const char *text;
+} reasons[] = {
+#define CV_REASON_ROW(name, key, text) { key, text },
+	CV_REASONS(CV_REASON_ROW)
+#undef CV_REASON_ROW
+};
+_Static_assert(CV_R_COUNT <= CV_DROPS_MAX, "cv_drops holds every reason");
+
+int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,
+		  struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
+
+	out->count = 0;
+	if (fd < 0)
+		return fd;
+	for (uint32_t reason = CV_R_OK + 1; reason < CV_R_COUNT; reason++) {
+		struct cv_drop_key key = { .tunnel = tunnel, .reason = reason };
+		uint64_t packets;
+		int rc = cv_percpu_sum(fd, &key, &packets, 1, err);
+
+		if (rc && rc != -ENOENT)
+			return rc;
+		if (packets)
+			out->items[out->count++] = (struct cv_drop_info){
+				.reason = reasons[reason].key,
+				.text = reasons[reason].text,
+				.packets = packets,
+			};
+	}
+	return 0;
+}
+
+static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
+		     const struct cv_tunnel *tunnel, struct cv_tunnel_info *info,
+		     struct cv_err *err)
+{
+	struct cv_tunnel_stats stats;
+	int rc;
+
+	memcpy(info->name, tunnel->name, sizeof(info->name));
+	info->id = id;
+	info->mtu_bytes = tunnel->mtu_bytes;
+	info->generation = tunnel->generation;
+	rc = cv_percpu_sum(stats_fd, &id, (uint64_t *)&stats, sizeof(stats) / sizeof(uint64_t),
+			   err);
+	if (rc)
+		return rc;
+	info->tx_packets = stats.tx_packets;
+	info->tx_bytes = stats.tx_bytes;
+	info->rx_packets = stats.rx_packets;
+	info->rx_bytes = stats.rx_bytes;
+	return cv_drops_read(inst, id, &info->drops, err);
+}
+
+int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,
+		   struct cv_tunnel_info **out, size_t *count, struct cv_err *err)
+{
+	CV_FREE struct cv_tunnel_info *infos = calloc(state->tunnel_count + 1, sizeof(*infos));
+	CV_FREE struct cv_tunnel *tunnels = calloc(CV_MAX_TUNNELS, sizeof(*tunnels));
+	CV_CLOSE int stats_fd = -1;
+	int rc;
+
+	if (!infos || !tunnels)
+		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
+	if (state->tunnel_count) {
+		stats_fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
+		if (stats_fd < 0)
+			return stats_fd;
+		rc = cv_live_tunnels(inst, tunnels, err);
+		if (rc)
+			return rc;
+	}
+	for (size_t i = 0; i < state->tunnel_count; i++) {
+		uint32_t id = find_by_name(tunnels, state->tunnels[i].name);
+
+		memcpy(infos[i].name, state->tunnels[i].name, sizeof(infos[i].name));
+		rc = id ? fill_info(inst, stats_fd, id, &tunnels[id], &infos[i], err) : 0;
+		if (rc)
+			return rc;
+	}
+	*count = state->tunnel_count;
+	*out = CV_TAKE_PTR(infos);
+	return 0;
+}

@@ -1,0 +1,459 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Sourced as the first thing by every scenario, by scripts/bench and by scripts/demo. Sourcing it
+# starts the script anew in its own mount, network and process namespaces and its own cgroup, so
+# that a test sees nothing of the host, and nothing of it outlives it, however it ends: with the
+# first process of the process namespace all others die, and with them the namespaces go.
+# V=1 shows the commands. Exit status: 0 passed, 1 failed, 77 skipped (reason on the last line).
+
+set -euo pipefail
+
+TREE=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+TOOLS=$TREE/netns-tests/tools
+CULVERT=${CULVERT:-$TREE/build/culvert}
+V=${V:-}
+
+# Underlay and overlay of topology_sites; tests write these names, not numbers.
+A4=192.0.2.1 B4=198.51.100.1 A6=2001:db8:1::1 B6=2001:db8:2::1
+A_IN4=10.8.0.1 B_IN4=10.9.0.1 A_IN6=fd00:8::1 B_IN6=fd00:9::1
+A_NET4=10.8.0.0/16 B_NET4=10.9.0.0/16 A_NET6=fd00:8::/32 B_NET6=fd00:9::/32
+HA4=10.8.1.2 HB4=10.9.1.2 HA6=fd00:8:1::2 HB6=fd00:9:1::2
+export A4 B4 A6 B6 A_IN4 B_IN4 A_IN6 B_IN6 A_NET4 B_NET4 A_NET6 B_NET6 HA4 HB4 HA6 HB6
+
+# ---- messages and ends ----
+
+# A heading of the transcript.
+title() { printf '# %s\n' "$*"; }
+
+# A line of the transcript that is there with V=1 only; goes where the script's own stderr goes.
+trace() { [[ -z $V ]] || printf '%s\n' "$*" >&3; }
+
+# Ends the test: it found a fault.
+fail() {
+	printf 'FAILED: %s\n' "$*" >&2
+	local frame=0 where
+	while where=$(caller "$frame") && ((frame < 8)); do
+		printf '    at %s\n' "$where" >&2
+		frame=$((frame + 1))
+	done
+	exit 1
+}
+
+# Ends the test: this machine cannot run it.
+skip() {
+	printf 'skip: %s\n' "$*"
+	exit 77
+}
+
+# ---- isolation ----
+
+# Prints the mount point of the cgroup2 hierarchy.
+cgroup2_mount() { awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts; }
+
+# Removes a cgroup with all below it; its processes have died or are dying.
+cgroup_remove() {
+	local try
+	for ((try = 0; try < 100; try++)); do
+		[[ -d $1 ]] || return 0
+		find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.02
+	done
+	printf 'cgroup %s could not be removed\n' "$1" >&2
+}
+
+# Removes the cgroups of test runs that were killed.
+cgroup_remove_orphans() {
+	local dir pid
+	for dir in "$1"/culvert-test-*; do
+		pid=${dir##*-}
+		[[ ! -d $dir || -d /proc/$pid ]] || cgroup_remove "$dir"
+	done
+}
+
+# First run of the script: starts it again inside, waits, clears away the cgroup, and ends.
+isolate_outside() {
+	local mount child status=0
+	((EUID == 0)) || fail "must be run as root"
+	mount=$(cgroup2_mount)
+	[[ -n $mount ]] || skip "no cgroup2 hierarchy is mounted"
+	cgroup_remove_orphans "$mount"
+	export CGROUP=$mount/culvert-test-$$
+	mkdir "$CGROUP"
+	# Killing this shell kills unshare, killing unshare kills the first process inside.
+	CULVERT_TEST_INSIDE=1 setpriv --pdeathsig KILL \
+		unshare --mount --net --pid --fork --kill-child=KILL --mount-proc \
+		--propagation private bash "$0" "$@" &
+	child=$!
+	# shellcheck disable=SC2064 # $child is meant to be expanded now
+	trap "kill -KILL $child 2>/dev/null || :" INT TERM HUP
+	wait "$child" || status=$?
+	trap '' INT TERM HUP
+	# A wait that a signal broke off: the child is dead or dying.
+	wait "$child" 2>/dev/null || :
+	cgroup_remove "$CGROUP"
+	exit "$status"
+}
+
+# Second run: a private /run (named namespaces, culvert's defaults) and work directory.
+isolate_inside() {
+	unset CULVERT_TEST_INSIDE
+	# The first process of a process namespace has no default actions for signals.
+	trap 'exit 143' INT TERM HUP
+	mount -t tmpfs -o mode=755 tmpfs /run
+	WORK=/run/work
+	mkdir -p /run/netns "$WORK"/{bpf,state,bin}
+	export WORK
+	printf '0\n' >"$CGROUP/cgroup.procs"
+	ip link set lo up
+}
+
+# ---- waiting and running ----
+
+# Runs CMD until it succeeds, at most SECONDS; the only place where a test sleeps.
+wait_for() {
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	shift
+	until "$@" >/dev/null 2>&1; do
+		((${EPOCHREALTIME/[.,]/} < end)) || return 1
+		sleep 0.02
+	done
+}
+
+# Runs CMD in the named network namespace; the mounts stay as they are (unlike `ip netns exec`).
+in_ns() {
+	local ns=$1
+	shift
+	trace "[$ns]\$ $*"
+	nsenter --net="/run/netns/$ns" -- "$@"
+}
+
+# Runs culvert on the named network namespace, with the test's own directories.
+cv() {
+	local ns=$1
+	shift
+	trace "\$ culvert -n $ns $*"
+	"$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP" -n "$ns" "$@"
+}
+
+# expect_status N CMD...: fails unless CMD exits with status N (or one of N|M); its output is in $WORK/out and $WORK/err.
+expect_status() {
+	local want=$1 got=0
+	shift
+	"$@" >"$WORK/out" 2>"$WORK/err" || got=$?
+	if [[ -n $V ]]; then cat "$WORK/out" "$WORK/err" >&3; fi
+	[[ $got =~ ^($want)$ ]] && return 0
+	printf '%s\n' "--- stdout" "$(<"$WORK/out")" "--- stderr" "$(<"$WORK/err")" >&2
+	fail "exit status $got, expected $want: $*"
+}
+
+# Fails unless the two texts are equal.
+expect_equal() {
+	[[ $1 == "$2" ]] && return 0
+	diff <(printf '%s\n' "$1") <(printf '%s\n' "$2") >&2 || :
+	fail "$3: expected '$1', got '$2'"
+}
+
+# Fails unless the jq filter FILTER of the JSON on stdin gives the JSON WANT, keys in any order.
+expect_json() {
+	local filter=$1 want got
+	want=$(jq -Sc . <<<"$2")
+	got=$(jq -Sc "$filter") || fail "$3: no JSON, or none that '$filter' can read"
+	expect_equal "$want" "$got" "$3"
+}
+
+# Fails unless the file (an output or a message) has a line that matches the extended regex.
+expect_line() {
+	grep -Eq -- "$1" "$2" && return 0
+	printf '%s\n' "--- $2" "$(<"$2")" >&2
+	fail "no line matches '$1'"
+}
+
+# start_in NS NAME CMD...: starts CMD in the background in a namespace, output in $WORK/NAME.log.
+# Its process id is then in $STARTED.
+start_in() {
+	local ns=$1 log=$WORK/$2.log
+	shift 2
+	trace "[$ns]\$ $* &"
+	: >"$log"
+	nsenter --net="/run/netns/$ns" -- "$@" >>"$log" 2>&1 </dev/null &
+	STARTED=$!
+}
+
+# Ends a process that start_in started, and waits for it.
+stop() {
+	kill "$1" 2>/dev/null || :
+	wait "$1" 2>/dev/null || :
+}
+
+# A copy of the Python interpreter under another name: another executable to select by `exe`.
+# $2, if given, is the executable to copy.
+program_copy() {
+	local source=${2:-/usr/bin/python3}
+	cp -L -- "$(readlink -f "$source")" "$WORK/bin/$1"
+	printf '%s\n' "$WORK/bin/$1"
+}
+
+# Starts a TCP and UDP echo server NAME in a namespace, run by PROGRAM, on the given ports.
+echo_server() {
+	local ns=$1 name=$2 program=$3
+	shift 3
+	start_in "$ns" "$name" "$program" "$TOOLS/traffic.py" server "$@"
+	wait_for 10 grep -qx READY "$WORK/$name.log" || fail "server $name: $(<"$WORK/$name.log")"
+}
+
+# ---- network ----
+
+# Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.
+netns_add() {
+	local ns
+	for ns; do
+		ip netns add "$ns"
+		# shellcheck disable=SC2016 # expanded by the inner shell
+		nsenter --net="/run/netns/$ns" -- sh -c '
+			for conf in all default; do
+				echo 0 >/proc/sys/net/ipv6/conf/$conf/accept_dad
+				echo 0 >/proc/sys/net/ipv6/conf/$conf/dad_transmits
+				echo 0 >/proc/sys/net/ipv6/conf/$conf/accept_ra
+				echo 0 >/proc/sys/net/ipv6/conf/$conf/router_solicitations
+				echo 0 >/proc/sys/net/ipv4/conf/$conf/rp_filter
+			done
+			echo "0 2147483647" >/proc/sys/net/ipv4/ping_group_range
+			ip link set lo up'
+	done
+}
+
+# Turns IPv4 and IPv6 forwarding on.
+netns_forward() {
+	in_ns "$1" sh -c 'echo 1 >/proc/sys/net/ipv4/ip_forward
+		echo 1 >/proc/sys/net/ipv6/conf/all/forwarding'
+}
+
+# veth_pair NS1 IF1 NS2 IF2: a cable between two namespaces, both ends up.
+veth_pair() {
+	ip link add name "$2" netns "$1" type veth peer name "$4" netns "$3"
+	ip -n "$1" link set "$2" up
+	ip -n "$3" link set "$4" up
+}
+
+# address NS IF ADDR/BITS...: adds addresses, usable at once.
+address() {
+	local ns=$1 dev=$2 addr
+	shift 2
+	for addr; do
+		if [[ $addr == *:* ]]; then
+			ip -n "$ns" addr add "$addr" dev "$dev" nodad
+		else
+			ip -n "$ns" addr add "$addr" dev "$dev"
+		fi
+	done
+}
+
+# Site `a`, router `r`, site `b`. The overlay addresses on lo of a and b also have plain routes
+# over r, so that what does not take a tunnel arrives in the clear.
+#
+#   [a a0]--[ra r rb]--[b0 b]
+topology_sites() {
+	title "site a - router r - site b"
+	netns_add a r b
+	veth_pair a a0 r ra
+	veth_pair b b0 r rb
+	address a a0 "$A4/24" "$A6/64"
+	address r ra 192.0.2.254/24 2001:db8:1::ff/64
+	address r rb 198.51.100.254/24 2001:db8:2::ff/64
+	address b b0 "$B4/24" "$B6/64"
+	address a lo "$A_IN4/32" "$A_IN6/128"
+	address b lo "$B_IN4/32" "$B_IN6/128"
+	netns_forward r
+
+	ip -n a route add default via 192.0.2.254
+	ip -n a route add default via 2001:db8:1::ff dev a0
+	ip -n a route add "$B_NET4" via 192.0.2.254 src "$A_IN4"
+	ip -n a route add "$B_NET6" via 2001:db8:1::ff dev a0 src "$A_IN6"
+	ip -n b route add default via 198.51.100.254
+	ip -n b route add default via 2001:db8:2::ff dev b0
+	ip -n b route add "$A_NET4" via 198.51.100.254 src "$B_IN4"
+	ip -n b route add "$A_NET6" via 2001:db8:2::ff dev b0 src "$B_IN6"
+	ip -n r route add "$A_NET4" via "$A4"
+	ip -n r route add "$A_NET6" via "$A6" dev ra
+	ip -n r route add "$B_NET4" via "$B4"
+	ip -n r route add "$B_NET6" via "$B6" dev rb
+	expect_reachable a "$B4" "$B6" "$B_IN4" "$B_IN6"
+}
+
+# topology_sites with hosts `ha` behind a and `hb` behind b, for forwarded traffic.
+#
+#   [ha ha0]--[a1 a a0]--[ra r rb]--[b0 b b1]--[hb0 hb]
+topology_hosts() {
+	topology_sites
+	title "host ha behind a, host hb behind b"
+	netns_add ha hb
+	netns_forward a
+	netns_forward b
+	veth_pair a a1 ha ha0
+	veth_pair b b1 hb hb0
+	address a a1 10.8.1.1/24 fd00:8:1::1/64
+	address b b1 10.9.1.1/24 fd00:9:1::1/64
+	address ha ha0 "$HA4/24" "$HA6/64"
+	address hb hb0 "$HB4/24" "$HB6/64"
+	ip -n ha route add default via 10.8.1.1
+	ip -n ha route add default via fd00:8:1::1 dev ha0
+	ip -n hb route add default via 10.9.1.1
+	ip -n hb route add default via fd00:9:1::1 dev hb0
+	expect_reachable ha "$HB4" "$HB6"
+}
+
+# expect_reachable NS ADDR...: waits until the addresses answer pings; neighbours are then known.
+expect_reachable() {
+	local ns=$1 addr
+	shift
+	for addr; do
+		wait_for 5 in_ns "$ns" ping -n -c 1 -W 1 "$addr" || fail "$ns cannot reach $addr"
+	done
+}
+
+# offloads_off NS IF...: what leaves the device are the frames of a wire, checksums and all.
+offloads_off() {
+	local ns=$1 dev
+	shift
+	for dev; do
+		in_ns "$ns" ethtool -K "$dev" tx off tso off gso off gro off >/dev/null 2>&1 ||
+			skip "ethtool cannot turn offloads off"
+	done
+}
+
+# ---- captures ----
+
+declare -A CAPTURE_PID=()
+
+# capture_start NS IF FILE [FILTER]: captures into a pcap file; returns when it is capturing.
+capture_start() {
+	local ns=$1 dev=$2 file=$3
+	start_in "$ns" "capture-${file##*/}" tcpdump -i "$dev" -Z root -n -s 0 -B 65536 -U \
+		-w "$file" "${@:4}"
+	CAPTURE_PID[$file]=$STARTED
+	wait_for 10 grep -q 'listening on' "$WORK/capture-${file##*/}.log" ||
+		fail "tcpdump: $(<"$WORK/capture-${file##*/}.log")"
+}
+
+# True if tcpdump has written all that its filter has let through so far.
+capture_is_drained() {
+	local captured received dropped
+	kill -USR1 "$1"
+	# Its answer: "1 packet captured, 2 packets received by filter, 0 packets dropped by kernel".
+	read -r captured received dropped < <(tr ',\n' '  ' <"$2" | sed -nE \
+		's/.*[^0-9]([0-9]+) packets? captured +([0-9]+) packets? received.* ([0-9]+) packets? dropped.*/\1 \2 \3/p')
+	((captured + dropped == received))
+}
+
+# capture_stop FILE: waits until all packets are in the file, then ends that capture; fails if
+# the capture lost any.
+capture_stop() {
+	local file=$1 log=$WORK/capture-${1##*/}.log pid=${CAPTURE_PID[$1]}
+	wait_for 20 capture_is_drained "$pid" "$log" || fail "tcpdump still writes: $(tail -n 3 "$log")"
+	: >"$log"
+	kill -INT "$pid"
+	wait "$pid" || :
+	unset "CAPTURE_PID[$file]"
+	grep -q '^0 packets dropped by kernel' "$log" ||
+		fail "the capture lost packets: $(tail -n 3 "$log")"
+}
+
+# frames_read FILE [--strict] [--offload]: reads a pcap file for frames_count; fails if packets have
+# faults (all kinds with --strict, see frames.py).
+frames_read() {
+	/usr/bin/python3 "$TOOLS/frames.py" "${@:2}" "$1" >"$1.json" || fail "faults in ${1##*/}"
+}
+
+# frames_count FILE CONDITION: how many packets of a file that frames_read has read fulfil a jq
+# condition. `encapsulated` is an overlay packet in a tunnel, `plain` one without; `packet` is the
+# overlay packet itself, in a tunnel or not.
+frames_count() {
+	jq --arg overlay '^(10\.[89]\.|fd00:[89]:)' "
+		def packet: .inner // .outer;
+		def overlay: packet.dst | test(\$overlay);
+		def encapsulated: .inner != null and overlay;
+		def plain: .inner == null and overlay;
+		[.[] | select($2)] | length" "$1.json"
+}
+
+# frames_distinct FILE CONDITION FIELD: as frames_count, packets of equal FIELD counted once.
+frames_distinct() {
+	jq --arg overlay '^(10\.[89]\.|fd00:[89]:)' "
+		def packet: .inner // .outer;
+		def overlay: packet.dst | test(\$overlay);
+		def encapsulated: .inner != null and overlay;
+		def plain: .inner == null and overlay;
+		[.[] | select($2) | $3] | unique | length" "$1.json"
+}
+
+# Fails if tshark finds a malformed packet or a wrong length or checksum in FILE.
+expect_tshark_clean() {
+	local bad
+	bad=$(tshark -n -r "$1" -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
+		-o udp.check_checksum:TRUE -o tcp.analyze_sequence_numbers:FALSE -Y \
+		'_ws.malformed or _ws.expert.severity == error or ip.checksum.status == 0 or
+		tcp.checksum.status == 0 or udp.checksum.status == 0 or icmp.checksum.status == 0 or
+		icmpv6.checksum.status == 0' 2>"$WORK/tshark.err") ||
+		fail "tshark: $(tail -n 3 "$WORK/tshark.err")"
+	[[ -z $bad ]] || fail "tshark: faults in ${1##*/}: $(head -n 5 <<<"$bad")"
+}
+
+# Applies the state file on stdin in a namespace; it stays in $WORK/NS.yaml.
+apply_state() {
+	cat >"$WORK/$1.yaml"
+	expect_status 0 cv "$1" apply "$WORK/$1.yaml"
+}
+
+# The JSON that culvert answers with on stdout; fails unless it exits with status 0.
+cv_json() {
+	local ns=$1
+	shift
+	cv "$ns" -j "$@" || fail "culvert -n $ns -j $*: exit status $?"
+}
+
+# drops NS REASON: packets counted under a reason, for its tunnels and for none.
+drops() {
+	{
+		cv_json "$1" tunnel show
+		cv_json "$1" status
+	} | jq -s --arg reason "$2" '[.[0][].drops[$reason], (.[1].drops // {})[$reason]] | add // 0'
+}
+
+# culvert_ids NS...: the kernel's ids of what culvert holds for this test: "prog 5", "map 7" or
+# "link 9", one a line. By id, not by name: another instance of the host has the same names.
+culvert_ids() {
+	local pin kind ns
+	{
+		while read -r pin; do
+			for kind in prog map link; do
+				bpftool -j "$kind" show pinned "$pin" 2>/dev/null |
+					jq -r --arg kind "$kind" 'if type == "array" then .[] else . end |
+						select(.id) | "\($kind) \(.id)",
+						((.map_ids // [])[] | "map \(.)"),
+						(select(.prog_id) | "prog \(.prog_id)")' || :
+			done
+		done < <(find "$WORK/bpf" -type f)
+		bpftool -j cgroup show "$CGROUP" | jq -r '.[]? | "prog \(.id)"'
+		for ns; do
+			in_ns "$ns" bpftool -j net show | jq -r '.[].tc[]? |
+				select(.name // "" | test("culvert|^cv_")) | "prog \(.id)"'
+			cv_json "$ns" route show | jq -r '.[] | select(.prog_id > 0) | "prog \(.prog_id)"'
+		done
+	} | sort -u
+}
+
+# ids_are_gone FILE: true if none of the ids that culvert_ids wrote there is in the kernel any more;
+# prints those that are. Waiting for it is right: the kernel frees after a grace period.
+ids_are_gone() {
+	local kind id left=0
+	while read -r kind id; do
+		! bpftool "$kind" show id "$id" 2>/dev/null || left=1
+	done <"$1"
+	return "$left"
+}
+
+exec 3>&2
+if [[ -z ${CULVERT_TEST_INSIDE:-} ]]; then
+	isolate_outside "$@"
+fi
+isolate_inside

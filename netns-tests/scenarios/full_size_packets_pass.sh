@@ -1,0 +1,86 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# No full-size packet vanishes: the route carries the MTU that is left inside the tunnel. A local
+# sender gets EMSGSIZE, a forwarded one "fragmentation needed" or "packet too big", and TCP runs.
+
+# shellcheck source=netns-tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+topology_hosts
+program=$(program_copy program)
+MTU=1476 # 1500 less 20 bytes of IPv4 and 4 of GRE
+
+# The tunnel's routes take the place of the plain ones.
+ip -n a route del "$B_NET4"
+ip -n a route del "$B_NET6"
+ip -n b route del "$A_NET4"
+ip -n b route del "$A_NET6"
+apply_state a <<YAML
+devices:
+  a0: {ingress: true, egress: true}
+tunnels:
+  blue: {mode: gre, local: $A4, remote: $B4}
+routes:
+  - {to: $B_NET4, tunnel: blue, src: $A_IN4}
+  - {to: "$B_NET6", tunnel: blue, src: "$A_IN6"}
+YAML
+apply_state b <<YAML
+devices:
+  b0: {ingress: true, egress: true}
+tunnels:
+  blue: {mode: gre, local: $B4, remote: $A4}
+routes:
+  - {to: $A_NET4, tunnel: blue, src: $B_IN4}
+  - {to: "$A_NET6", tunnel: blue, src: "$B_IN6"}
+YAML
+
+title "what is shown is what the routes carry"
+expect_equal "$MTU" "$(cv_json a tunnel show blue | jq '.[0].mtu')" "mtu of the tunnel"
+for destination in "-4 $B_NET4" "-6 $B_NET6"; do
+	# shellcheck disable=SC2086 # two words
+	expect_equal "$MTU" "$(in_ns a ip -j $destination route show "${destination#* }" |
+		jq '.[0].metrics[0].mtu')" "mtu of the route to ${destination#* }"
+done
+
+# ping_size NS SIZE ADDR: one ping of an IP packet of SIZE bytes that must not be fragmented; its
+# output is in $WORK/out.
+ping_size() {
+	local header=28
+	[[ $3 != *:* ]] || header=48
+	in_ns "$1" ping -n -c 1 -W 2 -M "do" -s $(($2 - header)) "$3" >"$WORK/out" 2>&1
+}
+
+# Both ways of being told, on each family.
+for pair in "a $B_IN4" "a $B_IN6" "ha $HB4" "ha $HB6"; do
+	read -r ns addr <<<"$pair"
+	title "$ns to $addr: $MTU bytes pass, $((MTU + 1)) are answered with the limit"
+	ping_size "$ns" "$MTU" "$addr" || fail "$MTU bytes do not pass: $(<"$WORK/out")"
+	if ping_size "$ns" $((MTU + 1)) "$addr"; then
+		fail "$((MTU + 1)) bytes pass: are they encapsulated?"
+	fi
+	expect_line "mtu ?[=:] ?$MTU" "$WORK/out"
+done
+
+# tcp NS-FROM NS-TO ADDR: 8 MB; a black hole for full-size packets would take minutes.
+tcp() {
+	local sink sent
+	start_in "$2" sink "$program" "$TOOLS/traffic.py" sink 9000
+	sink=$STARTED
+	wait_for 10 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
+	sent=$(in_ns "$1" timeout 20 "$program" "$TOOLS/traffic.py" send "$3" 9000 $((8 << 20))) ||
+		fail "TCP from $1 to $3 does not get through"
+	wait "$sink" || fail "sink: $(<"$WORK/sink.log")"
+	expect_equal "$sent" "$(tail -n 1 "$WORK/sink.log")" "sha256 and length at $3"
+}
+
+for fresh in yes no; do
+	title "TCP, local and forwarded; path MTU known beforehand: $fresh"
+	tcp a b "$B_IN4"
+	tcp a b "$B_IN6"
+	tcp ha hb "$HB4"
+	tcp ha hb "$HB6"
+	# The second round starts from nothing learnt.
+	in_ns ha ip route flush cache
+	in_ns ha ip -6 route flush cache
+done
