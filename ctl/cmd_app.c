@@ -194,16 +194,17 @@ static void json_range(struct cv_json *json, const char *key, bool is_set,
 	}
 }
 
-static void show_json(const struct cv_state *state, const struct cv_app_info *infos, size_t n,
-		      FILE *out)
+static void show_json(const struct cv_session *session, const struct cv_app_info *infos, size_t n)
 {
 	struct cv_json json;
 
-	cv_json_init(&json, out);
+	cv_json_init(&json, session->out);
 	cv_json_open_array(&json, NULL);
 	for (size_t i = 0; i < n; i++) {
-		const struct cv_app_conf *conf = &state->apps[i];
+		const struct cv_app_conf *conf = &session->applied.apps[i];
 
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
 		cv_json_number(&json, "id", infos[i].id);
@@ -220,26 +221,27 @@ static void show_json(const struct cv_state *state, const struct cv_app_info *in
 	cv_json_end(&json);
 }
 
-static int show_text(const struct cv_state *state, const struct cv_app_info *infos, size_t n,
-		     FILE *out)
+static int show_text(const struct cv_session *session, const struct cv_app_info *infos, size_t n)
 {
 	static const char *const headers[] = { "APP", "ID", "MARK", "SOCKETS", "SELECTED BY" };
 	CV_CLEANUP(cv_table_free) struct cv_table *table = NULL;
 	int rc = cv_table_new(&table, headers, sizeof(headers) / sizeof(*headers));
 
 	for (size_t i = 0; !rc && i < n; i++) {
-		CV_FREE char *selectors = cv_group_text(&group, &state->apps[i]);
+		CV_FREE char *selectors = cv_group_text(&group, &session->applied.apps[i]);
 		char id[16], mark[16], sockets[24];
 		const char *cells[] = { infos[i].name, id, infos[i].mark ? mark : NULL, sockets,
 					selectors };
 
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		snprintf(id, sizeof(id), "%u", infos[i].id);
 		snprintf(mark, sizeof(mark), "0x%x", infos[i].mark);
 		snprintf(sockets, sizeof(sockets), "%llu", (unsigned long long)infos[i].sockets);
 		rc = cv_table_row(table, cells);
 	}
 	if (!rc)
-		cv_table_print(table, out);
+		cv_table_print(table, session->out);
 	return rc;
 }
 
@@ -252,8 +254,8 @@ static int show(struct cv_session *session, struct cv_err *err)
 	if (rc)
 		return rc;
 	if (!session->is_json)
-		return show_text(&session->applied, infos, n, session->out);
-	show_json(&session->applied, infos, n, session->out);
+		return show_text(session, infos, n);
+	show_json(session, infos, n);
 	return 0;
 }
 

@@ -112,13 +112,15 @@ static void *find(const struct cv_state *state, const void *conf, struct cv_err 
 
 CV_NOUN_ACCESS(dev, devs, dev_count)
 
-static void show_json(const struct cv_dev_info *infos, size_t n, FILE *out)
+static void show_json(const struct cv_session *session, const struct cv_dev_info *infos, size_t n)
 {
 	struct cv_json json;
 
-	cv_json_init(&json, out);
+	cv_json_init(&json, session->out);
 	cv_json_open_array(&json, NULL);
 	for (size_t i = 0; i < n; i++) {
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "dev", infos[i].name);
 		cv_json_number(&json, "ifindex", infos[i].ifindex);
@@ -132,7 +134,7 @@ static void show_json(const struct cv_dev_info *infos, size_t n, FILE *out)
 	cv_json_end(&json);
 }
 
-static int show_text(const struct cv_dev_info *infos, size_t n, FILE *out)
+static int show_text(const struct cv_session *session, const struct cv_dev_info *infos, size_t n)
 {
 	static const char *const headers[] = {
 		"DEV", "IFINDEX", "INGRESS", "EGRESS", "HOOK", "PRIO"
@@ -149,12 +151,14 @@ static int show_text(const struct cv_dev_info *infos, size_t n, FILE *out)
 					CV_HOOK_CLSACT,
 					prio };
 
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		snprintf(ifindex, sizeof(ifindex), "%u", infos[i].ifindex);
 		snprintf(prio, sizeof(prio), "%u", infos[i].prio);
 		rc = cv_table_row(table, cells);
 	}
 	if (!rc)
-		cv_table_print(table, out);
+		cv_table_print(table, session->out);
 	return rc;
 }
 
@@ -167,8 +171,8 @@ static int show(struct cv_session *session, struct cv_err *err)
 	if (rc)
 		return rc;
 	if (!session->is_json)
-		return show_text(infos, n, session->out);
-	show_json(infos, n, session->out);
+		return show_text(session, infos, n);
+	show_json(session, infos, n);
 	return 0;
 }
 

@@ -231,14 +231,16 @@ static const char *prefix_text(const struct cv_prefix *prefix, char *buf)
 	return prefix->bits ? cv_prefix_format(prefix, buf) : "default";
 }
 
-static void show_json(const struct cv_route_info *infos, size_t n, FILE *out)
+static void show_json(const struct cv_session *session, const struct cv_route_info *infos, size_t n)
 {
 	struct cv_json json;
 	char to[CV_PREFIX_TEXT];
 
-	cv_json_init(&json, out);
+	cv_json_init(&json, session->out);
 	cv_json_open_array(&json, NULL);
 	for (size_t i = 0; i < n; i++) {
+		if (!cv_session_shows(session, prefix_text(&infos[i].to, to)))
+			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "to", prefix_text(&infos[i].to, to));
 		cv_json_number(&json, "family", infos[i].to.addr.family);
@@ -257,7 +259,7 @@ static void show_json(const struct cv_route_info *infos, size_t n, FILE *out)
 	cv_json_end(&json);
 }
 
-static int show_text(const struct cv_route_info *infos, size_t n, FILE *out)
+static int show_text(const struct cv_session *session, const struct cv_route_info *infos, size_t n)
 {
 	static const char *const headers[] = { "TO",  "TUNNEL", "APP",	"TABLE",     "DEV",
 					       "MTU", "HOOK",	"PROG", "GENERATION" };
@@ -276,6 +278,8 @@ static int show_text(const struct cv_route_info *infos, size_t n, FILE *out)
 					prog,
 					generation };
 
+		if (!cv_session_shows(session, prefix_text(&infos[i].to, to)))
+			continue;
 		snprintf(number, sizeof(number), "%u", infos[i].table);
 		snprintf(mtu, sizeof(mtu), "%u", infos[i].mtu_bytes);
 		snprintf(prog, sizeof(prog), "%u", infos[i].prog_id);
@@ -283,7 +287,7 @@ static int show_text(const struct cv_route_info *infos, size_t n, FILE *out)
 		rc = cv_table_row(table, cells);
 	}
 	if (!rc)
-		cv_table_print(table, out);
+		cv_table_print(table, session->out);
 	return rc;
 }
 
@@ -296,8 +300,8 @@ static int show(struct cv_session *session, struct cv_err *err)
 	if (rc)
 		return rc;
 	if (!session->is_json)
-		return show_text(infos, n, session->out);
-	show_json(infos, n, session->out);
+		return show_text(session, infos, n);
+	show_json(session, infos, n);
 	return 0;
 }
 

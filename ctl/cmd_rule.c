@@ -462,22 +462,23 @@ static uint32_t prio_of(const struct cv_rule_conf *rule)
 	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
 }
 
-static void show_json(const struct cv_state *state, const struct cv_rule_info *infos, size_t n,
-		      FILE *out)
+static void show_json(const struct cv_session *session, const struct cv_rule_info *infos, size_t n)
 {
 	struct cv_json json;
 
-	cv_json_init(&json, out);
+	cv_json_init(&json, session->out);
 	cv_json_open_array(&json, NULL);
 	for (size_t i = 0; i < n; i++) {
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
-		cv_json_number(&json, "prio", prio_of(&state->rules[i]));
+		cv_json_number(&json, "prio", prio_of(&session->applied.rules[i]));
 		cv_json_open_object(&json, "match");
-		cv_group_to_json(&match_group, &state->rules[i], &json);
+		cv_group_to_json(&match_group, &session->applied.rules[i], &json);
 		cv_json_close(&json);
 		cv_json_open_object(&json, "action");
-		cv_group_to_json(&action_group, &state->rules[i], &json);
+		cv_group_to_json(&action_group, &session->applied.rules[i], &json);
 		cv_json_close(&json);
 		cv_json_number(&json, "packets", infos[i].packets);
 		cv_json_number(&json, "bytes", infos[i].bytes);
@@ -506,8 +507,7 @@ static int add_row(struct cv_table *table, const struct cv_rule_conf *conf,
 	return cv_table_row(table, cells);
 }
 
-static int show_text(const struct cv_state *state, const struct cv_rule_info *infos, size_t n,
-		     FILE *out)
+static int show_text(const struct cv_session *session, const struct cv_rule_info *infos, size_t n)
 {
 	static const char *const headers[] = {
 		"RULE", "PRIO", "MATCH", "ACTION", "PACKETS", "BYTES"
@@ -516,9 +516,10 @@ static int show_text(const struct cv_state *state, const struct cv_rule_info *in
 	int rc = cv_table_new(&table, headers, CV_COUNT(headers));
 
 	for (size_t i = 0; !rc && i < n; i++)
-		rc = add_row(table, &state->rules[i], &infos[i]);
+		if (cv_session_shows(session, infos[i].name))
+			rc = add_row(table, &session->applied.rules[i], &infos[i]);
 	if (!rc)
-		cv_table_print(table, out);
+		cv_table_print(table, session->out);
 	return rc;
 }
 
@@ -531,8 +532,8 @@ static int show(struct cv_session *session, struct cv_err *err)
 	if (rc)
 		return rc;
 	if (!session->is_json)
-		return show_text(&session->applied, infos, n, session->out);
-	show_json(&session->applied, infos, n, session->out);
+		return show_text(session, infos, n);
+	show_json(session, infos, n);
 	return 0;
 }
 

@@ -289,17 +289,19 @@ static void json_drops(struct cv_json *json, const struct cv_drops *drops)
 	cv_json_close(json);
 }
 
-static void show_json(const struct cv_state *state, const struct cv_tunnel_info *infos, size_t n,
-		      FILE *out)
+static void show_json(const struct cv_session *session, const struct cv_tunnel_info *infos,
+		      size_t n)
 {
 	struct cv_json json;
 	char addr[CV_PREFIX_TEXT];
 
-	cv_json_init(&json, out);
+	cv_json_init(&json, session->out);
 	cv_json_open_array(&json, NULL);
 	for (size_t i = 0; i < n; i++) {
-		const struct cv_tunnel_conf *conf = &state->tunnels[i];
+		const struct cv_tunnel_conf *conf = &session->applied.tunnels[i];
 
+		if (!cv_session_shows(session, infos[i].name))
+			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
 		cv_json_number(&json, "id", infos[i].id);
@@ -352,17 +354,19 @@ static int add_row(struct cv_table *table, const struct cv_tunnel_conf *conf,
 	return cv_table_row(table, cells);
 }
 
-static void show_reasons(const struct cv_tunnel_info *infos, size_t n, FILE *out)
+static void show_reasons(const struct cv_session *session, const struct cv_tunnel_info *infos,
+			 size_t n)
 {
 	for (size_t i = 0; i < n; i++)
 		for (size_t j = 0; j < infos[i].drops.count; j++)
-			fprintf(out, "%s: %llu %s: %s\n", infos[i].name,
-				(unsigned long long)infos[i].drops.items[j].packets,
-				infos[i].drops.items[j].reason, infos[i].drops.items[j].text);
+			if (cv_session_shows(session, infos[i].name))
+				fprintf(session->out, "%s: %llu %s: %s\n", infos[i].name,
+					(unsigned long long)infos[i].drops.items[j].packets,
+					infos[i].drops.items[j].reason,
+					infos[i].drops.items[j].text);
 }
 
-static int show_text(const struct cv_state *state, const struct cv_tunnel_info *infos, size_t n,
-		     FILE *out)
+static int show_text(const struct cv_session *session, const struct cv_tunnel_info *infos, size_t n)
 {
 	static const char *const headers[] = { "TUNNEL",	"MODE",		 "LOCAL",
 					       "REMOTE",	"KEY",		 "MTU",
@@ -371,9 +375,10 @@ static int show_text(const struct cv_state *state, const struct cv_tunnel_info *
 	int rc = cv_table_new(&table, headers, CV_COUNT(headers));
 
 	for (size_t i = 0; !rc && i < n; i++)
-		rc = add_row(table, &state->tunnels[i], &infos[i]);
+		if (cv_session_shows(session, infos[i].name))
+			rc = add_row(table, &session->applied.tunnels[i], &infos[i]);
 	if (!rc)
-		cv_table_print(table, out);
+		cv_table_print(table, session->out);
 	return rc;
 }
 
@@ -386,12 +391,12 @@ static int show(struct cv_session *session, struct cv_err *err)
 	if (rc)
 		return rc;
 	if (session->is_json) {
-		show_json(&session->applied, infos, n, session->out);
+		show_json(session, infos, n);
 		return 0;
 	}
-	rc = show_text(&session->applied, infos, n, session->out);
+	rc = show_text(session, infos, n);
 	if (!rc && session->has_stats)
-		show_reasons(infos, n, session->out);
+		show_reasons(session, infos, n);
 	return rc;
 }
 

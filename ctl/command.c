@@ -141,19 +141,66 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 	return 0;
 }
 
-static int run_show(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+/* The key as the object itself would write it. Caller frees. */
+static char *key_text(const struct cv_noun *noun, const void *conf)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	noun->put_key(conf, stream);
+	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
+}
+
+/* Whether there is one with that key; a route's key may be that of several. */
+static bool is_there(const struct cv_noun *noun, const struct cv_state *state, const char *key)
+{
+	for (size_t i = 0; i < noun->count(state); i++) {
+		CV_FREE char *text = key_text(noun, noun->at(state, i));
+
+		if (text && !strcmp(text, key))
+			return true;
+	}
+	return false;
+}
+
+static int show_one(struct cv_session *session, const struct cv_noun *noun, const char *key,
 		    struct cv_err *err)
 {
 	int rc;
 
+	if (!is_there(noun, &session->applied, key))
+		return cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, key);
+	session->only = key;
+	rc = noun->show(session, err);
+	session->only = NULL;
+	return rc;
+}
+
+static int run_show(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
+		    struct cv_err *err)
+{
+	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	CV_FREE char *key = NULL;
+	int rc = 0;
+
+	if (argc > 1)
+		return cv_err_input(err, "%s show: unknown word \"%s\"", noun->name, argv[1]);
 	if (argc) {
-		cv_err_input(err, "%s show: unknown word \"%s\"", noun->name, argv[0]);
-		return cv_err_hint(err, "it shows all of them");
+		rc = parse_conf(session, noun, argc, argv, &owned, err);
+		if (rc)
+			return rc;
+		key = key_text(noun, owned.conf);
 	}
 	rc = cv_session_commit(session, err);
 	if (!rc)
 		rc = cv_session_open(session, CV_ACCESS_READ, err);
-	return rc ? rc : noun->show(session, err);
+	if (rc)
+		return rc;
+	return key ? show_one(session, noun, key, err) : noun->show(session, err);
 }
 
 static int run_help(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,

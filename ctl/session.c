@@ -104,6 +104,11 @@ void cv_session_want(struct cv_session *session, struct cv_state *state)
 	session->is_changed = true;
 }
 
+bool cv_session_shows(const struct cv_session *session, const char *key)
+{
+	return !session->only || !strcmp(session->only, key);
+}
+
 void cv_session_close(struct cv_session *session)
 {
 	cv_state_fini(&session->applied);

@@ -27,6 +27,7 @@ struct cv_session {
 	struct cv_state applied;
 	struct cv_state wanted;
 	bool is_changed; /* wanted differs from applied */
+	const char *only; /* key of the one object to show; NULL: all */
 };
 
 /* Opens the instance and reads the applied state, unless that is done; a session that was opened to
@@ -41,6 +42,9 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
 /* Takes another state as the one wanted; takes what it owns. */
 void cv_session_want(struct cv_session *session, struct cv_state *state);
+
+/* True if the object with that key is to be shown. */
+bool cv_session_shows(const struct cv_session *session, const char *key);
 
 void cv_session_close(struct cv_session *session);
 

@@ -382,7 +382,7 @@ void cv_noun_help(const struct cv_noun *noun, FILE *out)
 	fprintf(out, "  culvert %s add%s %s WORDS...\n", noun->name,
 		noun->has_replace ? "|replace" : "", noun->key);
 	fprintf(out, "  culvert %s del %s\n", noun->name, noun->key);
-	fprintf(out, "  culvert [-j] [-s] %s [show]\n\n", noun->name);
+	fprintf(out, "  culvert [-j] [-s] %s [show [%s]]\n\n", noun->name, noun->key);
 	for (size_t i = 0; i < noun->group_count; i++)
 		help_group(&noun->groups[i], out);
 }

@@ -56,7 +56,7 @@ cgroup_remove() {
 	local try
 	for ((try = 0; try < 100; try++)); do
 		[[ -d $1 ]] || return 0
-		find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || sleep 0.02
+		find "$1" -depth -type d -exec rmdir {} + 2>/dev/null || read -rt 0.02 <> <(:) || :
 	done
 	printf 'cgroup %s could not be removed\n' "$1" >&2
 }
