@@ -263,8 +263,9 @@ const struct cv_noun cv_noun_app = {
 	.name = "app",
 	.section = "apps",
 	.key = "NAME",
-	.help = "applications; all words given must hold. Of several apps that fit a process the one "
-		"with exe wins, then the deeper cgroup, uid, gid, comm, then the first added",
+	.help = "applications, told by what their processes are",
+	.note = "All words given must hold. Of several apps that fit a process the one with exe wins,\n"
+		"then the deeper cgroup, then uid (the narrower range), gid, comm, then the first added.",
 	.has_replace = true,
 	.groups = { { CV_WORDS_OF(words) } },
 	.group_count = 1,

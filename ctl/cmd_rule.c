@@ -473,12 +473,12 @@ static void show_json(const struct cv_session *session, const struct cv_rule_inf
 			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
-		cv_json_number(&json, "prio", prio_of(&session->applied.rules[i]));
+		cv_json_number(&json, "prio", prio_of(&session->applied.rules[infos[i].index]));
 		cv_json_open_object(&json, "match");
-		cv_group_to_json(&match_group, &session->applied.rules[i], &json);
+		cv_group_to_json(&match_group, &session->applied.rules[infos[i].index], &json);
 		cv_json_close(&json);
 		cv_json_open_object(&json, "action");
-		cv_group_to_json(&action_group, &session->applied.rules[i], &json);
+		cv_group_to_json(&action_group, &session->applied.rules[infos[i].index], &json);
 		cv_json_close(&json);
 		cv_json_number(&json, "packets", infos[i].packets);
 		cv_json_number(&json, "bytes", infos[i].bytes);
@@ -517,7 +517,7 @@ static int show_text(const struct cv_session *session, const struct cv_rule_info
 
 	for (size_t i = 0; !rc && i < n; i++)
 		if (cv_session_shows(session, infos[i].name))
-			rc = add_row(table, &session->applied.rules[i], &infos[i]);
+			rc = add_row(table, &session->applied.rules[infos[i].index], &infos[i]);
 	if (!rc)
 		cv_table_print(table, session->out);
 	return rc;

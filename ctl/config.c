@@ -14,11 +14,16 @@
 #define CV_OPTIONS "options"
 #define CV_MARK_MASK "mark-mask"
 
+#define CV_FAULTY_MAX 256 /* objects beyond it get their consequential faults reported, too */
+
 /* A parse at work. */
 struct parse {
 	struct cv_state *state;
 	struct cv_report *report;
 	bool has_places;
+	/* Objects some word of which was refused: what follows from that is not reported as well. */
+	struct cv_place faulty[CV_FAULTY_MAX];
+	size_t faulty_count;
 };
 
 static void fault_at(struct parse *parse, const struct cv_yaml_node *node, const char *hint,
@@ -59,9 +64,10 @@ static void parse_object(struct parse *parse, const struct cv_noun *noun,
 		noun->fini(conf);
 		return;
 	}
-	if (cv_words_from_yaml(noun, conf, body, parse->report)) {
-		/* It stays in the state, so that what refers to it is not reported as well. */
-	}
+	/* It stays in the state, so that what refers to it is not reported as well. */
+	if (cv_words_from_yaml(noun, conf, body, parse->report) &&
+	    parse->faulty_count < CV_FAULTY_MAX)
+		parse->faulty[parse->faulty_count++] = key->place;
 	if (noun->add(parse->state, conf, &err))
 		cv_report_error(parse->report, &err);
 }
@@ -181,6 +187,17 @@ static void report_fault(const struct cv_err *err, void *arg)
 	cv_report_error(arg, err);
 }
 
+static void report_new_fault(const struct cv_err *err, void *arg)
+{
+	const struct parse *parse = arg;
+
+	for (size_t i = 0; i < parse->faulty_count; i++)
+		if (parse->faulty[i].line == err->place.line &&
+		    parse->faulty[i].column == err->place.column)
+			return;
+	cv_report_error(parse->report, err);
+}
+
 int cv_config_check(const struct cv_state *state, struct cv_report *report)
 {
 	return cv_state_check(state, report_fault, report) ? -EINVAL : 0;
@@ -208,7 +225,7 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 	else if (root && root->kind == CV_YAML_MAPPING)
 		for (size_t i = 0; i < root->count; i += 2)
 			parse_section(&parse, root->items[i], root->items[i + 1]);
-	cv_config_check(state, report);
+	cv_state_check(state, report_new_fault, &parse);
 	return cv_report_errors(report) > before ? -EINVAL : 0;
 }
 

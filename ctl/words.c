@@ -57,6 +57,8 @@ static int unknown_word(const struct cv_noun *noun, const struct cv_group *group
 	cv_err_input(err, "unknown %s \"%s\"", in_yaml ? "key" : "word", name);
 	if (nearest)
 		return cv_err_hint(err, "did you mean \"%s\"?", nearest);
+	if (in_yaml && strchr(name, ':'))
+		return cv_err_hint(err, "a key ends with ':' and a blank; quote an IPv6 address");
 	if (in_yaml)
 		return cv_err_hint(err, "a %s has the keys that 'culvert %s help' lists",
 				   noun->name, noun->name);
@@ -385,4 +387,6 @@ void cv_noun_help(const struct cv_noun *noun, FILE *out)
 	fprintf(out, "  culvert [-j] [-s] %s [show [%s]]\n\n", noun->name, noun->key);
 	for (size_t i = 0; i < noun->group_count; i++)
 		help_group(&noun->groups[i], out);
+	if (noun->note)
+		fprintf(out, "\n%s\n", noun->note);
 }

@@ -47,7 +47,8 @@ struct cv_noun {
 	const char *key; /* how help writes what stands first: "NAME" */
 	const char
 		*list_key; /* the section is a list, and this key holds what stands first: "to" */
-	const char *help;
+	const char *help; /* one line */
+	const char *note; /* more of it, for the noun's own help; may be NULL */
 	bool has_replace;
 	struct cv_group groups[CV_MAX_GROUPS];
 	size_t group_count;

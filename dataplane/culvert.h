@@ -335,6 +335,7 @@ struct cv_route_info {
 
 struct cv_rule_info {
 	char name[CV_NAME_MAX + 1];
+	size_t index; /* of the state's rules */
 	uint64_t packets;
 	uint64_t bytes;
 };
@@ -361,7 +362,8 @@ struct cv_status {
 };
 
 /* Each allocates *out (caller frees, also with count 0), in the order of the state given, which is
- * the applied one. Routes come in the order in which the kernel lists them. */
+ * the applied one. Routes come in the order in which the kernel lists them, rules in that in which
+ * packets meet them. */
 int cv_dev_list(struct cv_instance *inst, const struct cv_state *state, struct cv_dev_info **out,
 		size_t *count, struct cv_err *err);
 int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct cv_app_info **out,

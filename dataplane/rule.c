@@ -165,15 +165,32 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 
 /* ---- list ---- */
 
+static int fill_info(int stats_fd, const struct cv_rule_set *live, const struct cv_rule_conf *conf,
+		     struct cv_rule_info *info, struct cv_err *err)
+{
+	const struct cv_rule *rule = find_rule(live, conf->name);
+	struct cv_rule_stats stats = { 0 };
+	int rc = 0;
+
+	memcpy(info->name, conf->name, sizeof(info->name));
+	if (rule)
+		rc = cv_percpu_sum(stats_fd, &rule->id, (uint64_t *)&stats,
+				   sizeof(stats) / sizeof(uint64_t), err);
+	info->packets = stats.packets;
+	info->bytes = stats.bytes;
+	return rc;
+}
+
 int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
 		 size_t *count, struct cv_err *err)
 {
 	CV_FREE struct cv_rule_info *infos = calloc(state->rule_count + 1, sizeof(*infos));
 	CV_FREE struct cv_rule_set *live = calloc(1, sizeof(*live));
+	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	CV_CLOSE int fd = -1;
 	int rc = 0;
 
-	if (!infos || !live)
+	if (!infos || !live || !order)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	if (state->rule_count) {
 		rc = cv_live_rules(inst, live, err);
@@ -182,16 +199,10 @@ int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct 
 		if (!rc && fd < 0)
 			rc = fd;
 	}
+	cv_rule_order(state, order);
 	for (size_t i = 0; !rc && i < state->rule_count; i++) {
-		const struct cv_rule *rule = find_rule(live, state->rules[i].name);
-		struct cv_rule_stats stats = { 0 };
-
-		memcpy(infos[i].name, state->rules[i].name, sizeof(infos[i].name));
-		if (rule)
-			rc = cv_percpu_sum(fd, &rule->id, (uint64_t *)&stats,
-					   sizeof(stats) / sizeof(uint64_t), err);
-		infos[i].packets = stats.packets;
-		infos[i].bytes = stats.bytes;
+		infos[i].index = order[i];
+		rc = fill_info(fd, live, &state->rules[order[i]], &infos[i], err);
 	}
 	if (rc)
 		return rc;
