@@ -113,6 +113,7 @@ enum cv_mode {
 #define CV_TUNNEL_DSCP_INHERIT (1 << 4) /* RFC 2983 uniform: copied outwards */
 #define CV_TUNNEL_ECN (1 << 5) /* RFC 6040; off: outer Not-ECT, inner left alone */
 #define CV_TUNNEL_ALLOW (1 << 6) /* inner sources are checked against CV_MAP_ALLOWED */
+#define CV_TUNNEL_RULES (1 << 7) /* some rule may drop packets before they are encapsulated */
 
 /*
  * One tunnel, at the index of its id in the array behind CV_MAP_TUNNELS[0]. A change builds a new

@@ -213,6 +213,34 @@ __attribute__((noinline)) int cv_parse_ip(struct __sk_buff *skb, struct cv_pkt *
 	return 0;
 }
 
+/* Fills of pkt, which is zero, only what an outer header takes over from the packet at offset 0.
+ * Returns false if there is no IP header. */
+static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	struct iphdr *ip4 = cv_at(skb, 0, sizeof(*ip4));
+	struct ipv6hdr *ip6;
+
+	pkt->bytes = CV_CTX(skb, len);
+	pkt->mark = CV_CTX(skb, mark);
+	if (!ip4)
+		return false;
+	if (ip4->version == 4) {
+		pkt->tos = ip4->tos;
+		pkt->ttl = ip4->ttl;
+		pkt->has_df = ip4->frag_off & bpf_htons(CV_IPV4_DF);
+		pkt->family = 4;
+		return true;
+	}
+	ip6 = cv_at(skb, 0, sizeof(*ip6));
+	if (!ip6 || ip6->version != 6)
+		return false;
+	pkt->tos = bpf_ntohs(*(__be16 *)ip6) >> 4;
+	pkt->ttl = ip6->hop_limit;
+	pkt->has_df = true;
+	pkt->family = 6;
+	return true;
+}
+
 /*
  * Finds the IP header of an Ethernet frame behind at most CV_MAX_VLAN_TAGS tags that are in the
  * frame itself (the outermost is usually in skb metadata already). Returns false if the frame

@@ -26,7 +26,7 @@ static __always_inline bool cv_dropped_by_rule(const struct cv_pkt *pkt)
 	const struct cv_rule_set *set = cv_rules_current();
 	const struct cv_rule *rule;
 
-	if (!set || !set->lists[CV_DIR_ENCAP].count)
+	if (!set)
 		return false;
 	rule = cv_rule_find(set, pkt, CV_DIR_ENCAP);
 	if (!rule || rule->verdict != CV_VERDICT_DROP)
@@ -54,9 +54,13 @@ int cv_xmit(struct __sk_buff *skb)
 
 	if (!tunnel)
 		return cv_finish(id, &pkt, CV_R_NO_TUNNEL);
-	cv_parse_ip(skb, &pkt, 0);
-	if (cv_dropped_by_rule(&pkt))
-		return cv_finish(id, &pkt, CV_R_RULE_DROP);
+	if (tunnel->flags & CV_TUNNEL_RULES) {
+		cv_parse_ip(skb, &pkt, 0);
+		if (cv_dropped_by_rule(&pkt))
+			return cv_finish(id, &pkt, CV_R_RULE_DROP);
+	} else {
+		cv_peek_ip(skb, &pkt);
+	}
 	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt));
 }
 

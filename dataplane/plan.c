@@ -82,9 +82,11 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 		rc = cv_route_plan(inst, plan, err);
 	if (!rc)
 		rc = cv_rule_plan(inst, plan, err);
-	if (!rc)
-		*out = CV_TAKE_PTR(plan);
-	return rc;
+	if (rc)
+		return rc;
+	cv_tunnel_note_rules(plan);
+	*out = CV_TAKE_PTR(plan);
+	return 0;
 }
 
 uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)

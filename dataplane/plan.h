@@ -72,6 +72,8 @@ int cv_dev_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_
 int cv_dev_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
 int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
+/* Notes in every tunnel whether rules have to be asked before encapsulation; after the rules. */
+void cv_tunnel_note_rules(struct cv_plan *plan);
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 

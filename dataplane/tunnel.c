@@ -328,6 +328,17 @@ int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 	return 0;
 }
 
+void cv_tunnel_note_rules(struct cv_plan *plan)
+{
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
+		struct cv_tunnel *tunnel = &plan->tunnels[id];
+
+		tunnel->flags &= ~CV_TUNNEL_RULES;
+		if (tunnel->mode && plan->rules->lists[CV_DIR_ENCAP].count)
+			tunnel->flags |= CV_TUNNEL_RULES;
+	}
+}
+
 /* ---- grow ---- */
 
 static int write_allowed(int fd, const struct cv_tunnel_conf *conf, uint32_t id,

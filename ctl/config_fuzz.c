@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * libFuzzer: any bytes as a state file. A state that is taken has no faults, is written, and must
+ * be the same state, and the same text, when it is read again. config_test.c includes this file.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "own.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+
+/* ---- whether two states are the same; places do not count ---- */
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+static bool same_range(const struct cv_range *a, const struct cv_range *b)
+{
+	return a->min == b->min && a->max == b->max;
+}
+
+static bool same_ranges(const struct cv_ranges *a, const struct cv_ranges *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!same_range(&a->items[i], &b->items[i]))
+			return false;
+	return true;
+}
+
+static bool same_addr(const struct cv_addr *a, const struct cv_addr *b)
+{
+	return a->family == b->family && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
+static bool same_prefix(const struct cv_prefix *a, const struct cv_prefix *b)
+{
+	return a->bits == b->bits && same_addr(&a->addr, &b->addr);
+}
+
+static bool same_prefixes(const struct cv_prefixes *a, const struct cv_prefixes *b)
+{
+	if (a->count != b->count)
+		return false;
+	for (size_t i = 0; i < a->count; i++)
+		if (!same_prefix(&a->items[i], &b->items[i]))
+			return false;
+	return true;
+}
+
+static bool same_dev(const struct cv_dev_conf *a, const struct cv_dev_conf *b)
+{
+	return same_text(a->name, b->name) && a->ingress == b->ingress && a->egress == b->egress &&
+	       a->has_sides == b->has_sides && a->prio == b->prio;
+}
+
+static bool same_app(const struct cv_app_conf *a, const struct cv_app_conf *b)
+{
+	return same_text(a->name, b->name) && same_text(a->exe, b->exe) &&
+	       same_text(a->cgroup, b->cgroup) && same_text(a->comm, b->comm) &&
+	       a->has_uid == b->has_uid && same_range(&a->uid, &b->uid) &&
+	       a->has_gid == b->has_gid && same_range(&a->gid, &b->gid);
+}
+
+static bool same_tunnel(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+{
+	return same_text(a->name, b->name) && a->mode == b->mode &&
+	       same_addr(&a->local, &b->local) && same_addr(&a->remote, &b->remote) &&
+	       a->has_key == b->has_key && a->key == b->key && a->ttl_from == b->ttl_from &&
+	       a->ttl == b->ttl && a->dscp_from == b->dscp_from && a->dscp == b->dscp &&
+	       a->ecn_off == b->ecn_off && a->df == b->df && a->mtu_bytes == b->mtu_bytes &&
+	       same_prefixes(&a->allow, &b->allow);
+}
+
+static bool same_route(const struct cv_route_conf *a, const struct cv_route_conf *b)
+{
+	return same_prefix(&a->to, &b->to) && same_text(a->tunnel, b->tunnel) &&
+	       same_text(a->app, b->app) && a->table == b->table &&
+	       a->has_metric == b->has_metric && a->metric == b->metric &&
+	       same_addr(&a->src, &b->src) && same_addr(&a->via, &b->via) &&
+	       same_text(a->dev, b->dev);
+}
+
+static bool same_match(const struct cv_match_conf *a, const struct cv_match_conf *b)
+{
+	return a->dir == b->dir && same_text(a->dev, b->dev) && a->has_app == b->has_app &&
+	       a->app_match == b->app_match && same_text(a->app, b->app) &&
+	       a->family == b->family && same_prefixes(&a->src, &b->src) &&
+	       same_prefixes(&a->dst, &b->dst) && a->has_proto == b->has_proto &&
+	       a->proto == b->proto && same_ranges(&a->sport, &b->sport) &&
+	       same_ranges(&a->dport, &b->dport) && a->has_dscp == b->has_dscp &&
+	       a->dscp == b->dscp && a->has_mark == b->has_mark && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask && same_text(a->tunnel, b->tunnel);
+}
+
+static bool same_action(const struct cv_action_conf *a, const struct cv_action_conf *b)
+{
+	return a->has_mark == b->has_mark && a->mark == b->mark &&
+	       a->has_mark_mask == b->has_mark_mask && a->mark_mask == b->mark_mask &&
+	       a->has_priority == b->has_priority && a->priority == b->priority &&
+	       a->has_dscp == b->has_dscp && a->dscp == b->dscp &&
+	       a->has_verdict == b->has_verdict && a->verdict == b->verdict;
+}
+
+static bool same_rule(const struct cv_rule_conf *a, const struct cv_rule_conf *b)
+{
+	return same_text(a->name, b->name) && a->has_prio == b->has_prio && a->prio == b->prio &&
+	       same_match(&a->match, &b->match) && same_action(&a->action, &b->action);
+}
+
+static bool same_state(const struct cv_state *a, const struct cv_state *b)
+{
+	bool is_same = a->mark_mask == b->mark_mask && a->dev_count == b->dev_count &&
+		       a->app_count == b->app_count && a->tunnel_count == b->tunnel_count &&
+		       a->route_count == b->route_count && a->rule_count == b->rule_count;
+
+	for (size_t i = 0; is_same && i < a->dev_count; i++)
+		is_same = same_dev(&a->devs[i], &b->devs[i]);
+	for (size_t i = 0; is_same && i < a->app_count; i++)
+		is_same = same_app(&a->apps[i], &b->apps[i]);
+	for (size_t i = 0; is_same && i < a->tunnel_count; i++)
+		is_same = same_tunnel(&a->tunnels[i], &b->tunnels[i]);
+	for (size_t i = 0; is_same && i < a->route_count; i++)
+		is_same = same_route(&a->routes[i], &b->routes[i]);
+	for (size_t i = 0; is_same && i < a->rule_count; i++)
+		is_same = same_rule(&a->rules[i], &b->rules[i]);
+	return is_same;
+}
+
+/* ---- one input ---- */
+
+/* True if text is a good state file; fills state in any case. */
+static bool read_state(struct cv_state *state, const char *file, const char *text, size_t len)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
+	CV_FREE char *printed = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0, errors;
+	int rc;
+
+	stream = open_memstream(&printed, &size);
+	if (!stream || cv_report_new(&report, stream, false))
+		abort();
+	cv_state_init(state);
+	rc = cv_config_parse(state, file, text, len, report);
+	errors = cv_report_errors(report);
+	if (rc ? rc != -EINVAL || !errors || cv_report_status(report) != 1 : errors > 0)
+		abort();
+	if (!rc && cv_config_check(state, report))
+		abort();
+	cv_report_free(&report); /* writes to the stream */
+	return !rc;
+}
+
+static void check_round_trip(const struct cv_state *state)
+{
+	CV_FREE char *text = cv_config_text(state);
+	CV_FREE char *again = NULL;
+	struct cv_state other;
+
+	if (!text || !read_state(&other, NULL, text, strlen(text)) || !same_state(state, &other))
+		abort();
+	again = cv_config_text(&other);
+	if (!again || strcmp(again, text) != 0)
+		abort();
+	cv_state_fini(&other);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct cv_state state;
+
+	if (read_state(&state, "fuzz", (const char *)data, size))
+		check_round_trip(&state);
+	cv_state_fini(&state);
+	return 0;
+}

@@ -1,0 +1,784 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unit tests of config.c with all nouns: good state files, what they are written as and that this
+ * reads back as the same state; bad ones, with everything that is reported of them.
+ */
+#include "config.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "config_fuzz.c" /* same_state(), and each good file goes through the fuzz target, too */
+#include "own.h"
+
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* Parses; *printed (caller frees) is what was reported. */
+static int parse(struct cv_state *state, const char *file, const char *text, char **printed)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+	int rc;
+
+	stream = open_memstream(printed, &size);
+	assert_non_null(stream);
+	assert_int_equal(cv_report_new(&report, stream, false), 0);
+	cv_state_init(state);
+	rc = cv_config_parse(state, file, text, strlen(text), report);
+	assert_int_equal(rc, cv_report_errors(report) ? -EINVAL : 0);
+	cv_report_free(&report);
+	assert_int_equal(cv_finish_file(&stream), 0);
+	return rc;
+}
+
+static void parse_good(struct cv_state *state, const char *text)
+{
+	CV_FREE char *printed = NULL;
+
+	parse(state, "f", text, &printed);
+	assert_string_equal(printed, "");
+}
+
+/* Written as `expected`, which reads as the same state and is written as itself. */
+static void assert_written(const char *text, const char *expected)
+{
+	struct cv_state state, again;
+	CV_FREE char *written = NULL;
+	CV_FREE char *rewritten = NULL;
+
+	parse_good(&state, text);
+	written = cv_config_text(&state);
+	assert_string_equal(written, expected);
+	parse_good(&again, written);
+	assert_true(same_state(&state, &again));
+	rewritten = cv_config_text(&again);
+	assert_string_equal(rewritten, expected);
+	cv_state_fini(&state);
+	cv_state_fini(&again);
+	LLVMFuzzerTestOneInput((const uint8_t *)text, strlen(text));
+}
+
+static void assert_bad(const char *text, const char *expected)
+{
+	CV_FREE char *printed = NULL;
+	struct cv_state state;
+
+	assert_int_equal(parse(&state, "f", text, &printed), *expected ? -EINVAL : 0);
+	assert_string_equal(printed, expected);
+	cv_state_fini(&state);
+}
+
+/* ---- good files ---- */
+
+#define BLUE "  blue: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7}\n"
+#define WEB "  web: {exe: /usr/bin/web}\n"
+
+static void good_files_are_written_in_one_form(void **unused)
+{
+	static const struct {
+		const char *text, *expected;
+	} cases[] = {
+		{ "", "" },
+		{ "# nothing\n", "" },
+		{ "---\n", "" },
+		{ "{}\n", "" },
+		{ "devices:\napps:\ntunnels:\nroutes:\nrules:\n", "" },
+		{ "devices: {}\nroutes: []\nrules: {}\n", "" },
+		{ "options: {}\n", "" },
+		/* Without a side it is both; one side alone is that one. */
+		{ "devices: {eth0: }\n", "devices:\n  eth0: {ingress: true, egress: true}\n" },
+		{ "devices:\n  eth0:\n  eth1: {}\n",
+		  "devices:\n  eth0: {ingress: true, egress: true}\n  eth1: {ingress: true, egress: true}\n" },
+		{ "devices: {eth0: {ingress: true}}\n",
+		  "devices:\n  eth0: {ingress: true, egress: false}\n" },
+		{ "devices: {eth0: {ingress: false, egress: on, prio: 0x10}}\n",
+		  "devices:\n  eth0: {ingress: false, egress: true, prio: 16}\n" },
+		{ "devices: {eth0: {ingress: yes, egress: 'no'}}\n",
+		  "devices:\n  eth0: {ingress: true, egress: false}\n" },
+		{ "devices: {\"null\": , \"a@b\": , 1: }\n",
+		  "devices:\n"
+		  "  \"null\": {ingress: true, egress: true}\n"
+		  "  \"a@b\": {ingress: true, egress: true}\n"
+		  "  1: {ingress: true, egress: true}\n" },
+		/* Selectors of apps, each alone and together; what must be quoted is. */
+		{ "apps: {a: {exe: /x}, b: {cgroup: /y}, c: {uid: 0}, d: {gid: 5-9}, e: {comm: z}}\n",
+		  "apps:\n"
+		  "  a: {exe: /x}\n"
+		  "  b: {cgroup: /y}\n"
+		  "  c: {uid: 0}\n"
+		  "  d: {gid: 5-9}\n"
+		  "  e: {comm: z}\n" },
+		{ "apps:\n  a:\n    comm: \"a: b, c\"\n    uid: 7-7\n    exe: '/a b/#c'\n",
+		  "apps:\n  a: {exe: \"/a b/#c\", uid: 7, comm: \"a: b, c\"}\n" },
+		{ "apps: {a: {comm: \"null\"}, b: {comm: 007}, c: {comm: ~}}\n",
+		  "apps:\n  a: {comm: \"null\"}\n  b: {comm: 007}\n  c: {comm: \"~\"}\n" },
+		/* Tunnels: defaults are not written. */
+		{ "tunnels:\n" BLUE, "tunnels:\n" BLUE },
+		{ "tunnels:\n"
+		  "  blue:\n"
+		  "    mode: gre\n"
+		  "    local: 192.0.2.1\n"
+		  "    remote: [192.0.2.7]\n"
+		  "    ttl: 64\n"
+		  "    dscp: inherit\n"
+		  "    ecn: on\n"
+		  "    df: on\n"
+		  "    mtu: auto\n",
+		  "tunnels:\n" BLUE },
+		{ "tunnels: {b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, key: 0, ttl: inherit, dscp: ef, ecn: false, df: off, mtu: 68}}\n",
+		  "tunnels:\n"
+		  "  b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, key: 0, ttl: inherit, dscp: 46, ecn: off, df: off, mtu: 68}\n" },
+		{ "tunnels: {b: {mode: ipip, local: \"::1\", remote: '2001:DB8::7', df: inherit, dscp: 0, ttl: 1, mtu: 65535}}\n",
+		  "tunnels:\n"
+		  "  b: {mode: ipip, local: \"::1\", remote: \"2001:db8::7\", ttl: 1, dscp: 0, df: inherit, mtu: 65535}\n" },
+		/* IPv6 without quotes, where YAML lets it pass. */
+		{ "tunnels:\n  b:\n    mode: gre\n    local: ::1\n    remote: 2001:db8::7\n",
+		  "tunnels:\n  b: {mode: gre, local: \"::1\", remote: \"2001:db8::7\"}\n" },
+		{ "tunnels: {b: {mode: gre, local: 2001:db8::1, remote: 2001:db8::7, allow: [2001:db8::/32]}}\n",
+		  "tunnels:\n"
+		  "  b: {mode: gre, local: \"2001:db8::1\", remote: \"2001:db8::7\", allow: \"2001:db8::/32\"}\n" },
+		/* Lists and comma strings. */
+		{ "tunnels:\n  b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, allow: \"10.9.0.0/16,::/0\"}\n",
+		  "tunnels:\n  b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, allow: [10.9.0.0/16, \"::/0\"]}\n" },
+		{ "tunnels:\n  b:\n    mode: gre\n    local: 192.0.2.1\n    remote: 192.0.2.7\n    allow:\n    - 10.9.0.1\n    - 0.0.0.0/0\n",
+		  "tunnels:\n  b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, allow: [10.9.0.1/32, 0.0.0.0/0]}\n" },
+		/* Routes. */
+		{ "routes:\n- {to: 10.9.0.0/16, tunnel: blue}\ntunnels:\n" BLUE,
+		  "tunnels:\n" BLUE "routes:\n  - {to: 10.9.0.0/16, tunnel: blue}\n" },
+		{ "tunnels:\n" BLUE "apps:\n" WEB "routes:\n"
+		  "- tunnel: blue\n"
+		  "  to: default\n"
+		  "  app: web\n"
+		  "- {to: 10.9.0.1, tunnel: blue, table: main, metric: 0, src: 10.9.0.2, via: 10.9.0.3, dev: eth0, hook: xmit}\n"
+		  "- {to: \"::/0\", tunnel: blue, table: 4294967295, metric: 4294967295}\n",
+		  "apps:\n" WEB "tunnels:\n" BLUE "routes:\n"
+		  "  - {to: default, tunnel: blue, app: web}\n"
+		  "  - {to: 10.9.0.1/32, tunnel: blue, table: 254, metric: 0, src: 10.9.0.2, via: 10.9.0.3, dev: eth0}\n"
+		  "  - {to: \"::/0\", tunnel: blue, table: 4294967295, metric: 4294967295}\n" },
+		/* Rules. */
+		{ "rules: {r: , s: {match: , action: }, t: {match: {}}}\n",
+		  "rules:\n"
+		  "  r: {match: {}, action: {}}\n"
+		  "  s: {match: {}, action: {}}\n"
+		  "  t: {match: {}, action: {}}\n" },
+		{ "rules:\n  r: {action: {verdict: next}}\n  s: {action: {verdict: accept}, prio: 0}\n  t: {action: {verdict: drop}, prio: 4294967295}\n",
+		  "rules:\n"
+		  "  r: {match: {}, action: {verdict: next}}\n"
+		  "  s: {prio: 0, match: {}, action: {verdict: accept}}\n"
+		  "  t: {prio: 4294967295, match: {}, action: {verdict: drop}}\n" },
+		{ "apps:\n" WEB "tunnels:\n" BLUE "rules:\n"
+		  "  r:\n"
+		  "    action: {dscp: le, mark: 0x10, priority: \"1:30\"}\n"
+		  "    match:\n"
+		  "      tunnel: blue\n"
+		  "      mark: 1/3\n"
+		  "      dscp: 46\n"
+		  "      dport: [80, 443, 8000-8080]\n"
+		  "      sport: 1024-65535\n"
+		  "      proto: 6\n"
+		  "      dst: 10.0.0.0/8\n"
+		  "      src: [\"::/0\", 10.9.0.0/16]\n"
+		  "      app: web\n"
+		  "      dev: eth0\n"
+		  "      dir: in\n",
+		  "apps:\n" WEB "tunnels:\n" BLUE "rules:\n"
+		  "  r: {match: {dir: in, dev: eth0, app: web, src: [\"::/0\", 10.9.0.0/16], dst: 10.0.0.0/8, proto: tcp, sport: 1024-65535, dport: [80, 443, 8000-8080], dscp: 46, mark: 0x1/0x3, tunnel: blue}, action: {mark: 0x10, priority: \"1:30\", dscp: 1}}\n" },
+		{ "rules:\n  r: {match: {app: any, family: 6}, action: {mark: 1/1}}\n  s: {match: {app: none, family: 4, mark: 5/0xffffffff}, action: {priority: \"0:0\", dscp: 0}}\n",
+		  "rules:\n"
+		  "  r: {match: {app: any, family: 6}, action: {mark: 0x1/0x1}}\n"
+		  "  s: {match: {app: none, family: 4, mark: 0x5}, action: {priority: \"0:0\", dscp: 0}}\n" },
+		/* priority without quotes is text, too: nothing here is YAML 1.1's base 60. */
+		{ "rules:\n  r: {action: {priority: 1:30}}\n",
+		  "rules:\n  r: {match: {}, action: {priority: \"1:30\"}}\n" },
+		/* Options: the mask holds for rules that stand before it. */
+		{ "rules:\n  r: {action: {mark: 0x7f000000}}\noptions: {mark-mask: 0xff}\n",
+		  "options: {mark-mask: 0xff}\nrules:\n  r: {match: {}, action: {mark: 0x7f000000}}\n" },
+		{ "options: {mark-mask: 2130706432}\n", "" },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++)
+		assert_written(cases[i].text, cases[i].expected);
+}
+
+/* The example of cli.md. */
+static void example_of_the_contract_is_good(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	parse_good(
+		&state,
+		"devices:\n"
+		"  eth0: {ingress: true, egress: true}\n"
+		"apps:\n"
+		"  backup: {exe: /usr/bin/restic}\n"
+		"  web:    {cgroup: /system.slice/nginx.service}\n"
+		"tunnels:\n"
+		"  blue: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, key: 42, allow: [10.9.0.0/16]}\n"
+		"routes:\n"
+		"  - {to: 10.9.0.0/16, tunnel: blue}\n"
+		"  - {to: default, tunnel: blue, app: backup}\n"
+		"rules:\n"
+		"  backup-low: {prio: 10, match: {app: backup, dir: out}, action: {dscp: 8, priority: \"1:30\"}}\n"
+		"  no-telnet:  {prio: 20, match: {proto: tcp, dport: 23}, action: {verdict: drop}}\n");
+	assert_int_equal(state.dev_count, 1);
+	assert_int_equal(state.app_count, 2);
+	assert_string_equal(state.apps[1].cgroup, "/system.slice/nginx.service");
+	assert_int_equal(state.tunnel_count, 1);
+	assert_int_equal(state.tunnels[0].mode, CV_TUNNEL_MODE_GRE);
+	assert_int_equal(state.tunnels[0].key, 42);
+	assert_int_equal(state.tunnels[0].ttl, 64);
+	assert_int_equal(state.tunnels[0].allow.count, 1);
+	assert_int_equal(state.route_count, 2);
+	assert_int_equal(state.routes[1].to.addr.family, 0);
+	assert_string_equal(state.routes[1].app, "backup");
+	assert_int_equal(state.rule_count, 2);
+	assert_int_equal(state.rules[0].action.priority, 0x10030);
+	assert_int_equal(state.rules[0].match.dir, CV_DIR_ONLY_OUT);
+	assert_int_equal(state.rules[1].match.dport.items[0].min, 23);
+	assert_int_equal(state.rules[1].action.verdict, CV_DROP);
+	cv_state_fini(&state);
+}
+
+static void objects_know_where_they_stand(void **unused)
+{
+	static const char text[] = "devices: {eth0: , eth1: }\n"
+				   "apps:\n" WEB "tunnels:\n" BLUE "routes:\n"
+				   "  - {tunnel: blue, to: 10.9.0.0/16}\n"
+				   "rules:\n"
+				   "  r:\n"
+				   "    action: {verdict: drop}\n";
+	CV_FREE char *printed = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	parse_good(&state, text);
+	assert_string_equal(state.devs[1].place.file, "f");
+	assert_int_equal(state.devs[1].place.line, 1);
+	assert_int_equal(state.devs[1].place.column, 19);
+	assert_int_equal(state.apps[0].place.line, 3);
+	assert_int_equal(state.tunnels[0].place.line, 5);
+	assert_int_equal(state.tunnels[0].place.column, 3);
+	assert_int_equal(state.routes[0].place.line, 7);
+	assert_int_equal(state.routes[0].place.column, 24);
+	assert_int_equal(state.rules[0].place.line, 9);
+	cv_state_fini(&state);
+
+	assert_int_equal(parse(&state, NULL, text, &printed), 0);
+	assert_string_equal(printed, "");
+	assert_null(state.devs[1].place.file);
+	assert_int_equal(state.devs[1].place.line, 0);
+	assert_int_equal(state.rules[0].place.line, 0);
+	cv_state_fini(&state);
+}
+
+static void file_is_added_to_what_is_there(void **unused)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
+	static const char text[] = "routes: [{to: 10.9.0.0/16, tunnel: blue}]\n";
+	struct cv_state state;
+
+	(void)unused;
+	parse_good(&state, "tunnels:\n" BLUE);
+	assert_int_equal(cv_report_new(&report, stderr, false), 0);
+	assert_int_equal(cv_config_parse(&state, "g", text, strlen(text), report), 0);
+	assert_int_equal(state.tunnel_count, 1);
+	assert_int_equal(state.route_count, 1);
+	cv_state_fini(&state);
+}
+
+/* ---- bad files ---- */
+
+#define HINT_QUOTE "hint: quote an IPv6 address that starts or ends with ':' or stands in [ ]\n"
+#define HINT_IPV6 "an IPv6 address in { } or [ ] must be quoted\n"
+
+static void sections_are_mappings_or_lists(void **unused)
+{
+	(void)unused;
+	assert_bad("- a\n", "f:1:1: error: not a mapping\n"
+			    "    - a\n"
+			    "    ^\n"
+			    "hint: devices:, apps:, tunnels:, routes:, rules:\n");
+	assert_bad("a\n", "f:1:1: error: not a mapping\n"
+			  "    a\n"
+			  "    ^\n"
+			  "hint: devices:, apps:, tunnels:, routes:, rules:\n");
+	assert_bad("devices: eth0\n", "f:1:10: error: not a mapping of names\n"
+				      "    devices: eth0\n"
+				      "             ^\n"
+				      "hint: as NAME: {key: value, ...}\n");
+	assert_bad("tunnels: [blue]\n", "f:1:10: error: not a mapping of names\n"
+					"    tunnels: [blue]\n"
+					"             ^\n"
+					"hint: as NAME: {key: value, ...}\n");
+	assert_bad("rules: \"\"\n", "f:1:8: error: not a mapping of names\n"
+				    "    rules: \"\"\n"
+				    "           ^\n"
+				    "hint: as NAME: {key: value, ...}\n");
+	assert_bad("routes: {to: default}\n", "f:1:9: error: not a list\n"
+					      "    routes: {to: default}\n"
+					      "            ^\n"
+					      "hint: as - {to: PREFIX, tunnel: NAME}\n");
+	assert_bad("options: [1]\n", "f:1:10: error: not a mapping\n"
+				     "    options: [1]\n"
+				     "             ^\n"
+				     "hint: as {mark-mask: 0x7f000000}\n");
+	assert_bad("devices: {eth0: up}\n", "f:1:17: error: dev: not a mapping\n"
+					    "    devices: {eth0: up}\n"
+					    "                    ^\n"
+					    "hint: as {key: value, ...}\n");
+	assert_bad("rules: {r: {match: tcp, action: [drop]}}\n",
+		   "f:1:20: error: match: not a mapping\n"
+		   "    rules: {r: {match: tcp, action: [drop]}}\n"
+		   "                       ^\n"
+		   "hint: as {key: value, ...}\n"
+		   "f:1:33: error: action: not a mapping\n"
+		   "    rules: {r: {match: tcp, action: [drop]}}\n"
+		   "                                    ^\n"
+		   "hint: as {key: value, ...}\n");
+}
+
+static void unknown_keys_get_a_suggestion(void **unused)
+{
+	(void)unused;
+	assert_bad("device: {eth0: }\n", "f:1:1: error: unknown key \"device\"\n"
+					 "    device: {eth0: }\n"
+					 "    ^\n"
+					 "hint: did you mean \"devices\"?\n");
+	assert_bad("firewall: {}\n", "f:1:1: error: unknown key \"firewall\"\n"
+				     "    firewall: {}\n"
+				     "    ^\n"
+				     "hint: devices, apps, tunnels, routes, rules or options\n");
+	assert_bad("option: {}\n", "f:1:1: error: unknown key \"option\"\n"
+				   "    option: {}\n"
+				   "    ^\n"
+				   "hint: did you mean \"options\"?\n");
+	assert_bad("tunnels:\n"
+		   "  blue: {mode: gre, local: 192.0.2.1, remoet: 192.0.2.7}\n",
+		   "f:2:39: error: unknown key \"remoet\"\n"
+		   "      blue: {mode: gre, local: 192.0.2.1, remoet: 192.0.2.7}\n"
+		   "                                          ^\n"
+		   "hint: did you mean \"remote\"?\n");
+	assert_bad("rules:\n  r: {proto: tcp}\n", "f:2:7: error: unknown key \"proto\"\n"
+						  "      r: {proto: tcp}\n"
+						  "          ^\n"
+						  "hint: did you mean \"prio\"?\n");
+	assert_bad("rules:\n  r: {match: {protocol: tcp}}\n",
+		   "f:2:15: error: unknown key \"protocol\"\n"
+		   "      r: {match: {protocol: tcp}}\n"
+		   "                  ^\n"
+		   "hint: a rule has the keys that 'culvert rule help' lists\n");
+	assert_bad("devices: {eth0: {ingres: true}}\n", "f:1:18: error: unknown key \"ingres\"\n"
+							"    devices: {eth0: {ingres: true}}\n"
+							"                     ^\n"
+							"hint: did you mean \"ingress\"?\n");
+}
+
+static void duplicate_keys_are_refused(void **unused)
+{
+	(void)unused;
+	assert_bad("devices: {eth0: , eth0: }\n",
+		   "f:1:19: error: duplicate key \"eth0\", first on line 1\n"
+		   "    devices: {eth0: , eth0: }\n"
+		   "                      ^\n");
+	assert_bad("apps: {a: {exe: /x}}\n"
+		   "tunnels: {}\n"
+		   "apps: {b: {exe: /x}}\n",
+		   "f:3:1: error: duplicate key \"apps\", first on line 1\n"
+		   "    apps: {b: {exe: /x}}\n"
+		   "    ^\n");
+	assert_bad("tunnels:\n"
+		   "  b:\n"
+		   "    mode: gre\n"
+		   "    local: 192.0.2.1\n"
+		   "    local: 192.0.2.2\n"
+		   "    mode: gre\n",
+		   "f:5:5: error: duplicate key \"local\", first on line 4\n"
+		   "        local: 192.0.2.2\n"
+		   "        ^\n"
+		   "f:6:5: error: duplicate key \"mode\", first on line 3\n"
+		   "        mode: gre\n"
+		   "        ^\n");
+}
+
+static void unquoted_ipv6_is_told_in_flow_style(void **unused)
+{
+	(void)unused;
+	assert_bad("tunnels:\n"
+		   "  blue: {mode: gre, local: ::1, remote: ::2}\n",
+		   "f:2:28: error: did not find expected node content while parsing a flow node\n"
+		   "      blue: {mode: gre, local: ::1, remote: ::2}\n"
+		   "                               ^\n" HINT_QUOTE);
+	assert_bad("tunnels:\n"
+		   "  blue: {mode: gre, remote: 2001:db8::, key: 5}\n",
+		   "f:2:38: error: found unexpected ':' while scanning a plain scalar\n"
+		   "      blue: {mode: gre, remote: 2001:db8::, key: 5}\n"
+		   "                                         ^\n" HINT_QUOTE);
+	assert_bad("tunnels:\n"
+		   "  blue: {allow: [2001:db8::]}\n",
+		   "f:2:27: error: found unexpected ':' while scanning a plain scalar\n"
+		   "      blue: {allow: [2001:db8::]}\n"
+		   "                              ^\n" HINT_QUOTE);
+	assert_bad("routes:\n"
+		   "  - {to: ::/0, tunnel: blue}\n",
+		   "f:2:10: error: did not find expected node content while parsing a flow node\n"
+		   "      - {to: ::/0, tunnel: blue}\n"
+		   "             ^\n" HINT_QUOTE);
+}
+
+static void unquoted_ipv6_is_told_in_block_style(void **unused)
+{
+	(void)unused;
+	assert_bad("tunnels:\n"
+		   "  blue:\n"
+		   "    local: 2001:db8::\n",
+		   "f:3:21: error: mapping values are not allowed in this context\n"
+		   "        local: 2001:db8::\n"
+		   "                        ^\n" HINT_QUOTE);
+	assert_bad("tunnels:\n"
+		   "  blue:\n"
+		   "    mode: gre\n"
+		   "    local: 192.0.2.1\n"
+		   "    remote: 192.0.2.7\n"
+		   "    allow:\n"
+		   "    - 2001:db8::\n",
+		   "f:7:7: error: allow: item 1 is not a single value\n"
+		   "        - 2001:db8::\n"
+		   "          ^\n"
+		   "hint: " HINT_IPV6);
+	assert_bad("routes:\n"
+		   "  - to: 2001:db8::\n",
+		   "f:2:18: error: mapping values are not allowed in this context\n"
+		   "      - to: 2001:db8::\n"
+		   "                     ^\n" HINT_QUOTE);
+	assert_bad("routes:\n"
+		   "- to:\n"
+		   "    2001:db8::\n"
+		   "  tunnel: blue\n",
+		   "f:3:5: error: to: not a single value\n"
+		   "        2001:db8::\n"
+		   "        ^\n"
+		   "hint: a prefix; " HINT_IPV6);
+}
+
+static void missing_values_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad("tunnels:\n"
+		   "  blue: {mode: gre, local: 192.0.2.1, remote: }\n",
+		   "f:2:47: error: remote: has no value\n"
+		   "      blue: {mode: gre, local: 192.0.2.1, remote: }\n"
+		   "                                                  ^\n"
+		   "hint: remote: ADDR; " HINT_IPV6);
+	assert_bad("apps:\n"
+		   "  web:\n"
+		   "    exe:\n"
+		   "    uid: \"\"\n",
+		   "f:3:9: error: exe: has no value\n"
+		   "        exe:\n"
+		   "            ^\n"
+		   "hint: exe: PATH; " HINT_IPV6 "f:4:10: error: uid: has no value\n"
+		   "        uid: \"\"\n"
+		   "             ^\n");
+	assert_bad("rules: {r: {match: {src: []}}}\n", "f:1:26: error: src: has no value\n"
+						       "    rules: {r: {match: {src: []}}}\n"
+						       "                             ^\n"
+						       "hint: src: PREFIX[,...]; " HINT_IPV6);
+	assert_bad("routes:\n"
+		   "- {tunnel: blue}\n"
+		   "- {to: , tunnel: blue}\n"
+		   "- 10.9.0.0/16\n"
+		   "-\n",
+		   "f:2:3: error: no \"to\"\n"
+		   "    - {tunnel: blue}\n"
+		   "      ^\n"
+		   "hint: give to: PREFIX\n"
+		   "f:3:8: error: to: not a single value\n"
+		   "    - {to: , tunnel: blue}\n"
+		   "           ^\n"
+		   "hint: a prefix; " HINT_IPV6 "f:4:3: error: not a mapping\n"
+		   "    - 10.9.0.0/16\n"
+		   "      ^\n"
+		   "hint: as - {to: PREFIX, tunnel: NAME}\n"
+		   "f:5:2: error: not a mapping\n"
+		   "    -\n"
+		   "     ^\n"
+		   "hint: as - {to: PREFIX, tunnel: NAME}\n");
+}
+
+static void values_of_the_wrong_kind_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad("devices: {eth0: {ingress: maybe, prio: [1]}}\n",
+		   "f:1:27: error: ingress \"maybe\": not one of false, true, off, on, no, yes\n"
+		   "    devices: {eth0: {ingress: maybe, prio: [1]}}\n"
+		   "                              ^\n"
+		   "f:1:40: error: prio: a list, not a single value\n"
+		   "    devices: {eth0: {ingress: maybe, prio: [1]}}\n"
+		   "                                           ^\n");
+	assert_bad("devices: {eth0: {ingress: , egress: True}}\n",
+		   "f:1:27: error: ingress \"\": not one of false, true, off, on, no, yes\n"
+		   "    devices: {eth0: {ingress: , egress: True}}\n"
+		   "                              ^\n"
+		   "f:1:37: error: egress \"True\": not one of false, true, off, on, no, yes\n"
+		   "    devices: {eth0: {ingress: , egress: True}}\n"
+		   "                                        ^\n"
+		   "hint: did you mean \"true\"?\n");
+	assert_bad(
+		"tunnels:\n"
+		"  blue:\n"
+		"    mode: gr\n"
+		"    local: {192.0.2.1: }\n"
+		"    remote: [192.0.2.7, 192.0.2.8]\n"
+		"    key: x\n"
+		"    allow: 10.9.0.1/16\n",
+		"f:3:11: error: mode \"gr\": not one of ipip, gre\n"
+		"        mode: gr\n"
+		"              ^\n"
+		"hint: did you mean \"gre\"?\n"
+		"f:4:12: error: local: a mapping, not a single value\n"
+		"        local: {192.0.2.1: }\n"
+		"               ^\n"
+		"hint: " HINT_IPV6
+		"f:5:13: error: remote \"192.0.2.7,192.0.2.8\": several remotes are not supported\n"
+		"        remote: [192.0.2.7, 192.0.2.8]\n"
+		"                ^\n"
+		"hint: make a tunnel for each\n"
+		"f:6:10: error: key \"x\": not a number from 0 to 4294967295\n"
+		"        key: x\n"
+		"             ^\n"
+		"f:7:12: error: allow \"10.9.0.1/16\": has host bits set\n"
+		"        allow: 10.9.0.1/16\n"
+		"               ^\n"
+		"hint: the network is 10.9.0.0/16\n");
+	assert_bad("rules:\n"
+		   "  r: {match: {dport: [80, x]}, action: {verdict: dorp}}\n",
+		   "f:2:22: error: dport \"x\": not a number or range from 0 to 65535\n"
+		   "      r: {match: {dport: [80, x]}, action: {verdict: dorp}}\n"
+		   "                         ^\n"
+		   "f:2:50: error: verdict \"dorp\": not one of next, accept, drop\n"
+		   "      r: {match: {dport: [80, x]}, action: {verdict: dorp}}\n"
+		   "                                                     ^\n"
+		   "hint: did you mean \"drop\"?\n");
+	assert_bad("rules:\n"
+		   "  r: {action: {verdict: [drop]}}\n",
+		   "f:2:25: error: verdict: a list, not a single value\n"
+		   "      r: {action: {verdict: [drop]}}\n"
+		   "                            ^\n");
+	assert_bad("rules:\n"
+		   "  r: {action: {verdict: continue}}\n",
+		   "f:2:25: error: verdict \"continue\": not one of next, accept, drop\n"
+		   "      r: {action: {verdict: continue}}\n"
+		   "                            ^\n");
+}
+
+static void wrong_names_and_prefixes_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad(
+		"devices: {eth0/1: }\n",
+		"f:1:11: error: dev \"eth0/1\": not a device name (1 to 15 characters, no '/', ':' or blank)\n"
+		"    devices: {eth0/1: }\n"
+		"              ^\n");
+	assert_bad(
+		"rules: {a b: }\n",
+		"f:1:9: error: rule \"a b\": not a name (1 to 31 letters, digits, '-' or '_', beginning with a letter or digit)\n"
+		"    rules: {a b: }\n"
+		"            ^\n");
+	assert_bad("routes:\n"
+		   "- {to: 10.9.0.1/16, tunnel: blue}\n"
+		   "- {tunnel: blue, to: x}\n",
+		   "f:2:8: error: route \"10.9.0.1/16\": has host bits set\n"
+		   "    - {to: 10.9.0.1/16, tunnel: blue}\n"
+		   "           ^\n"
+		   "hint: the network is 10.9.0.0/16\n"
+		   "f:3:22: error: route \"x\": not a prefix\n"
+		   "    - {tunnel: blue, to: x}\n"
+		   "                         ^\n"
+		   "hint: as 10.9.0.0/16 or 2001:db8::/32\n");
+}
+
+static void wrong_options_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad("options: {mark-mask: x}\n",
+		   "f:1:22: error: mark-mask \"x\": not a number from 1 to 4294967295\n"
+		   "    options: {mark-mask: x}\n"
+		   "                         ^\n");
+	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: not a single value\n"
+						  "    options: {mark-mask: [3]}\n"
+						  "                         ^\n");
+}
+
+static void faults_of_the_state_stand_at_their_objects(void **unused)
+{
+	(void)unused;
+	assert_bad("devices: {eth0: {ingress: false, egress: false}}\n",
+		   "f:1:11: error: dev eth0: neither ingress nor egress\n"
+		   "    devices: {eth0: {ingress: false, egress: false}}\n"
+		   "              ^\n"
+		   "hint: give ingress, egress or both\n");
+	assert_bad("apps:\n"
+		   "  web:\n"
+		   "routes:\n"
+		   "- {to: default, tunnel: blue}\n"
+		   "rules:\n"
+		   "  r: {match: {dport: 22}}\n",
+		   "f:2:3: error: app web: no selector, it would be every program\n"
+		   "      web:\n"
+		   "      ^\n"
+		   "hint: give exe, cgroup, uid, gid or comm\n"
+		   "f:4:8: error: route default: there is no tunnel blue\n"
+		   "    - {to: default, tunnel: blue}\n"
+		   "           ^\n"
+		   "hint: add the tunnel first, or mend the name\n"
+		   "f:6:3: error: rule r: ports without a protocol that has them\n"
+		   "      r: {match: {dport: 22}}\n"
+		   "      ^\n"
+		   "hint: add proto tcp or proto udp\n");
+	assert_bad("tunnels:\n" BLUE "routes:\n"
+		   "- {to: 10.9.0.0/16, tunnel: blue}\n"
+		   "- {to: 10.9.0.0/16, tunnel: blue}\n",
+		   "f:5:8: error: route 10.9.0.0/16: given twice\n"
+		   "    - {to: 10.9.0.0/16, tunnel: blue}\n"
+		   "           ^\n");
+}
+
+/* A tunnel with a wrong word is there still for the route, and is not said to have no mode. */
+static void what_follows_from_a_fault_is_not_reported(void **unused)
+{
+	(void)unused;
+	assert_bad("tunnels:\n"
+		   "  blue: {mode: x, local: 192.0.2.1, remote: 192.0.2.7}\n"
+		   "routes:\n"
+		   "  - {to: default, tunnel: blue}\n",
+		   "f:2:16: error: mode \"x\": not one of ipip, gre\n"
+		   "      blue: {mode: x, local: 192.0.2.1, remote: 192.0.2.7}\n"
+		   "                   ^\n");
+}
+
+static void all_faults_come_in_one_run(void **unused)
+{
+	(void)unused;
+	assert_bad(
+		"devces: {}\n"
+		"options: {mark-mask: x}\n"
+		"apps:\n"
+		"  web: {exe: web}\n"
+		"  w w: {exe: /web}\n"
+		"tunnels:\n"
+		"  blue: {mode: gre, local: 192.0.2.1, remote: 192.0.2.1}\n"
+		"  red: {mode: gre, local: 192.0.2.1, remote: 192.0.2.2, ttl: 0, vni: 5}\n"
+		"routes:\n"
+		"  - {to: 10.9.0.0/33, tunnel: blue}\n"
+		"  - {to: 10.9.0.0/16, tunnel: green, app: web}\n"
+		"rules:\n"
+		"  r: {match: {proto: tpc}}\n",
+		"f:1:1: error: unknown key \"devces\"\n"
+		"    devces: {}\n"
+		"    ^\n"
+		"hint: did you mean \"devices\"?\n"
+		"f:2:22: error: mark-mask \"x\": not a number from 1 to 4294967295\n"
+		"    options: {mark-mask: x}\n"
+		"                         ^\n"
+		"f:4:14: error: exe \"web\": not an absolute path\n"
+		"      web: {exe: web}\n"
+		"                 ^\n"
+		"hint: as /usr/bin/curl\n"
+		"f:5:3: error: app \"w w\": not a name (1 to 31 letters, digits, '-' or '_', beginning with a letter or digit)\n"
+		"      w w: {exe: /web}\n"
+		"      ^\n"
+		"f:8:62: error: ttl \"0\": not a number from 1 to 255\n"
+		"      red: {mode: gre, local: 192.0.2.1, remote: 192.0.2.2, ttl: 0, vni: 5}\n"
+		"                                                                 ^\n"
+		"f:8:65: error: unknown key \"vni\"\n"
+		"      red: {mode: gre, local: 192.0.2.1, remote: 192.0.2.2, ttl: 0, vni: 5}\n"
+		"                                                                    ^\n"
+		"hint: a tunnel has the keys that 'culvert tunnel help' lists\n"
+		"f:10:10: error: route \"10.9.0.0/33\": not a prefix, IPv4 has a length of 0 to 32\n"
+		"      - {to: 10.9.0.0/33, tunnel: blue}\n"
+		"             ^\n"
+		"f:13:22: error: proto \"tpc\": unknown protocol\n"
+		"      r: {match: {proto: tpc}}\n"
+		"                         ^\n"
+		"hint: did you mean \"tcp\"?\n"
+		"f:7:3: error: tunnel blue: remote is the same address as local\n"
+		"      blue: {mode: gre, local: 192.0.2.1, remote: 192.0.2.1}\n"
+		"      ^\n"
+		"f:11:10: error: route 10.9.0.0/16: there is no tunnel green\n"
+		"      - {to: 10.9.0.0/16, tunnel: green, app: web}\n"
+		"             ^\n"
+		"hint: add the tunnel first, or mend the name\n");
+}
+
+static void faults_of_the_applied_state_name_it(void **unused)
+{
+	CV_FREE char *printed = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	assert_int_equal(parse(&state, NULL, "devices: {eth0: {prio: 0}}\n", &printed), -EINVAL);
+	assert_string_equal(printed,
+			    "applied state:1:24: error: prio \"0\": not a number from 1 to 65535\n"
+			    "    devices: {eth0: {prio: 0}}\n"
+			    "                           ^\n");
+	cv_state_fini(&state);
+}
+
+static void check_alone_reports_every_fault(void **unused)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
+	CV_FREE char *printed = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	struct cv_state state;
+	size_t size = 0;
+
+	(void)unused;
+	parse_good(&state, "devices: {eth0: , eth1: }\n");
+	stream = open_memstream(&printed, &size);
+	assert_non_null(stream);
+	assert_int_equal(cv_report_new(&report, stream, false), 0);
+	assert_int_equal(cv_config_check(&state, report), 0);
+	state.devs[0].ingress = state.devs[0].egress = false;
+	state.devs[0].place = (struct cv_place){ 0 };
+	strcpy(state.devs[1].name, "eth0");
+	assert_int_equal(cv_config_check(&state, report), -EINVAL);
+	cv_report_free(&report);
+	cv_finish_file(&stream);
+	assert_string_equal(
+		printed,
+		"culvert: dev eth0: neither ingress nor egress; give ingress, egress or both\n"
+		"f:1:19: error: dev eth0: given twice\n");
+	cv_state_fini(&state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_files_are_written_in_one_form),
+		cmocka_unit_test(example_of_the_contract_is_good),
+		cmocka_unit_test(objects_know_where_they_stand),
+		cmocka_unit_test(file_is_added_to_what_is_there),
+		cmocka_unit_test(sections_are_mappings_or_lists),
+		cmocka_unit_test(unknown_keys_get_a_suggestion),
+		cmocka_unit_test(duplicate_keys_are_refused),
+		cmocka_unit_test(unquoted_ipv6_is_told_in_flow_style),
+		cmocka_unit_test(unquoted_ipv6_is_told_in_block_style),
+		cmocka_unit_test(missing_values_are_told),
+		cmocka_unit_test(values_of_the_wrong_kind_are_told),
+		cmocka_unit_test(wrong_names_and_prefixes_are_told),
+		cmocka_unit_test(wrong_options_are_told),
+		cmocka_unit_test(faults_of_the_state_stand_at_their_objects),
+		cmocka_unit_test(what_follows_from_a_fault_is_not_reported),
+		cmocka_unit_test(all_faults_come_in_one_run),
+		cmocka_unit_test(faults_of_the_applied_state_name_it),
+		cmocka_unit_test(check_alone_reports_every_fault),
+	};
+
+	return cmocka_run_group_tests_name("config", tests, NULL, NULL);
+}

@@ -1,0 +1,1031 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unit tests of check.c: one good state, and a table of single changes to it with the whole of what
+ * is reported then. Beside each change that is a fault stands the nearest one that is none.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "abi.h"
+#include "culvert.h"
+#include "own.h"
+
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+/* ---- states ---- */
+
+static struct cv_addr addr_of(const char *text)
+{
+	struct cv_addr addr = { .family = strchr(text, ':') ? 6 : 4 };
+
+	assert_int_equal(inet_pton(addr.family == 4 ? AF_INET : AF_INET6, text, addr.bytes), 1);
+	return addr;
+}
+
+static struct cv_prefix prefix_of(const char *text, uint8_t bits)
+{
+	return (struct cv_prefix){ .addr = addr_of(text), .bits = bits };
+}
+
+/* Lines tell objects apart in what is reported. */
+static struct cv_place line(int number)
+{
+	return (struct cv_place){ .file = "f", .line = number, .column = 1 };
+}
+
+static void add_prefix(struct cv_prefixes *list, const char *text, uint8_t bits)
+{
+	list->items = reallocarray(list->items, list->count + 1, sizeof(*list->items));
+	assert_non_null(list->items);
+	list->items[list->count++] = prefix_of(text, bits);
+}
+
+static void add_range(struct cv_ranges *list, uint32_t min, uint32_t max)
+{
+	list->items = reallocarray(list->items, list->count + 1, sizeof(*list->items));
+	assert_non_null(list->items);
+	list->items[list->count++] = (struct cv_range){ min, max };
+}
+
+static void add_dev(struct cv_state *state, const char *name, int at)
+{
+	struct cv_dev_conf conf = { .ingress = true, .egress = true, .place = line(at) };
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_dev(state, &conf, NULL), 0);
+}
+
+static void add_app(struct cv_state *state, const char *name, int at)
+{
+	struct cv_app_conf conf = { .exe = strdup("/usr/bin/web"), .place = line(at) };
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_app(state, &conf, NULL), 0);
+}
+
+static void add_tunnel(struct cv_state *state, const char *name, const char *local,
+		       const char *remote, int at)
+{
+	struct cv_tunnel_conf conf = {
+		.mode = CV_TUNNEL_MODE_GRE,
+		.local = addr_of(local),
+		.remote = addr_of(remote),
+		.place = line(at),
+	};
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_tunnel(state, &conf, NULL), 0);
+}
+
+static void add_route(struct cv_state *state, struct cv_prefix to, const char *tunnel,
+		      const char *app, int at)
+{
+	struct cv_route_conf conf = { .to = to, .place = line(at) };
+
+	snprintf(conf.tunnel, sizeof(conf.tunnel), "%s", tunnel);
+	snprintf(conf.app, sizeof(conf.app), "%s", app);
+	assert_int_equal(cv_state_add_route(state, &conf, NULL), 0);
+}
+
+static void add_rule(struct cv_state *state, const char *name, int at)
+{
+	struct cv_rule_conf conf = { .place = line(at) };
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_rule(state, &conf, NULL), 0);
+}
+
+/* What every change begins from. */
+static void make_good_state(struct cv_state *state)
+{
+	struct cv_prefix everything = { 0 };
+
+	cv_state_init(state);
+	add_dev(state, "eth0", 10);
+	add_dev(state, "eth1", 11);
+	add_app(state, "web", 20);
+	add_app(state, "db", 21);
+	add_tunnel(state, "blue", "192.0.2.1", "192.0.2.7", 30);
+	add_tunnel(state, "red", "2001:db8::1", "2001:db8::7", 31);
+	add_route(state, prefix_of("10.9.0.0", 16), "blue", "", 40);
+	add_route(state, everything, "red", "web", 41);
+	add_rule(state, "first", 50);
+	add_rule(state, "second", 51);
+}
+
+/* ---- what is reported ---- */
+
+/* FILE:LINE:COL: TEXT; HINT of each fault, a line each. */
+static void print_fault(const struct cv_err *err, void *arg)
+{
+	FILE *stream = arg;
+
+	assert_int_equal(err->kind, CV_ERR_INPUT);
+	assert_int_equal(err->code, -EINVAL);
+	if (err->place.line)
+		fprintf(stream, "%s:%d:%d: ", err->place.file, err->place.line, err->place.column);
+	fprintf(stream, "%s%s%s\n", err->text, err->hint[0] ? "; " : "", err->hint);
+}
+
+static void assert_faults(const char *name, const struct cv_state *state, const char *expected)
+{
+	CV_FREE char *printed = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+	int lines = 0, count;
+
+	stream = open_memstream(&printed, &size);
+	assert_non_null(stream);
+	count = cv_state_check(state, print_fault, stream);
+	assert_int_equal(cv_finish_file(&stream), 0);
+	if (strcmp(printed, expected) != 0)
+		print_error("case \"%s\"\n", name);
+	assert_string_equal(printed, expected);
+	for (const char *p = printed; *p; p++)
+		lines += *p == '\n';
+	assert_int_equal(count, lines);
+}
+
+struct fault_case {
+	const char *name;
+	void (*change)(struct cv_state *state);
+	const char *expected; /* "": no fault */
+};
+
+static void run_cases(const struct fault_case *cases, size_t count)
+{
+	for (size_t i = 0; i < count; i++) {
+		struct cv_state state;
+
+		make_good_state(&state);
+		cases[i].change(&state);
+		assert_faults(cases[i].name, &state, cases[i].expected);
+		cv_state_fini(&state);
+	}
+}
+
+/* ---- mark mask ---- */
+
+static void mark_masks_are_runs_of_two_or_more_bits(void **unused)
+{
+	static const struct {
+		uint32_t mask;
+		bool is_good;
+	} cases[] = {
+		{ 0x7f000000, true },  { 0x3, true },	      { 0xc0000000, true },
+		{ 0xffffffff, true },  { 0x00ff0000, true },  { 0xfffffffe, true },
+		{ 0, false },	       { 0x1, false },	      { 0x80000000, false },
+		{ 0x5, false },	       { 0x7f00000f, false }, { 0x80000001, false },
+		{ 0xf0f00000, false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		struct cv_state state;
+		char expected[128] = "";
+
+		cv_state_init(&state);
+		state.mark_mask = cases[i].mask;
+		if (!cases[i].is_good)
+			snprintf(expected, sizeof(expected),
+				 "mark-mask 0x%x: not a run of two or more neighbouring bits; "
+				 "for instance 0x7f000000\n",
+				 cases[i].mask);
+		assert_faults("mark mask", &state, expected);
+		cv_state_fini(&state);
+	}
+}
+
+/* ---- devs ---- */
+
+static void dev_on_one_side(struct cv_state *state)
+{
+	state->devs[0].egress = false;
+	state->devs[1].ingress = false;
+}
+
+static void dev_on_no_side(struct cv_state *state)
+{
+	state->devs[1].ingress = state->devs[1].egress = false;
+}
+
+static void dev_twice(struct cv_state *state)
+{
+	add_dev(state, "eth0", 12);
+}
+
+static void dev_of_another_name(struct cv_state *state)
+{
+	add_dev(state, "eth00", 12);
+}
+
+static void many_devs(struct cv_state *state, size_t count)
+{
+	char name[CV_IFNAME_MAX + 1];
+
+	while (state->dev_count < count) {
+		snprintf(name, sizeof(name), "veth%zu", state->dev_count);
+		add_dev(state, name, 100 + (int)state->dev_count);
+	}
+}
+
+static void as_many_devs_as_there_may_be(struct cv_state *state)
+{
+	many_devs(state, CV_MAX_DEVS);
+}
+
+static void one_dev_too_many(struct cv_state *state)
+{
+	many_devs(state, CV_MAX_DEVS + 1);
+}
+
+static void faults_of_devs(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "a dev on one side", dev_on_one_side, "" },
+		{ "a dev on no side", dev_on_no_side,
+		  "f:11:1: dev eth1: neither ingress nor egress; give ingress, egress or both\n" },
+		{ "a dev twice", dev_twice, "f:12:1: dev eth0: given twice\n" },
+		{ "a dev of another name", dev_of_another_name, "" },
+		{ "1024 devs", as_many_devs_as_there_may_be, "" },
+		{ "1025 devs", one_dev_too_many,
+		  "f:1124:1: 1025 devs: more than the 1024 that one instance holds\n" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+/* ---- apps ---- */
+
+static void without_exe(struct cv_app_conf *app)
+{
+	free(app->exe);
+	app->exe = NULL;
+}
+
+static void app_without_selector(struct cv_state *state)
+{
+	without_exe(&state->apps[1]);
+}
+
+static void app_by_cgroup(struct cv_state *state)
+{
+	without_exe(&state->apps[1]);
+	state->apps[1].cgroup = strdup("/a");
+}
+
+static void app_by_user_root(struct cv_state *state)
+{
+	without_exe(&state->apps[1]);
+	state->apps[1].has_uid = true;
+}
+
+static void app_by_group_root(struct cv_state *state)
+{
+	without_exe(&state->apps[1]);
+	state->apps[1].has_gid = true;
+}
+
+static void app_by_comm(struct cv_state *state)
+{
+	without_exe(&state->apps[1]);
+	strcpy(state->apps[1].comm, "db");
+}
+
+static void app_twice(struct cv_state *state)
+{
+	add_app(state, "web", 22);
+}
+
+static void app_with_a_tunnels_name(struct cv_state *state)
+{
+	add_app(state, "blue", 22);
+}
+
+static void many_apps(struct cv_state *state, size_t count)
+{
+	char name[CV_NAME_MAX + 1];
+
+	while (state->app_count < count) {
+		snprintf(name, sizeof(name), "a%zu", state->app_count);
+		add_app(state, name, 100 + (int)state->app_count);
+	}
+}
+
+static void as_many_apps_as_there_may_be(struct cv_state *state)
+{
+	many_apps(state, CV_MAX_APPS);
+}
+
+static void one_app_too_many(struct cv_state *state)
+{
+	many_apps(state, CV_MAX_APPS + 1);
+}
+
+static void faults_of_apps(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "an app without selector", app_without_selector,
+		  "f:21:1: app db: no selector, it would be every program; give exe, cgroup, uid, gid or comm\n" },
+		{ "an app by cgroup", app_by_cgroup, "" },
+		{ "an app by uid 0", app_by_user_root, "" },
+		{ "an app by gid 0", app_by_group_root, "" },
+		{ "an app by comm", app_by_comm, "" },
+		{ "an app twice", app_twice, "f:22:1: app web: given twice\n" },
+		{ "an app with a tunnel's name", app_with_a_tunnels_name, "" },
+		{ "64 apps", as_many_apps_as_there_may_be, "" },
+		{ "65 apps", one_app_too_many,
+		  "f:164:1: 65 apps: more than the 64 that one instance holds\n" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+/* ---- tunnels ---- */
+
+static void tunnel_twice(struct cv_state *state)
+{
+	add_tunnel(state, "blue", "192.0.2.1", "192.0.2.8", 32);
+}
+
+static void tunnel_without_mode(struct cv_state *state)
+{
+	state->tunnels[0].mode = CV_TUNNEL_MODE_NONE;
+}
+
+static void tunnel_ipip(struct cv_state *state)
+{
+	state->tunnels[0].mode = CV_TUNNEL_MODE_IPIP;
+}
+
+static void tunnel_ipip_with_key(struct cv_state *state)
+{
+	tunnel_ipip(state);
+	state->tunnels[0].has_key = true;
+}
+
+static void tunnel_gre_with_key(struct cv_state *state)
+{
+	state->tunnels[0].has_key = true;
+}
+
+static void tunnel_mtu_67(struct cv_state *state)
+{
+	state->tunnels[0].mtu_bytes = 67;
+}
+
+static void tunnel_mtu_68(struct cv_state *state)
+{
+	state->tunnels[0].mtu_bytes = 68;
+}
+
+static void tunnel_without_local(struct cv_state *state)
+{
+	state->tunnels[0].local = (struct cv_addr){ 0 };
+}
+
+static void tunnel_without_remote(struct cv_state *state)
+{
+	state->tunnels[1].remote = (struct cv_addr){ 0 };
+}
+
+static void tunnel_without_addresses(struct cv_state *state)
+{
+	tunnel_without_local(state);
+	state->tunnels[0].remote = (struct cv_addr){ 0 };
+}
+
+static void tunnel_of_two_families(struct cv_state *state)
+{
+	state->tunnels[0].remote = addr_of("2001:db8::9");
+}
+
+static void tunnel_to_itself(struct cv_state *state)
+{
+	state->tunnels[1].remote = state->tunnels[1].local;
+}
+
+static void add_twin(struct cv_state *state)
+{
+	add_tunnel(state, "twin", "192.0.2.1", "192.0.2.7", 32);
+}
+
+static void twin_tunnel_with_a_key(struct cv_state *state)
+{
+	add_twin(state);
+	state->tunnels[2].has_key = true;
+}
+
+static void twin_tunnels_with_one_key(struct cv_state *state)
+{
+	twin_tunnel_with_a_key(state);
+	tunnel_gre_with_key(state);
+}
+
+static void twin_tunnels_with_two_keys(struct cv_state *state)
+{
+	twin_tunnels_with_one_key(state);
+	state->tunnels[2].key = 1;
+}
+
+static void twin_tunnel_of_another_mode(struct cv_state *state)
+{
+	add_twin(state);
+	state->tunnels[2].mode = CV_TUNNEL_MODE_IPIP;
+}
+
+static void twin_tunnel_with_another_local(struct cv_state *state)
+{
+	add_tunnel(state, "twin", "192.0.2.2", "192.0.2.7", 32);
+}
+
+static void twin_tunnel_with_another_remote(struct cv_state *state)
+{
+	add_tunnel(state, "twin", "192.0.2.1", "192.0.2.8", 32);
+}
+
+static void many_tunnels(struct cv_state *state, size_t count)
+{
+	char name[CV_NAME_MAX + 1], remote[CV_PREFIX_TEXT];
+
+	while (state->tunnel_count < count) {
+		size_t n = state->tunnel_count;
+
+		snprintf(name, sizeof(name), "t%zu", n);
+		snprintf(remote, sizeof(remote), "198.51.%zu.%zu", n / 256, n % 256);
+		add_tunnel(state, name, "192.0.2.1", remote, 100 + (int)n);
+	}
+}
+
+static void as_many_tunnels_as_there_may_be(struct cv_state *state)
+{
+	many_tunnels(state, CV_MAX_TUNNELS - 1);
+}
+
+static void one_tunnel_too_many(struct cv_state *state)
+{
+	many_tunnels(state, CV_MAX_TUNNELS);
+}
+
+static void faults_of_tunnels(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "a tunnel twice", tunnel_twice, "f:32:1: tunnel blue: given twice\n" },
+		{ "no mode", tunnel_without_mode,
+		  "f:30:1: tunnel blue: no mode; give mode gre or mode ipip\n" },
+		{ "ipip", tunnel_ipip, "" },
+		{ "ipip with a key", tunnel_ipip_with_key,
+		  "f:30:1: tunnel blue: ipip has no key; leave key out, or use mode gre\n" },
+		{ "gre with a key", tunnel_gre_with_key, "" },
+		{ "mtu 67", tunnel_mtu_67,
+		  "f:30:1: tunnel blue: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n" },
+		{ "mtu 68", tunnel_mtu_68, "" },
+		{ "no local", tunnel_without_local,
+		  "f:30:1: tunnel blue: no local address; give local ADDR\n" },
+		{ "no remote", tunnel_without_remote,
+		  "f:31:1: tunnel red: no remote address; give remote ADDR\n" },
+		{ "no addresses", tunnel_without_addresses,
+		  "f:30:1: tunnel blue: no local address; give local ADDR\n"
+		  "f:30:1: tunnel blue: no remote address; give remote ADDR\n" },
+		{ "two families", tunnel_of_two_families,
+		  "f:30:1: tunnel blue: local is IPv4, remote is IPv6; local and remote are both IPv4 or both IPv6\n" },
+		{ "a tunnel to itself", tunnel_to_itself,
+		  "f:31:1: tunnel red: remote is the same address as local\n" },
+		{ "the same endpoints", add_twin,
+		  "f:32:1: tunnel twin: same mode, local, remote and key as tunnel blue; give one of them a key of its own\n" },
+		{ "the same endpoints, one with key 0", twin_tunnel_with_a_key, "" },
+		{ "the same endpoints and key", twin_tunnels_with_one_key,
+		  "f:32:1: tunnel twin: same mode, local, remote and key as tunnel blue; give one of them a key of its own\n" },
+		{ "the same endpoints, two keys", twin_tunnels_with_two_keys, "" },
+		{ "the same endpoints, two modes", twin_tunnel_of_another_mode, "" },
+		{ "another local", twin_tunnel_with_another_local, "" },
+		{ "another remote", twin_tunnel_with_another_remote, "" },
+		{ "1023 tunnels", as_many_tunnels_as_there_may_be, "" },
+		{ "1024 tunnels", one_tunnel_too_many,
+		  "f:1123:1: 1024 tunnels: more than the 1023 that one instance holds\n" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+/* ---- routes ---- */
+
+static void route_without_tunnel(struct cv_state *state)
+{
+	state->routes[0].tunnel[0] = '\0';
+}
+
+static void route_to_no_tunnel(struct cv_state *state)
+{
+	strcpy(state->routes[0].tunnel, "blu");
+}
+
+static void route_to_the_other_tunnel(struct cv_state *state)
+{
+	strcpy(state->routes[0].tunnel, "red");
+}
+
+static void route_of_no_app(struct cv_state *state)
+{
+	strcpy(state->routes[1].app, "blue");
+}
+
+static void route_of_the_other_app(struct cv_state *state)
+{
+	strcpy(state->routes[1].app, "db");
+}
+
+static void route_of_an_app_in_a_table(struct cv_state *state)
+{
+	state->routes[1].table = 7;
+}
+
+static void route_in_a_table(struct cv_state *state)
+{
+	state->routes[0].table = 7;
+}
+
+static void route_twice(struct cv_state *state)
+{
+	add_route(state, prefix_of("10.9.0.0", 16), "red", "", 42);
+}
+
+static void route_twice_with_a_metric(struct cv_state *state)
+{
+	route_twice(state);
+	state->routes[2].has_metric = true;
+	state->routes[2].metric = 5;
+}
+
+static void route_twice_in_two_tables(struct cv_state *state)
+{
+	route_twice(state);
+	state->routes[2].table = 7;
+}
+
+static void route_twice_for_an_app(struct cv_state *state)
+{
+	add_route(state, prefix_of("10.9.0.0", 16), "blue", "web", 42);
+}
+
+static void route_of_another_length(struct cv_state *state)
+{
+	add_route(state, prefix_of("10.9.0.0", 17), "blue", "", 42);
+}
+
+static void default_route_twice(struct cv_state *state)
+{
+	struct cv_prefix everything = { 0 };
+
+	add_route(state, everything, "blue", "web", 42);
+}
+
+static void route_with_src(struct cv_state *state)
+{
+	state->routes[0].src = addr_of("10.8.0.1");
+}
+
+static void route_with_src_of_the_other_family(struct cv_state *state)
+{
+	state->routes[0].src = addr_of("2001:db8::3");
+}
+
+static void default_route_with_src(struct cv_state *state)
+{
+	state->routes[1].src = addr_of("2001:db8::3");
+}
+
+static void ipv6_route_via_ipv4(struct cv_state *state)
+{
+	add_route(state, prefix_of("2001:db8:9::", 48), "blue", "", 42);
+	state->routes[2].via = addr_of("192.0.2.254");
+}
+
+static void ipv6_route_via_ipv6(struct cv_state *state)
+{
+	add_route(state, prefix_of("2001:db8:9::", 48), "blue", "", 42);
+	state->routes[2].via = addr_of("2001:db8::fe");
+}
+
+static void ipv4_route_via_ipv6(struct cv_state *state)
+{
+	state->routes[0].via = addr_of("2001:db8::fe");
+}
+
+static void default_route_in_mtu_1279(struct cv_state *state)
+{
+	state->tunnels[1].mtu_bytes = 1279;
+}
+
+static void default_route_in_mtu_1280(struct cv_state *state)
+{
+	state->tunnels[1].mtu_bytes = 1280;
+}
+
+static void ipv4_route_in_mtu_1279(struct cv_state *state)
+{
+	state->tunnels[0].mtu_bytes = 1279;
+}
+
+static void ipv6_route_in_mtu_1279(struct cv_state *state)
+{
+	add_route(state, prefix_of("2001:db8:9::", 48), "blue", "", 42);
+	state->tunnels[0].mtu_bytes = 1279;
+}
+
+static void default_route_in_mtu_67(struct cv_state *state)
+{
+	state->tunnels[1].mtu_bytes = 67;
+}
+
+static void faults_of_routes(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "no tunnel", route_without_tunnel,
+		  "f:40:1: route 10.9.0.0/16: no tunnel; give tunnel NAME\n" },
+		{ "a tunnel that there is not", route_to_no_tunnel,
+		  "f:40:1: route 10.9.0.0/16: there is no tunnel blu; add the tunnel first, or mend the name\n" },
+		{ "the other tunnel", route_to_the_other_tunnel, "" },
+		{ "an app that there is not", route_of_no_app,
+		  "f:41:1: route default: there is no app blue; add the app first, or mend the name\n" },
+		{ "the other app", route_of_the_other_app, "" },
+		{ "app and table", route_of_an_app_in_a_table,
+		  "f:41:1: route default: table and app together; leave table out: every app has a table of its own\n" },
+		{ "a table alone", route_in_a_table, "" },
+		{ "a route twice", route_twice, "f:42:1: route 10.9.0.0/16: given twice\n" },
+		{ "twice, once with a metric", route_twice_with_a_metric, "" },
+		{ "twice, in two tables", route_twice_in_two_tables, "" },
+		{ "twice, once for an app", route_twice_for_an_app, "" },
+		{ "another length", route_of_another_length, "" },
+		{ "default twice", default_route_twice, "f:42:1: route default: given twice\n" },
+		{ "src of its family", route_with_src, "" },
+		{ "src of the other family", route_with_src_of_the_other_family,
+		  "f:40:1: route 10.9.0.0/16: src is IPv6\n" },
+		{ "default with src", default_route_with_src, "" },
+		{ "IPv6 via IPv4", ipv6_route_via_ipv4,
+		  "f:42:1: route 2001:db8:9::/48: an IPv6 route has no IPv4 gateway\n" },
+		{ "IPv6 via IPv6", ipv6_route_via_ipv6, "" },
+		{ "IPv4 via IPv6", ipv4_route_via_ipv6, "" },
+		{ "default in mtu 1279", default_route_in_mtu_1279,
+		  "f:41:1: route default: mtu 1279 of tunnel red is too small for IPv6; IPv6 needs 1280 or more\n" },
+		{ "default in mtu 1280", default_route_in_mtu_1280, "" },
+		{ "IPv4 in mtu 1279", ipv4_route_in_mtu_1279, "" },
+		{ "IPv6 in mtu 1279", ipv6_route_in_mtu_1279,
+		  "f:42:1: route 2001:db8:9::/48: mtu 1279 of tunnel blue is too small for IPv6; IPv6 needs 1280 or more\n" },
+		{ "one fault for mtu 67, not two", default_route_in_mtu_67,
+		  "f:31:1: tunnel red: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+/* ---- rules ---- */
+
+static struct cv_match_conf *match_of(struct cv_state *state)
+{
+	return &state->rules[1].match;
+}
+
+static struct cv_action_conf *action_of(struct cv_state *state)
+{
+	return &state->rules[1].action;
+}
+
+static void rule_twice(struct cv_state *state)
+{
+	add_rule(state, "first", 52);
+}
+
+static void rule_with_the_same_prio(struct cv_state *state)
+{
+	state->rules[0].has_prio = state->rules[1].has_prio = true;
+}
+
+static void ports_alone(struct cv_state *state)
+{
+	add_range(&match_of(state)->dport, 80, 80);
+}
+
+static void source_ports_of_icmp(struct cv_state *state)
+{
+	add_range(&match_of(state)->sport, 80, 80);
+	match_of(state)->has_proto = true;
+	match_of(state)->proto = IPPROTO_ICMP;
+}
+
+/* All that bpf/packet.h reads ports of. */
+static void ports_of_each_protocol_that_has_them(struct cv_state *state)
+{
+	static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP, IPPROTO_UDPLITE,
+					  IPPROTO_DCCP };
+
+	for (size_t i = 0; i < CV_COUNT(protos); i++) {
+		char name[CV_NAME_MAX + 1];
+
+		snprintf(name, sizeof(name), "p%zu", i);
+		add_rule(state, name, 60 + (int)i);
+		state->rules[2 + i].match.has_proto = true;
+		state->rules[2 + i].match.proto = protos[i];
+		add_range(&state->rules[2 + i].match.sport, 1, 2);
+		add_range(&state->rules[2 + i].match.dport, 3, 4);
+	}
+}
+
+static void source_and_destination_of_two_families(struct cv_state *state)
+{
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+	add_prefix(&match_of(state)->src, "11.0.0.0", 8);
+	add_prefix(&match_of(state)->dst, "2001:db8::", 32);
+}
+
+static void source_of_both_families(struct cv_state *state)
+{
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+	add_prefix(&match_of(state)->src, "2001:db8:1::", 48);
+	add_prefix(&match_of(state)->dst, "2001:db8::", 32);
+}
+
+static void source_not_of_the_family(struct cv_state *state)
+{
+	match_of(state)->family = 6;
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+}
+
+static void destination_not_of_the_family(struct cv_state *state)
+{
+	match_of(state)->family = 4;
+	add_prefix(&match_of(state)->dst, "2001:db8::", 32);
+}
+
+static void source_and_destination_of_the_family(struct cv_state *state)
+{
+	match_of(state)->family = 4;
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+	add_prefix(&match_of(state)->dst, "11.0.0.0", 8);
+}
+
+static void match_app(struct cv_state *state, enum cv_app_match how, const char *name)
+{
+	match_of(state)->has_app = true;
+	match_of(state)->app_match = how;
+	strcpy(match_of(state)->app, name);
+}
+
+static void rule_of_no_app(struct cv_state *state)
+{
+	match_app(state, CV_APP_MATCH_NAME, "eth0");
+}
+
+static void rule_of_an_app(struct cv_state *state)
+{
+	match_app(state, CV_APP_MATCH_NAME, "db");
+}
+
+static void rule_of_any_app(struct cv_state *state)
+{
+	match_app(state, CV_APP_MATCH_ANY, "");
+}
+
+static void rule_of_none(struct cv_state *state)
+{
+	match_app(state, CV_APP_MATCH_NONE, "");
+}
+
+static void rule_of_no_tunnel(struct cv_state *state)
+{
+	strcpy(match_of(state)->tunnel, "web");
+}
+
+static void rule_of_a_tunnel(struct cv_state *state)
+{
+	strcpy(match_of(state)->tunnel, "blue");
+}
+
+static void rule_of_a_tunnel_on_the_way_out(struct cv_state *state)
+{
+	rule_of_a_tunnel(state);
+	match_of(state)->dir = CV_DIR_ONLY_OUT;
+}
+
+static void rule_of_a_tunnel_on_the_way_in(struct cv_state *state)
+{
+	rule_of_a_tunnel(state);
+	match_of(state)->dir = CV_DIR_ONLY_IN;
+}
+
+static void match_mark(struct cv_state *state, uint32_t mark, uint32_t mask)
+{
+	match_of(state)->has_mark = true;
+	match_of(state)->mark = mark;
+	match_of(state)->mark_mask = mask;
+}
+
+static void match_mark_outside_its_mask(struct cv_state *state)
+{
+	match_mark(state, 0x11, 0x0f);
+}
+
+static void match_mark_inside_its_mask(struct cv_state *state)
+{
+	match_mark(state, 0x11, 0xff);
+}
+
+static void match_marks_of_culvert(struct cv_state *state)
+{
+	match_mark(state, 0x01000000, 0x7f000000);
+}
+
+static void set_mark(struct cv_state *state, uint32_t mark, bool has_mask, uint32_t mask)
+{
+	action_of(state)->has_mark = true;
+	action_of(state)->mark = mark;
+	action_of(state)->has_mark_mask = has_mask;
+	action_of(state)->mark_mask = mask;
+}
+
+static void set_mark_outside_its_mask(struct cv_state *state)
+{
+	set_mark(state, 0x10, true, 0x0f);
+}
+
+static void set_mark_inside_its_mask(struct cv_state *state)
+{
+	set_mark(state, 0x0f, true, 0x0f);
+}
+
+static void set_culverts_bits(struct cv_state *state)
+{
+	set_mark(state, 0x01000000, false, UINT32_MAX);
+}
+
+static void set_all_other_bits(struct cv_state *state)
+{
+	set_mark(state, 0x80ffffff, false, UINT32_MAX);
+}
+
+static void clear_culverts_bits(struct cv_state *state)
+{
+	set_mark(state, 0, true, 0x40000001);
+}
+
+static void clear_other_bits(struct cv_state *state)
+{
+	set_mark(state, 0, true, 0x80000001);
+}
+
+static void set_bits_that_were_culverts(struct cv_state *state)
+{
+	state->mark_mask = 0x3;
+	set_culverts_bits(state);
+}
+
+static void many_rules(struct cv_state *state, size_t count)
+{
+	char name[CV_NAME_MAX + 1];
+
+	while (state->rule_count < count) {
+		snprintf(name, sizeof(name), "r%zu", state->rule_count);
+		add_rule(state, name, 100 + (int)state->rule_count);
+	}
+}
+
+static void as_many_rules_as_there_may_be(struct cv_state *state)
+{
+	many_rules(state, CV_MAX_RULES);
+}
+
+static void one_rule_too_many(struct cv_state *state)
+{
+	many_rules(state, CV_MAX_RULES + 1);
+}
+
+static void faults_of_matches(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "a rule twice", rule_twice, "f:52:1: rule first: given twice\n" },
+		{ "the same prio", rule_with_the_same_prio, "" },
+		{ "ports alone", ports_alone,
+		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
+		{ "ports of icmp", source_ports_of_icmp,
+		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
+		{ "ports of protocols that have them", ports_of_each_protocol_that_has_them, "" },
+		{ "src and dst of two families", source_and_destination_of_two_families,
+		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		{ "src of both families", source_of_both_families, "" },
+		{ "src against family", source_not_of_the_family,
+		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		{ "dst against family", destination_not_of_the_family,
+		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		{ "src, dst and family of one kind", source_and_destination_of_the_family, "" },
+		{ "an app that there is not", rule_of_no_app,
+		  "f:51:1: rule second: there is no app eth0; add the app first, or mend the name\n" },
+		{ "an app", rule_of_an_app, "" },
+		{ "any app", rule_of_any_app, "" },
+		{ "no app", rule_of_none, "" },
+		{ "a tunnel that there is not", rule_of_no_tunnel,
+		  "f:51:1: rule second: there is no tunnel web; add the tunnel first, or mend the name\n" },
+		{ "a tunnel", rule_of_a_tunnel, "" },
+		{ "a tunnel on the way out", rule_of_a_tunnel_on_the_way_out,
+		  "f:51:1: rule second: tunnel with dir out would never match; a tunnel is known on the way in only\n" },
+		{ "a tunnel on the way in", rule_of_a_tunnel_on_the_way_in, "" },
+		{ "a mark outside its mask", match_mark_outside_its_mask,
+		  "f:51:1: rule second: mark 0x11 has bits outside its mask 0xf\n" },
+		{ "a mark inside its mask", match_mark_inside_its_mask, "" },
+		{ "culvert's own mark", match_marks_of_culvert, "" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+static void faults_of_actions(void **unused)
+{
+	static const struct fault_case cases[] = {
+		{ "mark outside its mask", set_mark_outside_its_mask,
+		  "f:51:1: rule second: mark 0x10 has bits outside its mask 0xf\n" },
+		{ "mark inside its mask", set_mark_inside_its_mask, "" },
+		{ "culvert's own bits", set_culverts_bits,
+		  "f:51:1: rule second: mark 0x1000000 touches culvert's own bits 0x7f000000; use other bits, or move mark-mask\n" },
+		{ "all other bits", set_all_other_bits, "" },
+		{ "a mask that clears own bits", clear_culverts_bits,
+		  "f:51:1: rule second: mark 0x0 touches culvert's own bits 0x7f000000; use other bits, or move mark-mask\n" },
+		{ "a mask that clears others", clear_other_bits, "" },
+		{ "own bits with another mark-mask", set_bits_that_were_culverts, "" },
+		{ "256 rules", as_many_rules_as_there_may_be, "" },
+		{ "257 rules", one_rule_too_many,
+		  "f:356:1: 257 rules: more than the 256 that one instance holds\n" },
+	};
+
+	(void)unused;
+	run_cases(cases, CV_COUNT(cases));
+}
+
+/* ---- all together ---- */
+
+static void good_states_have_no_faults(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	assert_faults("empty", &state, "");
+	make_good_state(&state);
+	assert_faults("good", &state, "");
+	cv_state_fini(&state);
+}
+
+static void all_faults_come_in_one_run(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	make_good_state(&state);
+	state.mark_mask = 0x80000000;
+	dev_on_no_side(&state);
+	app_without_selector(&state);
+	tunnel_without_mode(&state);
+	tunnel_mtu_67(&state);
+	route_to_no_tunnel(&state);
+	ports_alone(&state);
+	set_mark_outside_its_mask(&state);
+	assert_faults(
+		"all", &state,
+		"mark-mask 0x80000000: not a run of two or more neighbouring bits; for instance 0x7f000000\n"
+		"f:11:1: dev eth1: neither ingress nor egress; give ingress, egress or both\n"
+		"f:21:1: app db: no selector, it would be every program; give exe, cgroup, uid, gid or comm\n"
+		"f:30:1: tunnel blue: no mode; give mode gre or mode ipip\n"
+		"f:30:1: tunnel blue: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n"
+		"f:40:1: route 10.9.0.0/16: there is no tunnel blu; add the tunnel first, or mend the name\n"
+		"f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n"
+		"f:51:1: rule second: mark 0x10 has bits outside its mask 0xf\n");
+	cv_state_fini(&state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(good_states_have_no_faults),
+		cmocka_unit_test(mark_masks_are_runs_of_two_or_more_bits),
+		cmocka_unit_test(faults_of_devs),
+		cmocka_unit_test(faults_of_apps),
+		cmocka_unit_test(faults_of_tunnels),
+		cmocka_unit_test(faults_of_routes),
+		cmocka_unit_test(faults_of_matches),
+		cmocka_unit_test(faults_of_actions),
+		cmocka_unit_test(all_faults_come_in_one_run),
+	};
+
+	return cmocka_run_group_tests_name("check", tests, NULL, NULL);
+}

@@ -1,0 +1,1234 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Unit tests of compile.c: the image, walked as bpf/match.h walks it, against the plain definition
+ * of what rules mean, with random rules and packets; and by hand what each part of the image says.
+ */
+#include "compile.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "own.h"
+
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define NOT_FOUND (-1L)
+
+/* ---- the world that names stand for ---- */
+
+/* db and mail have no route: no mark tells their sockets. */
+static const struct cv_app apps[] = {
+	{ .name = "web", .id = 11, .mark = 0x01000000 },
+	{ .name = "backup", .id = 12, .mark = 0x02000000 },
+	{ .name = "db", .id = 13 },
+	{ .name = "mail", .id = 14 },
+};
+
+static const char *const tunnels[] = { "blue", "red" }; /* ids 1, 2 */
+static const char *const devs[] = { "eth0", "eth1" }; /* ifindexes 1, 2 */
+
+static const struct cv_app *find_app(const void *arg, const char *name)
+{
+	(void)arg;
+	for (size_t i = 0; i < CV_COUNT(apps); i++)
+		if (!strcmp(apps[i].name, name))
+			return &apps[i];
+	return NULL;
+}
+
+static uint32_t index_of(const char *const *names, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return i + 1;
+	return 0;
+}
+
+static uint32_t find_tunnel(const void *arg, const char *name)
+{
+	(void)arg;
+	return index_of(tunnels, CV_COUNT(tunnels), name);
+}
+
+static uint32_t find_ifindex(const void *arg, const char *name)
+{
+	(void)arg;
+	return index_of(devs, CV_COUNT(devs), name);
+}
+
+/* Names of rules are r0, r1, ... */
+static uint32_t find_rule_id(void *arg, const char *name)
+{
+	(void)arg;
+	return 1000 + (uint32_t)strtoul(name + 1, NULL, 10);
+}
+
+static const struct cv_resolver resolver = {
+	.app = find_app,
+	.tunnel = find_tunnel,
+	.ifindex = find_ifindex,
+	.rule_id = find_rule_id,
+};
+
+/* The first app_count of the apps are in the state. */
+static void init_state(struct cv_state *state, size_t app_count)
+{
+	cv_state_init(state);
+	for (size_t i = 0; i < app_count; i++) {
+		struct cv_app_conf conf = { .has_uid = true };
+
+		memcpy(conf.name, apps[i].name, sizeof(conf.name));
+		assert_int_equal(cv_state_add_app(state, &conf, NULL), 0);
+	}
+}
+
+/* The next rule; borrowed until the one after it. */
+static struct cv_rule_conf *add_rule(struct cv_state *state)
+{
+	struct cv_rule_conf conf = { .place = { .file = "f", .column = 3 } };
+
+	snprintf(conf.name, sizeof(conf.name), "r%zu", state->rule_count);
+	conf.place.line = 1 + (int)state->rule_count;
+	assert_int_equal(cv_state_add_rule(state, &conf, NULL), 0);
+	return &state->rules[state->rule_count - 1];
+}
+
+static void set_app(struct cv_rule_conf *rule, const char *name)
+{
+	rule->match.has_app = true;
+	rule->match.app_match = !strcmp(name, "any")	? CV_APP_MATCH_ANY
+				: !strcmp(name, "none") ? CV_APP_MATCH_NONE
+							: CV_APP_MATCH_NAME;
+	if (rule->match.app_match == CV_APP_MATCH_NAME)
+		snprintf(rule->match.app, sizeof(rule->match.app), "%s", name);
+}
+
+static void add_prefix(struct cv_prefixes *list, const char *text, uint8_t bits)
+{
+	struct cv_prefix prefix = { .addr.family = strchr(text, ':') ? 6 : 4, .bits = bits };
+
+	inet_pton(prefix.addr.family == 4 ? AF_INET : AF_INET6, text, prefix.addr.bytes);
+	list->items = reallocarray(list->items, list->count + 1, sizeof(*list->items));
+	assert_non_null(list->items);
+	list->items[list->count++] = prefix;
+}
+
+static void add_range(struct cv_ranges *list, uint32_t min, uint32_t max)
+{
+	list->items = reallocarray(list->items, list->count + 1, sizeof(*list->items));
+	assert_non_null(list->items);
+	list->items[list->count++] = (struct cv_range){ min, max };
+}
+
+/* Caller frees. */
+static struct cv_rule_set *compile(const struct cv_state *state)
+{
+	struct cv_rule_set *set = calloc(1, sizeof(*set));
+	struct cv_err err;
+
+	assert_non_null(set);
+	assert_int_equal(cv_compile(set, state, &resolver, &err), 0);
+	return set;
+}
+
+/* ---- a packet, and the definition ---- */
+
+struct packet {
+	struct cv_addr src, dst;
+	uint8_t proto, tos;
+	bool has_ports;
+	uint16_t sport, dport;
+	uint32_t ifindex, mark, tunnel;
+	const struct cv_app *app; /* whose socket it really is; NULL: nobody's */
+};
+
+static bool is_in_prefix(const struct cv_prefix *prefix, const struct cv_addr *addr)
+{
+	if (prefix->addr.family != addr->family)
+		return false;
+	for (unsigned int bit = 0; bit < prefix->bits; bit++)
+		if ((prefix->addr.bytes[bit / 8] ^ addr->bytes[bit / 8]) & 0x80 >> bit % 8)
+			return false;
+	return true;
+}
+
+static bool is_in_prefixes(const struct cv_prefixes *list, const struct cv_addr *addr)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (is_in_prefix(&list->items[i], addr))
+			return true;
+	return !list->count;
+}
+
+static bool is_in_ranges(const struct cv_ranges *list, const struct packet *packet, uint16_t port)
+{
+	for (size_t i = 0; i < list->count; i++)
+		if (packet->has_ports && port >= list->items[i].min && port <= list->items[i].max)
+			return true;
+	return !list->count;
+}
+
+static bool is_owner(const struct cv_match_conf *match, const struct cv_app *app)
+{
+	switch (match->app_match) {
+	case CV_APP_MATCH_ANY:
+		return app;
+	case CV_APP_MATCH_NONE:
+		return !app;
+	case CV_APP_MATCH_NAME:
+		break;
+	}
+	return app && !strcmp(app->name, match->app);
+}
+
+/* Every condition that is given holds; of a list, one of the alternatives. */
+static bool rule_holds(const struct cv_match_conf *match, const struct packet *packet,
+		       enum cv_direction dir)
+{
+	if (match->dir == (dir == CV_DIR_IN ? CV_DIR_ONLY_OUT : CV_DIR_ONLY_IN))
+		return false;
+	if (match->dev[0] && find_ifindex(NULL, match->dev) != packet->ifindex)
+		return false;
+	if (match->has_app && !is_owner(match, packet->app))
+		return false;
+	if (match->family && match->family != packet->src.family)
+		return false;
+	if (match->has_proto && match->proto != packet->proto)
+		return false;
+	if (match->has_dscp && match->dscp != packet->tos >> 2)
+		return false;
+	if (match->has_mark && (packet->mark & match->mark_mask) != match->mark)
+		return false;
+	if (match->tunnel[0] && find_tunnel(NULL, match->tunnel) != packet->tunnel)
+		return false;
+	return is_in_prefixes(&match->src, &packet->src) &&
+	       is_in_prefixes(&match->dst, &packet->dst) &&
+	       is_in_ranges(&match->sport, packet, packet->sport) &&
+	       is_in_ranges(&match->dport, packet, packet->dport);
+}
+
+static uint32_t prio_of(const struct cv_rule_conf *rule)
+{
+	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
+}
+
+/* True if rule a is met before rule b. */
+static bool is_before(const struct cv_state *state, size_t a, size_t b)
+{
+	uint32_t x = prio_of(&state->rules[a]), y = prio_of(&state->rules[b]);
+
+	return x < y || (x == y && a < b);
+}
+
+/* Of the rules that hold the one met first: its index in the state. */
+static long definition(const struct cv_state *state, const struct packet *packet,
+		       enum cv_direction dir)
+{
+	long first = NOT_FOUND;
+
+	for (size_t i = 0; i < state->rule_count; i++)
+		if (rule_holds(&state->rules[i].match, packet, dir) &&
+		    (first == NOT_FOUND || is_before(state, i, (size_t)first)))
+			first = (long)i;
+	return first;
+}
+
+/* ---- the twin of bpf/match.h ---- */
+
+static bool twin_addr_matches(const struct cv_addr *addr, const __be32 *prefix, const __be32 *mask)
+{
+	uint32_t words[4] = { 0 };
+
+	memcpy(words, addr->bytes, addr->family == 4 ? 4 : 16);
+	return !(((words[0] & mask[0]) ^ prefix[0]) | ((words[1] & mask[1]) ^ prefix[1]) |
+		 ((words[2] & mask[2]) ^ prefix[2]) | ((words[3] & mask[3]) ^ prefix[3]));
+}
+
+static bool twin_holds(const struct cv_match *match, const struct packet *packet, uint32_t app)
+{
+	uint32_t flags = match->flags;
+
+	if (flags & CV_MATCH_FAMILY && match->family != packet->src.family)
+		return false;
+	if (flags & CV_MATCH_PROTO && match->proto != packet->proto)
+		return false;
+	if (flags & CV_MATCH_PORTS &&
+	    (!packet->has_ports || packet->sport < match->sport_min ||
+	     packet->sport > match->sport_max || packet->dport < match->dport_min ||
+	     packet->dport > match->dport_max))
+		return false;
+	if (flags & CV_MATCH_APP &&
+	    !(match->app == CV_APP_ANY ? app != CV_APP_NONE : app == match->app))
+		return false;
+	if (flags & CV_MATCH_DST && !twin_addr_matches(&packet->dst, match->dst, match->dst_mask))
+		return false;
+	if (flags & CV_MATCH_SRC && !twin_addr_matches(&packet->src, match->src, match->src_mask))
+		return false;
+	if (flags & CV_MATCH_DSCP && match->dscp != packet->tos >> 2)
+		return false;
+	if (flags & CV_MATCH_DEV && match->ifindex != packet->ifindex)
+		return false;
+	if (flags & CV_MATCH_MARK && (packet->mark & match->mark_mask) != match->mark)
+		return false;
+	if (flags & CV_MATCH_TUNNEL && match->tunnel != packet->tunnel)
+		return false;
+	return true;
+}
+
+/* The owner is asked for only where the set says so, and never before encapsulation. */
+static uint32_t known_app(const struct cv_rule_set *set, const struct packet *packet,
+			  enum cv_direction dir)
+{
+	bool is_asked = dir != CV_DIR_ENCAP && set->flags & CV_RULES_NEED_OWNER(dir);
+
+	return is_asked && packet->app ? packet->app->id : CV_APP_NONE;
+}
+
+/* Index into set->rules. */
+static long twin_find(const struct cv_rule_set *set, const struct packet *packet,
+		      enum cv_direction dir)
+{
+	const struct cv_match_list *list = &set->lists[dir];
+
+	for (uint32_t i = 0; i < list->count; i++) {
+		const struct cv_match *match = &set->matches[list->first + i];
+
+		if (twin_holds(match, packet, known_app(set, packet, dir)))
+			return match->rule;
+	}
+	return NOT_FOUND;
+}
+
+/* ---- random rules and packets from few values, so that they meet ---- */
+
+static unsigned int seed;
+
+static unsigned int pick(unsigned int count)
+{
+	seed = seed * 1103515245u + 12345u;
+	return (seed >> 16 & 0x7fff) % count;
+}
+
+static bool chance(unsigned int one_in)
+{
+	return !pick(one_in);
+}
+
+static const struct {
+	const char *text;
+	uint8_t bits;
+} prefixes[] = {
+	{ "0.0.0.0", 0 },   { "10.0.0.0", 8 },	    { "10.9.0.0", 16 }, { "10.9.128.0", 17 },
+	{ "10.9.0.1", 32 }, { "128.0.0.0", 1 },	    { "::", 0 },	{ "2001:db8::", 32 },
+	{ "::", 96 },	    { "2001:db8::1", 128 }, { "fe80::", 10 },	{ "2001:db8:0:1::", 65 },
+};
+
+static const char *const addresses[] = {
+	"10.9.0.1", "10.9.128.1",  "10.8.0.1",	      "192.0.2.1",
+	"0.0.0.1",  "2001:db8::1", "2001:db8:0:1::1", "fe80::1",
+	"::1",	    "::a09:1",	   "2001:db9::1",     "2001:db8:0:1:8000::1",
+};
+
+static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 0 };
+static const uint16_t ports[] = { 0, 22, 80, 443, 65535 };
+static const uint32_t marks[] = { 0, 0x1, 0x3, 0x11 };
+
+static const struct {
+	uint32_t mark, mask;
+} mark_matches[] = {
+	{ 0, 0 }, { 0x1, 0x1 }, { 0x0, 0x1 }, { 0x11, 0xff }, { 0x3, 0x80ffffff },
+};
+
+/* These look at culvert's own bits. */
+static const struct {
+	uint32_t mark, mask;
+} own_mark_matches[] = {
+	{ 0x01000000, 0x7f000000 },
+	{ 0x1, 0xffffffff },
+	{ 0, 0x7f000000 },
+	{ 0, 0x01000000 },
+};
+
+static void random_prefixes(struct cv_prefixes *list)
+{
+	for (unsigned int count = chance(2) ? 0 : 1 + pick(3); count; count--) {
+		unsigned int i = pick(CV_COUNT(prefixes));
+
+		add_prefix(list, prefixes[i].text, prefixes[i].bits);
+	}
+}
+
+static void random_ranges(struct cv_ranges *list)
+{
+	for (unsigned int count = chance(2) ? 0 : 1 + pick(2); count; count--) {
+		uint16_t a = ports[pick(CV_COUNT(ports))], b = ports[pick(CV_COUNT(ports))];
+
+		add_range(list, a < b ? a : b, a < b ? b : a);
+	}
+}
+
+/* What of the rules is random: whose owners they may name, and whether marks of culvert's own. */
+struct variety {
+	const char *const *owners;
+	size_t owner_count;
+	size_t app_count; /* in the state */
+	bool has_own_marks;
+};
+
+static void random_mark_match(const struct variety *variety, struct cv_match_conf *match)
+{
+	unsigned int i = pick(CV_COUNT(mark_matches)), own = pick(CV_COUNT(own_mark_matches));
+	bool is_own = variety->has_own_marks && chance(2);
+
+	match->has_mark = true;
+	match->mark = is_own ? own_mark_matches[own].mark : mark_matches[i].mark;
+	match->mark_mask = is_own ? own_mark_matches[own].mask : mark_matches[i].mask;
+}
+
+static void random_rule(const struct variety *variety, struct cv_state *state)
+{
+	struct cv_rule_conf *rule = add_rule(state);
+	struct cv_match_conf *match = &rule->match;
+
+	rule->has_prio = !chance(4);
+	rule->prio = rule->has_prio ? CV_DEFAULT_RULE_PRIO - 2 + pick(5) : 0;
+	rule->action.verdict = pick(3);
+	rule->action.has_verdict = rule->action.verdict != CV_NEXT;
+	match->dir = chance(3) ? CV_DIR_ONLY_IN + pick(2) : CV_DIR_BOTH;
+	if (chance(6))
+		snprintf(match->dev, sizeof(match->dev), "%s", devs[pick(CV_COUNT(devs))]);
+	if (chance(3) && variety->owner_count)
+		set_app(rule, variety->owners[pick(variety->owner_count)]);
+	match->family = chance(4) ? 4 + 2 * pick(2) : 0;
+	if (chance(3))
+		random_prefixes(&match->src);
+	if (chance(3))
+		random_prefixes(&match->dst);
+	match->has_proto = chance(2);
+	match->proto = match->has_proto ? protos[pick(CV_COUNT(protos))] : 0;
+	if (match->has_proto && (match->proto == IPPROTO_TCP || match->proto == IPPROTO_UDP)) {
+		random_ranges(&match->sport);
+		random_ranges(&match->dport);
+	}
+	match->has_dscp = chance(6);
+	match->dscp = match->has_dscp ? pick(2) * 46 : 0;
+	if (chance(5))
+		random_mark_match(variety, match);
+	if (chance(8) && match->dir != CV_DIR_ONLY_OUT)
+		snprintf(match->tunnel, sizeof(match->tunnel), "%s",
+			 tunnels[pick(CV_COUNT(tunnels))]);
+}
+
+static void random_state(const struct variety *variety, struct cv_state *state)
+{
+	init_state(state, variety->app_count);
+	for (unsigned int count = pick(12); count; count--)
+		random_rule(variety, state);
+}
+
+static struct cv_addr random_addr(uint8_t family)
+{
+	struct cv_addr addr = { .family = family };
+	const char *text;
+
+	do
+		text = addresses[pick(CV_COUNT(addresses))];
+	while ((strchr(text, ':') ? 6 : 4) != family);
+	inet_pton(family == 4 ? AF_INET : AF_INET6, text, addr.bytes);
+	return addr;
+}
+
+/* A socket of a routed app marks its packets; nobody else has those bits. */
+static struct packet random_packet(const struct variety *variety, enum cv_direction dir)
+{
+	uint8_t family = 4 + 2 * pick(2);
+	struct packet packet = {
+		.src = random_addr(family),
+		.dst = random_addr(family),
+		.proto = protos[pick(CV_COUNT(protos))],
+		.tos = pick(4) | (chance(2) ? 46 << 2 : 0),
+		.ifindex = 1 + pick(3),
+		.mark = marks[pick(CV_COUNT(marks))],
+		.app = variety->app_count && chance(2) ? &apps[pick(variety->app_count)] : NULL,
+	};
+
+	if ((packet.proto == IPPROTO_TCP || packet.proto == IPPROTO_UDP) && !chance(6)) {
+		packet.has_ports = true;
+		packet.sport = ports[pick(CV_COUNT(ports))];
+		packet.dport = ports[pick(CV_COUNT(ports))];
+	}
+	if (packet.app)
+		packet.mark |= packet.app->mark;
+	if (dir == CV_DIR_IN)
+		packet.tunnel = pick(3);
+	return packet;
+}
+
+/* ---- the image against the definition ---- */
+
+static const char *const all_owners[] = { "web", "backup", "db", "mail", "ghost", "any", "none" };
+static const char *const routed_owners[] = { "web", "backup", "any" };
+
+#define STATES 3000
+#define PACKETS 60
+
+static void assert_name(const struct cv_rule_set *set, long found, const struct cv_state *state,
+			long expected, const char *what)
+{
+	const char *is = found == NOT_FOUND ? "none" : set->rules[found].name;
+	const char *should = expected == NOT_FOUND ? "none" : state->rules[expected].name;
+
+	if (strcmp(is, should) != 0)
+		print_error("%s, seed %u\n", what, seed);
+	assert_string_equal(is, should);
+}
+
+static void compare_direction(enum cv_direction dir)
+{
+	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
+						true };
+	unsigned int met = 0;
+
+	seed = 1 + dir;
+	for (int i = 0; i < STATES; i++) {
+		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_state state;
+
+		random_state(&variety, &state);
+		set = compile(&state);
+		for (int j = 0; j < PACKETS; j++) {
+			struct packet packet = random_packet(&variety, dir);
+			long expected = definition(&state, &packet, dir);
+
+			assert_name(set, twin_find(set, &packet, dir), &state, expected,
+				    dir == CV_DIR_IN ? "in" : "out");
+			met += expected != NOT_FOUND;
+		}
+		cv_state_fini(&state);
+	}
+	assert_in_range(met, STATES * PACKETS / 10, STATES * PACKETS * 9 / 10);
+}
+
+static void first_rule_on_the_way_in_is_the_definitions(void **unused)
+{
+	(void)unused;
+	compare_direction(CV_DIR_IN);
+}
+
+static void first_rule_on_the_way_out_is_the_definitions(void **unused)
+{
+	(void)unused;
+	compare_direction(CV_DIR_OUT);
+}
+
+/* The rule that would drop the packet, or NOT_FOUND. */
+static long if_drop(const struct cv_rule_conf *rules, long index)
+{
+	return index != NOT_FOUND && rules[index].action.verdict == CV_DROP ? index : NOT_FOUND;
+}
+
+static long twin_drop(const struct cv_rule_set *set, const struct packet *packet)
+{
+	long found = twin_find(set, packet, CV_DIR_ENCAP);
+
+	return found != NOT_FOUND && set->rules[found].verdict == CV_VERDICT_DROP ? found
+										  : NOT_FOUND;
+}
+
+/* Where every owner that a rule names can be told by its mark. */
+static void drops_before_encapsulation_are_the_definitions(void **unused)
+{
+	static const struct variety variety = { routed_owners, CV_COUNT(routed_owners), 2, false };
+	unsigned int dropped = 0;
+
+	(void)unused;
+	seed = 7;
+	for (int i = 0; i < STATES; i++) {
+		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_state state;
+
+		random_state(&variety, &state);
+		set = compile(&state);
+		for (int j = 0; j < PACKETS; j++) {
+			struct packet packet = random_packet(&variety, CV_DIR_ENCAP);
+			long expected =
+				if_drop(state.rules, definition(&state, &packet, CV_DIR_ENCAP));
+
+			assert_name(set, twin_drop(set, &packet), &state, expected, "encap");
+			dropped += expected != NOT_FOUND;
+		}
+		cv_state_fini(&state);
+	}
+	assert_in_range(dropped, STATES * PACKETS / 20, STATES * PACKETS * 9 / 10);
+}
+
+/* True if a mark cannot tell whether the rule's owner is the packet's. */
+static bool has_owner_without_mark(const struct cv_rule_conf *rule)
+{
+	const struct cv_match_conf *match = &rule->match;
+	const struct cv_app *app = find_app(NULL, match->app);
+
+	if (!match->has_app)
+		return false;
+	return match->app_match != CV_APP_MATCH_NAME || !app || !app->mark || match->has_mark;
+}
+
+static bool some_owner_is_not_known(const struct cv_state *state, size_t up_to)
+{
+	for (size_t i = 0; i < state->rule_count; i++)
+		if ((i == up_to || is_before(state, i, up_to)) &&
+		    has_owner_without_mark(&state->rules[i]))
+			return true;
+	return false;
+}
+
+static long index_in(const struct cv_state *state, const struct cv_rule_set *set, long found)
+{
+	return found == NOT_FOUND
+		       ? NOT_FOUND
+		       : (long)(cv_state_find_rule(state, set->rules[found].name) - state->rules);
+}
+
+/* Where some cannot, only what those rules would have said may differ, and no rule drops a packet
+ * that it does not match. */
+static void drops_before_encapsulation_differ_only_by_owners_without_mark(void **unused)
+{
+	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
+						true };
+
+	(void)unused;
+	seed = 8;
+	for (int i = 0; i < STATES; i++) {
+		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_state state;
+
+		random_state(&variety, &state);
+		set = compile(&state);
+		for (int j = 0; j < PACKETS; j++) {
+			struct packet packet = random_packet(&variety, CV_DIR_ENCAP);
+			long expected =
+				if_drop(state.rules, definition(&state, &packet, CV_DIR_ENCAP));
+			long found = index_in(&state, set, twin_drop(set, &packet));
+
+			if (found != NOT_FOUND)
+				assert_true(rule_holds(&state.rules[found].match, &packet,
+						       CV_DIR_ENCAP));
+			if (found != expected)
+				assert_true(some_owner_is_not_known(
+					&state, (size_t)(found == NOT_FOUND ? expected : found)));
+		}
+		cv_state_fini(&state);
+	}
+}
+
+/* ---- the image itself ---- */
+
+/* Members of conditions that are not given are zero (abi.h), and so is all behind the end. */
+static void assert_only_given_members(const struct cv_match *match)
+{
+	static const struct cv_match zeros;
+	struct cv_match rest = *match;
+
+	rest.flags = rest.rule = 0;
+	if (match->flags & CV_MATCH_FAMILY)
+		rest.family = 0;
+	if (match->flags & CV_MATCH_PROTO)
+		rest.proto = 0;
+	if (match->flags & CV_MATCH_PORTS)
+		rest.sport_min = rest.sport_max = rest.dport_min = rest.dport_max = 0;
+	if (match->flags & CV_MATCH_DSCP)
+		rest.dscp = 0;
+	if (match->flags & CV_MATCH_APP)
+		rest.app = 0;
+	if (match->flags & CV_MATCH_DEV)
+		rest.ifindex = 0;
+	if (match->flags & CV_MATCH_MARK)
+		rest.mark = rest.mark_mask = 0;
+	if (match->flags & CV_MATCH_SRC) {
+		memset(rest.src, 0, sizeof(rest.src));
+		memset(rest.src_mask, 0, sizeof(rest.src_mask));
+	}
+	if (match->flags & CV_MATCH_DST) {
+		memset(rest.dst, 0, sizeof(rest.dst));
+		memset(rest.dst_mask, 0, sizeof(rest.dst_mask));
+	}
+	if (match->flags & CV_MATCH_TUNNEL)
+		rest.tunnel = 0;
+	assert_memory_equal(&rest, &zeros, sizeof(rest));
+}
+
+static void assert_well_formed(const struct cv_rule_set *set)
+{
+	static const struct cv_match no_match;
+	static const struct cv_rule no_rule;
+	uint32_t end = 0;
+
+	for (int dir = 0; dir < CV_DIR_COUNT; dir++) {
+		assert_int_equal(set->lists[dir].first, end);
+		end += set->lists[dir].count;
+	}
+	assert_true(end <= CV_MAX_MATCHES);
+	for (uint32_t i = 0; i < end; i++) {
+		assert_true(set->matches[i].rule < set->rule_count);
+		assert_only_given_members(&set->matches[i]);
+		if (set->matches[i].flags & (CV_MATCH_SRC | CV_MATCH_DST))
+			assert_true(set->matches[i].flags & CV_MATCH_FAMILY);
+	}
+	for (uint32_t i = end; i < CV_MAX_MATCHES; i++)
+		assert_memory_equal(&set->matches[i], &no_match, sizeof(no_match));
+	for (uint32_t i = set->rule_count; i < CV_MAX_RULES; i++)
+		assert_memory_equal(&set->rules[i], &no_rule, sizeof(no_rule));
+	assert_int_equal(set->generation, 0);
+	assert_int_equal(set->netns_cookie, 0);
+	assert_int_equal(set->pad, 0);
+}
+
+/* A deep copy: the same rules at other addresses. */
+static void copy_rules(struct cv_state *copy, const struct cv_state *state, size_t app_count)
+{
+	init_state(copy, app_count);
+	for (size_t i = 0; i < state->rule_count; i++) {
+		struct cv_rule_conf conf = state->rules[i];
+		const struct cv_match_conf *match = &state->rules[i].match;
+
+		memset(&conf.match.src, 0, sizeof(conf.match.src));
+		memset(&conf.match.dst, 0, sizeof(conf.match.dst));
+		memset(&conf.match.sport, 0, sizeof(conf.match.sport));
+		memset(&conf.match.dport, 0, sizeof(conf.match.dport));
+		for (size_t j = 0; j < match->src.count; j++) {
+			add_prefix(&conf.match.src, "::", 0);
+			conf.match.src.items[j] = match->src.items[j];
+		}
+		for (size_t j = 0; j < match->dst.count; j++) {
+			add_prefix(&conf.match.dst, "::", 0);
+			conf.match.dst.items[j] = match->dst.items[j];
+		}
+		for (size_t j = 0; j < match->sport.count; j++)
+			add_range(&conf.match.sport, match->sport.items[j].min,
+				  match->sport.items[j].max);
+		for (size_t j = 0; j < match->dport.count; j++)
+			add_range(&conf.match.dport, match->dport.items[j].min,
+				  match->dport.items[j].max);
+		assert_int_equal(cv_state_add_rule(copy, &conf, NULL), 0);
+	}
+}
+
+static void same_rules_give_the_same_bytes(void **unused)
+{
+	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
+						true };
+
+	(void)unused;
+	seed = 9;
+	for (int i = 0; i < 300; i++) {
+		CV_FREE struct cv_rule_set *set = NULL;
+		CV_FREE struct cv_rule_set *again = NULL;
+		CV_FREE struct cv_rule_set *of_copy = NULL;
+		struct cv_state state, copy;
+
+		random_state(&variety, &state);
+		copy_rules(&copy, &state, variety.app_count);
+		set = compile(&state);
+		again = compile(&state);
+		of_copy = compile(&copy);
+		assert_well_formed(set);
+		assert_memory_equal(set, again, sizeof(*set));
+		assert_memory_equal(set, of_copy, sizeof(*set));
+		cv_state_fini(&state);
+		cv_state_fini(&copy);
+	}
+}
+
+static void rules_stand_in_order_of_prio_then_of_adding(void **unused)
+{
+	static const struct {
+		bool has_prio;
+		uint32_t prio;
+	} prios[] = { { true, 5 },	    { false, 0 },   { true, 0 },
+		      { true, 1000 },	    { false, 0 },   { true, 5 },
+		      { true, UINT32_MAX }, { true, 1001 }, { true, 999 } };
+	static const size_t expected[] = { 2, 0, 5, 8, 1, 3, 4, 7, 6 };
+	CV_FREE struct cv_rule_set *set = NULL;
+	size_t order[CV_COUNT(prios)];
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	for (size_t i = 0; i < CV_COUNT(prios); i++) {
+		struct cv_rule_conf *rule = add_rule(&state);
+
+		rule->has_prio = prios[i].has_prio;
+		rule->prio = prios[i].prio;
+	}
+	cv_rule_order(&state, order);
+	assert_memory_equal(order, expected, sizeof(order));
+	set = compile(&state);
+	assert_int_equal(set->rule_count, CV_COUNT(prios));
+	for (size_t i = 0; i < CV_COUNT(prios); i++) {
+		assert_string_equal(set->rules[i].name, state.rules[expected[i]].name);
+		assert_int_equal(set->rules[i].id, 1000 + expected[i]);
+		assert_int_equal(set->matches[set->lists[CV_DIR_IN].first + i].rule, i);
+		assert_int_equal(set->matches[set->lists[CV_DIR_OUT].first + i].rule, i);
+	}
+	cv_state_fini(&state);
+}
+
+static void no_rules_give_an_empty_image(void **unused)
+{
+	static const struct cv_rule_set zeros;
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, CV_COUNT(apps));
+	set = compile(&state);
+	assert_memory_equal(set, &zeros, sizeof(zeros));
+	cv_state_fini(&state);
+}
+
+static void actions_are_copied(void **unused)
+{
+	static const struct {
+		struct cv_action_conf action;
+		struct cv_rule expected;
+	} cases[] = {
+		{ { 0 }, { .verdict = CV_VERDICT_NEXT } },
+		{ { .has_verdict = true, .verdict = CV_NEXT }, { .verdict = CV_VERDICT_NEXT } },
+		{ { .has_verdict = true, .verdict = CV_ACCEPT }, { .verdict = CV_VERDICT_ACCEPT } },
+		{ { .has_verdict = true, .verdict = CV_DROP }, { .verdict = CV_VERDICT_DROP } },
+		{ { .has_dscp = true, .dscp = 46 }, { .flags = CV_ACTION_DSCP, .dscp = 46 } },
+		{ { .has_dscp = true }, { .flags = CV_ACTION_DSCP } },
+		{ { .has_priority = true, .priority = 0x10030 },
+		  { .flags = CV_ACTION_PRIORITY, .priority = 0x10030 } },
+		{ { .has_mark = true, .mark = 0x10, .has_mark_mask = true, .mark_mask = 0xff },
+		  { .flags = CV_ACTION_MARK, .mark = 0x10, .mark_mask = 0xff } },
+		{ { .has_mark = true, .mark = 0x10, .mark_mask = UINT32_MAX },
+		  { .flags = CV_ACTION_MARK, .mark = 0x10, .mark_mask = 0x80ffffff } },
+		{ { .mark = 0, .mark_mask = 0xff, .has_mark_mask = true }, { .flags = 0 } },
+	};
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	for (size_t i = 0; i < CV_COUNT(cases); i++)
+		add_rule(&state)->action = cases[i].action;
+	set = compile(&state);
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		struct cv_rule expected = cases[i].expected;
+
+		memcpy(expected.name, state.rules[i].name, sizeof(expected.name));
+		expected.id = 1000 + i;
+		assert_memory_equal(&set->rules[i], &expected, sizeof(expected));
+	}
+	cv_state_fini(&state);
+}
+
+/* One rule, the only match of its list on the way in. */
+static void assert_match(const struct cv_match_conf *conf, const struct cv_match *expected)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	init_state(&state, CV_COUNT(apps));
+	add_rule(&state)->match = *conf;
+	set = compile(&state);
+	assert_int_equal(set->lists[CV_DIR_IN].count, 1);
+	assert_memory_equal(&set->matches[set->lists[CV_DIR_IN].first], expected,
+			    sizeof(*expected));
+	cv_state_fini(&state);
+}
+
+static void plain_conditions_are_copied(void **unused)
+{
+	static const struct {
+		struct cv_match_conf conf;
+		struct cv_match expected;
+	} cases[] = {
+		{ { 0 }, { .flags = 0 } },
+		{ { .family = 6 }, { .flags = CV_MATCH_FAMILY, .family = 6 } },
+		{ { .has_proto = true }, { .flags = CV_MATCH_PROTO } },
+		{ { .has_proto = true, .proto = 255 }, { .flags = CV_MATCH_PROTO, .proto = 255 } },
+		{ { .has_dscp = true, .dscp = 63 }, { .flags = CV_MATCH_DSCP, .dscp = 63 } },
+		{ { .has_mark = true, .mark = 1, .mark_mask = 3 },
+		  { .flags = CV_MATCH_MARK, .mark = 1, .mark_mask = 3 } },
+		{ { .dev = "eth1" }, { .flags = CV_MATCH_DEV, .ifindex = 2 } },
+		{ { .tunnel = "red" }, { .flags = CV_MATCH_TUNNEL, .tunnel = 2 } },
+		{ { .has_app = true, .app = "db" }, { .flags = CV_MATCH_APP, .app = 13 } },
+		{ { .has_app = true, .app_match = CV_APP_MATCH_ANY },
+		  { .flags = CV_MATCH_APP, .app = CV_APP_ANY } },
+		{ { .has_app = true, .app_match = CV_APP_MATCH_NONE },
+		  { .flags = CV_MATCH_APP, .app = CV_APP_NONE } },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++)
+		assert_match(&cases[i].conf, &cases[i].expected);
+}
+
+static void lists_are_multiplied_out(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	match = &add_rule(&state)->match;
+	match->has_proto = true;
+	match->proto = IPPROTO_TCP;
+	match->dir = CV_DIR_ONLY_IN;
+	add_prefix(&match->src, "10.0.0.0", 8);
+	add_prefix(&match->src, "2001:db8::", 32);
+	add_prefix(&match->dst, "10.9.0.0", 16);
+	add_prefix(&match->dst, "10.8.0.0", 16);
+	add_range(&match->sport, 1, 2);
+	add_range(&match->sport, 3, 3);
+	add_range(&match->dport, 4, 5);
+	set = compile(&state);
+	/* The IPv6 source meets no destination. */
+	assert_int_equal(set->lists[CV_DIR_IN].count, 1 * 2 * 2 * 1);
+	for (uint32_t i = 0; i < 4; i++) {
+		struct cv_match expected = {
+			.src = { htonl(0x0a000000) },
+			.src_mask = { htonl(0xff000000) },
+			.dst = { htonl(i < 2 ? 0x0a090000 : 0x0a080000) },
+			.dst_mask = { htonl(0xffff0000) },
+			.flags = CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_SRC |
+				 CV_MATCH_DST,
+			.sport_min = i % 2 ? 3 : 1,
+			.sport_max = i % 2 ? 3 : 2,
+			.dport_min = 4,
+			.dport_max = 5,
+			.family = 4,
+			.proto = IPPROTO_TCP,
+		};
+
+		assert_memory_equal(&set->matches[i], &expected, sizeof(expected));
+	}
+	cv_state_fini(&state);
+}
+
+static void one_sided_ports_leave_the_other_open(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_range(&add_rule(&state)->match.sport, 7, 9);
+	add_range(&add_rule(&state)->match.dport, 7, 9);
+	set = compile(&state);
+	assert_int_equal(set->matches[0].sport_min, 7);
+	assert_int_equal(set->matches[0].sport_max, 9);
+	assert_int_equal(set->matches[0].dport_min, 0);
+	assert_int_equal(set->matches[0].dport_max, 65535);
+	assert_int_equal(set->matches[1].sport_min, 0);
+	assert_int_equal(set->matches[1].sport_max, 65535);
+	assert_int_equal(set->matches[1].dport_min, 7);
+	assert_int_equal(set->matches[1].dport_max, 9);
+	cv_state_fini(&state);
+}
+
+/* ---- directions ---- */
+
+static void assert_counts(const struct cv_state *state, uint32_t in, uint32_t out, uint32_t encap)
+{
+	CV_FREE struct cv_rule_set *set = compile(state);
+
+	assert_int_equal(set->lists[CV_DIR_IN].count, in);
+	assert_int_equal(set->lists[CV_DIR_OUT].count, out);
+	assert_int_equal(set->lists[CV_DIR_ENCAP].count, encap);
+}
+
+static struct cv_rule_conf *add_verdict(struct cv_state *state, enum cv_verdict_conf verdict)
+{
+	struct cv_rule_conf *rule = add_rule(state);
+
+	rule->action.has_verdict = true;
+	rule->action.verdict = verdict;
+	return rule;
+}
+
+static void rules_stand_in_the_lists_of_their_directions(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_verdict(&state, CV_DROP)->match.dir = CV_DIR_ONLY_IN;
+	assert_counts(&state, 1, 0, 0);
+	add_verdict(&state, CV_DROP)->match.dir = CV_DIR_ONLY_OUT;
+	assert_counts(&state, 1, 1, 1);
+	add_verdict(&state, CV_DROP);
+	assert_counts(&state, 2, 2, 2);
+	strcpy(add_verdict(&state, CV_DROP)->match.tunnel, "blue");
+	assert_counts(&state, 3, 2, 2);
+	cv_state_fini(&state);
+}
+
+static void what_stands_behind_the_last_drop_is_not_asked_before_encapsulation(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_verdict(&state, CV_ACCEPT);
+	add_verdict(&state, CV_NEXT);
+	assert_counts(&state, 2, 2, 0);
+	add_verdict(&state, CV_DROP);
+	assert_counts(&state, 3, 3, 3);
+	add_verdict(&state, CV_ACCEPT);
+	add_verdict(&state, CV_DROP)->match.dir = CV_DIR_ONLY_IN;
+	assert_counts(&state, 5, 4, 3);
+	cv_state_fini(&state);
+}
+
+static void owners_are_asked_for_only_where_a_rule_asks(void **unused)
+{
+	static const struct {
+		const char *app;
+		enum cv_dir dir;
+		uint32_t flags;
+	} cases[] = {
+		{ "web", CV_DIR_ONLY_IN, CV_RULES_NEED_OWNER(CV_DIR_IN) },
+		{ "none", CV_DIR_ONLY_OUT, CV_RULES_NEED_OWNER(CV_DIR_OUT) },
+		{ "any", CV_DIR_BOTH,
+		  CV_RULES_NEED_OWNER(CV_DIR_IN) | CV_RULES_NEED_OWNER(CV_DIR_OUT) },
+		{ NULL, CV_DIR_BOTH, 0 },
+		{ "ghost", CV_DIR_BOTH, 0 },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_rule_conf *rule;
+		struct cv_state state;
+
+		init_state(&state, CV_COUNT(apps));
+		add_verdict(&state, CV_DROP)->match.has_dscp = true;
+		rule = add_verdict(&state, CV_DROP);
+		rule->match.dir = cases[i].dir;
+		if (cases[i].app)
+			set_app(rule, cases[i].app);
+		set = compile(&state);
+		assert_int_equal(set->flags, cases[i].flags);
+		cv_state_fini(&state);
+	}
+}
+
+/* ---- before encapsulation ---- */
+
+/* How the first rule's owner and verdict, with "drop everything" behind it or not, meet a packet. */
+static void owners_are_known_by_mark_before_encapsulation(void **unused)
+{
+	static const struct {
+		const char *name, *rule_app;
+		enum cv_verdict_conf verdict;
+		bool has_drop_behind;
+		uint32_t mark;
+		bool is_dropped;
+	} cases[] = {
+		{ "dropped for its app", "web", CV_DROP, false, 0x01000000, true },
+		{ "its other mark bits do not matter", "web", CV_DROP, false, 0x81000011, true },
+		{ "another app's", "web", CV_DROP, false, 0x02000000, false },
+		{ "two apps' bits are a third one's", "web", CV_DROP, false, 0x03000000, false },
+		{ "nobody's", "web", CV_DROP, false, 0, false },
+		{ "any app's, the first", "any", CV_DROP, false, 0x01000000, true },
+		{ "any app's, the second", "any", CV_DROP, false, 0x02000000, true },
+		{ "any app's, but nobody's", "any", CV_DROP, false, 0, false },
+		{ "marked, but no app's", "any", CV_DROP, false, 0x05000000, false },
+		{ "an app without route is not told", "db", CV_DROP, false, 0, false },
+		{ "no owner is not told", "none", CV_DROP, false, 0, false },
+		{ "an app that there is not", "ghost", CV_DROP, false, 0, false },
+		{ "accepted for its app", "web", CV_ACCEPT, true, 0x01000000, false },
+		{ "next for its app", "web", CV_NEXT, true, 0x01000000, false },
+		{ "not accepted for another app", "web", CV_ACCEPT, true, 0x02000000, true },
+		{ "accepted for any app", "any", CV_ACCEPT, true, 0x02000000, false },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		struct packet packet = { .src.family = 4, .dst.family = 4, .mark = cases[i].mark };
+		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_state state;
+
+		init_state(&state, CV_COUNT(apps));
+		set_app(add_verdict(&state, cases[i].verdict), cases[i].rule_app);
+		if (cases[i].has_drop_behind)
+			add_verdict(&state, CV_DROP);
+		set = compile(&state);
+		if ((twin_drop(set, &packet) != NOT_FOUND) != cases[i].is_dropped)
+			fail_msg("case \"%s\"", cases[i].name);
+		cv_state_fini(&state);
+	}
+}
+
+static void mark_of_rule_and_of_app_are_one_condition(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_rule_conf *rule;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, CV_COUNT(apps));
+	rule = add_verdict(&state, CV_DROP);
+	set_app(rule, "web");
+	rule->match.has_mark = true;
+	rule->match.mark = 0x1;
+	rule->match.mark_mask = 0xf;
+	set = compile(&state);
+	assert_int_equal(set->lists[CV_DIR_ENCAP].count, 1);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].flags, CV_MATCH_MARK);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark, 0x01000001);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark_mask, 0x7f00000f);
+	assert_int_equal(set->matches[set->lists[CV_DIR_OUT].first].mark_mask, 0xf);
+	cv_state_fini(&state);
+}
+
+static void apps_are_told_by_the_mask_of_the_state(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, CV_COUNT(apps));
+	state.mark_mask = 0x03000000;
+	set_app(add_verdict(&state, CV_DROP), "backup");
+	set = compile(&state);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark, 0x02000000);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark_mask, 0x03000000);
+	cv_state_fini(&state);
+}
+
+/* ---- bounds ---- */
+
+/* Adds a rule of `count` matches on the way in. */
+static void add_many_matches(struct cv_state *state, unsigned int count)
+{
+	struct cv_match_conf *match = &add_rule(state)->match;
+
+	match->dir = CV_DIR_ONLY_IN;
+	for (unsigned int i = 0; i < count; i++)
+		add_range(&match->dport, i, i);
+}
+
+static void as_many_matches_as_there_is_room_for(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_many_matches(&state, CV_MAX_MATCHES - 1);
+	add_many_matches(&state, 1);
+	set = compile(&state);
+	assert_int_equal(set->lists[CV_DIR_IN].count, CV_MAX_MATCHES);
+	assert_int_equal(set->matches[CV_MAX_MATCHES - 1].rule, 1);
+	cv_state_fini(&state);
+}
+
+static void assert_too_many(const struct cv_state *state, const char *expected, int line)
+{
+	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set));
+	struct cv_err err;
+
+	assert_non_null(set);
+	assert_int_equal(cv_compile(set, state, &resolver, &err), -EINVAL);
+	assert_int_equal(err.kind, CV_ERR_INPUT);
+	assert_string_equal(err.text, expected);
+	assert_string_equal(err.hint, "use shorter lists or broader prefixes");
+	assert_int_equal(err.place.line, line);
+	memset(set, 0, sizeof(*set));
+	assert_int_equal(cv_compile(set, state, &resolver, NULL), -EINVAL);
+}
+
+static void rule_that_passes_the_bound_is_named(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_many_matches(&state, 1);
+	add_many_matches(&state, CV_MAX_MATCHES);
+	add_many_matches(&state, 1);
+	assert_too_many(
+		&state,
+		"rule r1: with its lists multiplied out there are more than the 1024 matches that one instance holds",
+		2);
+	state.rules[1].has_prio = true; /* with prio 0 it is the first, and r0 is one too many */
+	assert_too_many(
+		&state,
+		"rule r0: with its lists multiplied out there are more than the 1024 matches that one instance holds",
+		1);
+	cv_state_fini(&state);
+}
+
+static void all_directions_share_the_bound(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_many_matches(&state, CV_MAX_MATCHES / 2);
+	state.rules[0].match.dir = CV_DIR_BOTH;
+	assert_counts(&state, CV_MAX_MATCHES / 2, CV_MAX_MATCHES / 2, 0);
+	state.rules[0].action.verdict = CV_DROP;
+	assert_too_many(
+		&state,
+		"rule r0: with its lists multiplied out there are more than the 1024 matches that one instance holds",
+		1);
+	cv_state_fini(&state);
+}
+
+static void as_many_rules_as_there_is_room_for(void **unused)
+{
+	CV_FREE struct cv_rule_set *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	for (int i = 0; i < CV_MAX_RULES; i++)
+		add_rule(&state);
+	set = compile(&state);
+	assert_int_equal(set->rule_count, CV_MAX_RULES);
+	assert_string_equal(set->rules[CV_MAX_RULES - 1].name, "r255");
+	assert_well_formed(set);
+	cv_state_fini(&state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(first_rule_on_the_way_in_is_the_definitions),
+		cmocka_unit_test(first_rule_on_the_way_out_is_the_definitions),
+		cmocka_unit_test(drops_before_encapsulation_are_the_definitions),
+		cmocka_unit_test(drops_before_encapsulation_differ_only_by_owners_without_mark),
+		cmocka_unit_test(same_rules_give_the_same_bytes),
+		cmocka_unit_test(rules_stand_in_order_of_prio_then_of_adding),
+		cmocka_unit_test(no_rules_give_an_empty_image),
+		cmocka_unit_test(actions_are_copied),
+		cmocka_unit_test(plain_conditions_are_copied),
+		cmocka_unit_test(lists_are_multiplied_out),
+		cmocka_unit_test(one_sided_ports_leave_the_other_open),
+		cmocka_unit_test(rules_stand_in_the_lists_of_their_directions),
+		cmocka_unit_test(
+			what_stands_behind_the_last_drop_is_not_asked_before_encapsulation),
+		cmocka_unit_test(owners_are_asked_for_only_where_a_rule_asks),
+		cmocka_unit_test(owners_are_known_by_mark_before_encapsulation),
+		cmocka_unit_test(mark_of_rule_and_of_app_are_one_condition),
+		cmocka_unit_test(apps_are_told_by_the_mask_of_the_state),
+		cmocka_unit_test(as_many_matches_as_there_is_room_for),
+		cmocka_unit_test(rule_that_passes_the_bound_is_named),
+		cmocka_unit_test(all_directions_share_the_bound),
+		cmocka_unit_test(as_many_rules_as_there_is_room_for),
+	};
+
+	return cmocka_run_group_tests_name("compile", tests, NULL, NULL);
+}
