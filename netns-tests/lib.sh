@@ -161,6 +161,14 @@ expect_json() {
 	expect_equal "$want" "$got" "$3"
 }
 
+# prints TEXT CMD...: true if the output of CMD contains TEXT. (In `CMD | grep -q`, grep ends before
+# CMD does, and with pipefail the answer is then sometimes wrong.)
+prints() {
+	local output
+	output=$("${@:2}") || return 1
+	[[ $output == *"$1"* ]]
+}
+
 # Fails unless the file (an output or a message) has a line that matches the extended regex.
 expect_line() {
 	grep -Eq -- "$1" "$2" && return 0
@@ -337,11 +345,13 @@ capture_start() {
 
 # True if tcpdump has written all that its filter has let through so far.
 capture_is_drained() {
-	local captured received dropped
+	local counts captured received dropped
 	kill -USR1 "$1"
 	# Its answer: "1 packet captured, 2 packets received by filter, 0 packets dropped by kernel".
-	read -r captured received dropped < <(tr ',\n' '  ' <"$2" | sed -nE \
+	counts=$(tr ',\n' '  ' <"$2" | sed -nE \
 		's/.*[^0-9]([0-9]+) packets? captured +([0-9]+) packets? received.* ([0-9]+) packets? dropped.*/\1 \2 \3/p')
+	[[ -n $counts ]] || return 1
+	read -r captured received dropped <<<"$counts"
 	((captured + dropped == received))
 }
 

@@ -42,7 +42,7 @@ inject() {
 		def gre(src=B4, dst=A4, inner=inner4, proto=0x0800, options=[], flags=0, frag=0, **header):
 		    outer = IP(src=src, dst=dst, options=options, flags=flags, frag=frag, proto=47)
 		    return outer / GRE(proto=proto, **header) / inner
-		packet = Ether(dst=sys.argv[2]) / eval(sys.argv[3])
+		packet = Ether(dst=sys.argv[2]) / eval("(" + sys.argv[3] + ")")
 		sendp([packet] * int(sys.argv[1]), iface="ra", verbose=False)
 	PYTHON
 }

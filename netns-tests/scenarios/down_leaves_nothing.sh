@@ -59,7 +59,7 @@ expect_nothing_left() {
 
 title "somebody else uses clsact of a0"
 in_ns a tc qdisc add dev a0 clsact
-in_ns a tc filter add dev a0 egress prio 7 bpf da bytecode '1,6 0 0 4294967295' # counts for nothing
+in_ns a tc filter add dev a0 egress prio 7 bpf da bytecode '1,6 0 0 4294967295'
 in_ns a tc filter add dev a0 ingress prio 9999 bpf da bytecode '1,6 0 0 4294967295'
 configuration a "a0 a1" >"$WORK/a.before"
 configuration b "b0" >"$WORK/b.before"
@@ -72,15 +72,15 @@ for round in 1 2; do
 		fail "the tunnels do not work"
 	culvert_ids a b >"$WORK/ids.$round"
 	(($(wc -l <"$WORK/ids.$round") > 5)) || fail "too few ids: $(<"$WORK/ids.$round")"
-	in_ns a tc filter show dev a0 egress | grep -q 'culvert:egress' || fail "no filter on a0"
-	in_ns a tc filter show dev a1 ingress | grep -q 'culvert:ingress' || fail "no filter on a1"
-	in_ns a ip rule show | grep -q fwmark || fail "no ip rule"
+	prints 'culvert:egress' in_ns a tc filter show dev a0 egress || fail "no filter on a0"
+	prints 'culvert:ingress' in_ns a tc filter show dev a1 ingress || fail "no filter on a1"
+	prints fwmark in_ns a ip rule show || fail "no ip rule"
 
 	expect_status 0 cv a down
 	configuration a "a0 a1" >"$WORK/a.after"
 	diff "$WORK/a.before" "$WORK/a.after" >&2 || fail "down left something in a, or took too much"
 	# b is another instance, and goes on.
-	in_ns b tc filter show dev b0 ingress | grep -q 'culvert:ingress' || fail "b lost its filter"
+	prints 'culvert:ingress' in_ns b tc filter show dev b0 ingress || fail "b lost its filter"
 	expect_status 0 cv b status
 	expect_status 0 cv b down
 	configuration b "b0" >"$WORK/b.after"
@@ -95,8 +95,8 @@ title "a filter that came to a1 later keeps clsact, and itself"
 state_a | apply_state a
 in_ns a tc filter add dev a1 egress prio 7 bpf da bytecode '1,6 0 0 4294967295'
 expect_status 0 cv a down
-in_ns a tc filter show dev a1 egress | grep -q 'pref 7 bpf' || fail "the foreign filter is gone"
-! in_ns a tc filter show dev a1 egress | grep -q culvert || fail "culvert's filter is left"
+prints 'pref 7 bpf' in_ns a tc filter show dev a1 egress || fail "the foreign filter is gone"
+! prints culvert in_ns a tc filter show dev a1 egress || fail "culvert's filter is left"
 in_ns a tc qdisc del dev a1 clsact
 
 title "a namespace is deleted; down elsewhere clears the rest away"

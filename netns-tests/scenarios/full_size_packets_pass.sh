@@ -37,10 +37,11 @@ YAML
 
 title "what is shown is what the routes carry"
 expect_equal "$MTU" "$(cv_json a tunnel show blue | jq '.[0].mtu')" "mtu of the tunnel"
-for destination in "-4 $B_NET4" "-6 $B_NET6"; do
-	# shellcheck disable=SC2086 # two words
-	expect_equal "$MTU" "$(in_ns a ip -j $destination route show "${destination#* }" |
-		jq '.[0].metrics[0].mtu')" "mtu of the route to ${destination#* }"
+for net in "$B_NET4" "$B_NET6"; do
+	family=-4
+	[[ $net != *:* ]] || family=-6
+	expect_equal "$MTU" "$(in_ns a ip "$family" -j route show "$net" |
+		jq '.[0].metrics[0].mtu')" "mtu of the route to $net"
 done
 
 # ping_size NS SIZE ADDR: one ping of an IP packet of SIZE bytes that must not be fragmented; its

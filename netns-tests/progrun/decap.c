@@ -1,0 +1,1083 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Program runs of decapsulation at clsact ingress: what is taken out of a tunnel and what comes
+ * out, what is refused and under which reason, and random frames against a second decoder.
+ */
+#include "progrun.h"
+
+#include "decoder.h"
+
+#define DECAP_L3_SINCE_MAJOR 6 /* kernel 6.3 can change the family when it takes a header off */
+#define DECAP_L3_SINCE_MINOR 3
+#define FUZZ_ROUNDS 20000
+#define FUZZ_SHOWN 3 /* frames of one kind of mismatch that are printed */
+#define FUZZ_KINDS 64
+
+/* ---- tunnels ---- */
+
+#define LOCAL4 DECODER_LOCAL4
+#define LOCAL6 DECODER_LOCAL6
+
+enum tunnel_id {
+	T_GRE4 = 1,
+	T_IPIP4,
+	T_KEY4,
+	T_KEY0_4,
+	T_ALLOW4,
+	T_PLAIN4,
+	T_TWIN_A,
+	T_TWIN_B,
+	T_GRE6,
+	T_IPIP6,
+	T_KEY6,
+	T_KEY0_6,
+	T_ALLOW6,
+	T_PLAIN6,
+	T_GONE = 40, /* has peers only */
+	T_BEYOND = CV_MAX_TUNNELS, /* has peers only */
+};
+
+#define KEY 0x11223344u
+
+static const struct decoder_tunnel tunnels[] = {
+	{ T_GRE4, true, 4, .remote = "192.0.2.2", .has_ecn = true },
+	{ T_IPIP4, false, 4, .remote = "192.0.2.3", .has_ecn = true },
+	{ T_KEY4, true, 4, .remote = "192.0.2.4", .has_key = true, .key = KEY, .has_ecn = true },
+	{ T_KEY0_4, true, 4, .remote = "192.0.2.5", .has_key = true, .has_ecn = true },
+	{ T_ALLOW4, true, 4, .remote = "192.0.2.6", .has_ecn = true, .has_allow = true },
+	{ T_PLAIN4, true, 4, .remote = "192.0.2.7" },
+	{ T_TWIN_A, true, 4, .remote = "192.0.2.8", .has_key = true, .key = 1, .has_ecn = true },
+	{ T_TWIN_B, true, 4, .remote = "192.0.2.8", .has_key = true, .key = 2, .has_ecn = true },
+	{ T_GRE6, true, 6, .remote = "2001:db8::2", .has_ecn = true },
+	{ T_IPIP6, false, 6, .remote = "2001:db8::3", .has_ecn = true },
+	{ T_KEY6, true, 6, .remote = "2001:db8::4", .has_key = true, .key = KEY, .has_ecn = true },
+	{ T_KEY0_6, true, 6, .remote = "2001:db8::5", .has_key = true, .has_ecn = true },
+	{ T_ALLOW6, true, 6, .remote = "2001:db8::6", .has_ecn = true, .has_allow = true },
+	{ T_PLAIN6, true, 6, .remote = "2001:db8::7" },
+	{ 0 },
+};
+
+static const struct decoder_tunnel peers_only[] = {
+	{ T_GONE, true, 4, .remote = "192.0.2.40" },
+	{ T_BEYOND, true, 4, .remote = "192.0.2.41" },
+	{ 0 },
+};
+
+#define FROM4(last, ...) IP4(.src = "192.0.2." #last, .dst = LOCAL4, __VA_ARGS__)
+#define FROM6(last, ...) IP6(.src = "2001:db8::" #last, .dst = LOCAL6, __VA_ARGS__)
+
+static void to_address(uint8_t family, const char *text, __be32 address[4])
+{
+	memset(address, 0, 16);
+	assert_int_equal(inet_pton(family == 4 ? AF_INET : AF_INET6, text, address), 1);
+}
+
+static void put_peer(const struct cv_peer_key *key, uint32_t tunnel)
+{
+	int fd = bpf_map__fd(progrun.skel->maps.CV_MAP_PEERS);
+
+	/* Who came first stays, as in dataplane/tunnel.c. */
+	if (bpf_map_update_elem(fd, key, &tunnel, BPF_NOEXIST))
+		assert_int_equal(errno, EEXIST);
+}
+
+static void put_peers(const struct decoder_tunnel *tunnel)
+{
+	struct cv_peer_key key = { .kind = CV_PEER_EXACT, .family = tunnel->family };
+
+	key.mode = tunnel->is_gre ? CV_MODE_GRE : CV_MODE_IPIP;
+	to_address(tunnel->family, tunnel->family == 4 ? LOCAL4 : LOCAL6, key.local);
+	to_address(tunnel->family, tunnel->remote, key.remote);
+	key.key = BE32(tunnel->key);
+	key.has_key = tunnel->has_key;
+	put_peer(&key, tunnel->id);
+	key.key = 0;
+	key.has_key = 0;
+	key.kind = CV_PEER_PAIR;
+	put_peer(&key, tunnel->id);
+	memset(key.remote, 0, sizeof(key.remote));
+	key.kind = CV_PEER_LOCAL;
+	put_peer(&key, tunnel->id);
+}
+
+#define ALLOW_GENERATION 7
+#define ALLOW6_GENERATION 5
+
+static void put_tunnel(const struct decoder_tunnel *conf, struct cv_tunnel *tunnel)
+{
+	put_peers(conf);
+	snprintf(tunnel->name, sizeof(tunnel->name), "t%u", conf->id);
+	to_address(conf->family, conf->family == 4 ? LOCAL4 : LOCAL6, tunnel->local);
+	to_address(conf->family, conf->remote, tunnel->remote);
+	tunnel->mode = conf->is_gre ? CV_MODE_GRE : CV_MODE_IPIP;
+	tunnel->family = conf->family;
+	tunnel->flags = (conf->has_key ? CV_TUNNEL_KEY : 0) | (conf->has_ecn ? CV_TUNNEL_ECN : 0) |
+			(conf->has_allow ? CV_TUNNEL_ALLOW : 0);
+	tunnel->key = BE32(conf->key);
+	if (conf->has_allow)
+		tunnel->allow_generation = conf->family == 4 ? ALLOW_GENERATION : ALLOW6_GENERATION;
+}
+
+struct allowed {
+	uint32_t tunnel;
+	uint32_t generation;
+	uint8_t family;
+	const char *prefix;
+	uint32_t bits;
+};
+
+static const struct allowed allowed[] = {
+	{ T_ALLOW4, ALLOW_GENERATION, 4, "10.1.0.0", 16 },
+	{ T_ALLOW4, ALLOW_GENERATION, 4, "10.1.2.0", 24 },
+	{ T_ALLOW4, ALLOW_GENERATION, 4, "10.1.2.3", 32 },
+	{ T_ALLOW4, ALLOW_GENERATION, 6, "2001:db8:1::", 48 },
+	{ T_ALLOW4, ALLOW_GENERATION, 6, "2001:db8:1:2::", 64 },
+	{ T_ALLOW4, ALLOW_GENERATION - 1, 4, "10.2.0.0", 16 },
+	{ T_ALLOW4, ALLOW_GENERATION + 1, 6, "2001:db8:2::", 48 },
+	{ T_ALLOW6, ALLOW6_GENERATION, 4, "10.1.0.0", 16 },
+	{ T_ALLOW6, ALLOW6_GENERATION, 6, "2001:db8:1::", 48 },
+	{ T_GRE4, ALLOW_GENERATION, 4, "10.3.0.0", 16 },
+};
+
+static void put_allowed(const struct allowed *entry)
+{
+	struct cv_allowed_key key = {
+		.prefix_bits = CV_ALLOWED_BASE_BITS + entry->bits,
+		.tunnel = entry->tunnel,
+		.generation = entry->generation,
+		.family = entry->family,
+	};
+	int fd = bpf_map__fd(progrun.skel->maps.CV_MAP_ALLOWED);
+	uint32_t one = 1;
+
+	to_address(entry->family, entry->prefix, key.source);
+	assert_int_equal(bpf_map_update_elem(fd, &key, &one, BPF_ANY), 0);
+}
+
+static int tunnels_setup(void **state)
+{
+	CV_FREE struct cv_tunnel *slots = calloc(CV_MAX_TUNNELS, sizeof(*slots));
+	int rc = group_setup(state);
+
+	assert_non_null(slots);
+	if (rc || !progrun.skel)
+		return rc;
+	for (const struct decoder_tunnel *tunnel = tunnels; tunnel->id; tunnel++)
+		put_tunnel(tunnel, &slots[tunnel->id]);
+	for (const struct decoder_tunnel *tunnel = peers_only; tunnel->id; tunnel++)
+		put_peers(tunnel);
+	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
+		put_allowed(&allowed[i]);
+	fill_slot(progrun.skel->maps.CV_MAP_TUNNELS, "test_tunnels", sizeof(*slots), CV_MAX_TUNNELS,
+		  slots);
+	return 0;
+}
+
+/* ---- rows ---- */
+
+enum end { PASSES, DECAPSULATED, DROPPED };
+
+struct decap_row {
+	const char *name;
+	const struct layer *outer; /* Ethernet to tunnel header */
+	const struct layer *inner;
+	enum end end;
+	uint32_t tunnel; /* taken out of, or counted for; 0: none is known */
+	uint32_t reason;
+	const struct layer *result; /* inner layers that come out; NULL: as they went in */
+	uint16_t cut; /* bytes that arrive; 0: all */
+	uint32_t gso_bytes;
+	bool is_not_ip; /* no rule is asked */
+};
+
+#define INNER4 PACKET(IP4(.src = "10.1.2.3"), UDP(7, 8), DATA(21))
+#define INNER6 PACKET(IP6(.src = "2001:db8:1::9"), TCP(7, 8), DATA(21))
+#define NOTHING PACKET({ .kind = L_END })
+#define DECAPS(id) .end = DECAPSULATED, .tunnel = (id)
+#define GOES_ON(id, why) .end = PASSES, .tunnel = (id), .reason = CV_R_##why
+#define DROPS(id, why) .end = DROPPED, .tunnel = (id), .reason = CV_R_##why
+#define UNTOUCHED .end = PASSES
+
+#define GRE4(...) PACKET(ETH(), FROM4(2), GRE(__VA_ARGS__))
+#define GRE6(...) PACKET(ETH(), FROM6(2), GRE(__VA_ARGS__))
+#define KEYED .flags = GRE_KEY
+#define SENDER4(last) PACKET(ETH(), FROM4(last), GRE())
+#define SOURCE4(text) PACKET(IP4(.src = text), UDP(7, 8))
+#define SOURCE6(text) PACKET(IP6(.src = text), UDP(7, 8))
+#define ALLOW4 PACKET(ETH(), FROM4(6), GRE())
+#define ALLOW6 PACKET(ETH(), FROM6(6), GRE())
+#define DST EXT(EXT_DST)
+
+static const struct decap_row rows[] = {
+	/* ---- the good ---- */
+	{ "GRE in IPv4 with IPv4 inside", GRE4(), INNER4, DECAPS(T_GRE4) },
+	{ "GRE in IPv4 with IPv6 inside", GRE4(), INNER6, DECAPS(T_GRE4) },
+	{ "GRE in IPv6 with IPv4 inside", GRE6(), INNER4, DECAPS(T_GRE6) },
+	{ "GRE in IPv6 with IPv6 inside", GRE6(), INNER6, DECAPS(T_GRE6) },
+	{ "GRE with key in IPv4 with IPv4 inside", PACKET(ETH(), FROM4(4), GRE(KEYED, .key = KEY)),
+	  INNER4, DECAPS(T_KEY4) },
+	{ "GRE with key in IPv4 with IPv6 inside", PACKET(ETH(), FROM4(4), GRE(KEYED, .key = KEY)),
+	  INNER6, DECAPS(T_KEY4) },
+	{ "GRE with key in IPv6 with IPv4 inside", PACKET(ETH(), FROM6(4), GRE(KEYED, .key = KEY)),
+	  INNER4, DECAPS(T_KEY6) },
+	{ "GRE with key in IPv6 with IPv6 inside", PACKET(ETH(), FROM6(4), GRE(KEYED, .key = KEY)),
+	  INNER6, DECAPS(T_KEY6) },
+	{ "IPv4 in IPv4", PACKET(ETH(), FROM4(3)), INNER4, DECAPS(T_IPIP4) },
+	{ "IPv6 in IPv4", PACKET(ETH(), FROM4(3)), INNER6, DECAPS(T_IPIP4) },
+	{ "IPv4 in IPv6", PACKET(ETH(), FROM6(3)), INNER4, DECAPS(T_IPIP6) },
+	{ "IPv6 in IPv6", PACKET(ETH(), FROM6(3)), INNER6, DECAPS(T_IPIP6) },
+	{ "GRE with key 0 where key 0 is expected", PACKET(ETH(), FROM4(5), GRE(KEYED)), INNER4,
+	  DECAPS(T_KEY0_4) },
+	{ "GRE with key 0 in IPv6 where key 0 is expected", PACKET(ETH(), FROM6(5), GRE(KEYED)),
+	  INNER4, DECAPS(T_KEY0_6) },
+	{ "the key tells two tunnels of one pair apart: first",
+	  PACKET(ETH(), FROM4(8), GRE(KEYED, .key = 1)), INNER4, DECAPS(T_TWIN_A) },
+	{ "the key tells two tunnels of one pair apart: second",
+	  PACKET(ETH(), FROM4(8), GRE(KEYED, .key = 2)), INNER4, DECAPS(T_TWIN_B) },
+	{ "an inner IPv4 header alone is a packet", GRE4(), PACKET(IP4()), DECAPS(T_GRE4) },
+	{ "an inner IPv6 header alone is a packet", GRE6(), PACKET(IP6()), DECAPS(T_GRE6) },
+	{ "an inner packet with IPv4 options", GRE4(), PACKET(IP4(.options = 40), UDP(7, 8)),
+	  DECAPS(T_GRE4) },
+	{ "an inner fragment", GRE4(), PACKET(IP4(.fragment = 5), DATA(16)), DECAPS(T_GRE4) },
+	{ "an inner packet with extension headers", GRE6(), PACKET(IP6(), DST, FRAG(8), DATA(16)),
+	  DECAPS(T_GRE6) },
+	{ "a tunnel in a tunnel is taken out once", GRE4(),
+	  PACKET(FROM4(2), GRE(), IP4(), UDP(7, 8)), DECAPS(T_GRE4) },
+	{ "a wrong inner checksum is the stack's affair", GRE4(),
+	  PACKET(IP4(.check_xor = 1), UDP(7, 8)), DECAPS(T_GRE4) },
+	{ "padding of Ethernet behind the packet stays behind it", GRE4(), PACKET(IP4(), PAD(18)),
+	  DECAPS(T_GRE4) },
+	{ "padding of Ethernet behind IPv6", GRE6(), PACKET(IP6(), PAD(3)), DECAPS(T_GRE6) },
+	{ "bytes of the outer packet behind the inner one stay behind it", GRE4(),
+	  PACKET(IP4(.len_off = -9), DATA(9)), DECAPS(T_GRE4) },
+	{ "do-not-fragment outside is no fragment",
+	  PACKET(ETH(), FROM4(2, .fragment = IP4_DF), GRE()), INNER4, DECAPS(T_GRE4) },
+	{ "TTL 1 outside is for us: nothing is forwarded", PACKET(ETH(), FROM4(2, .ttl = 1), GRE()),
+	  INNER4, DECAPS(T_GRE4) },
+	/* Options say nothing about the content, and the header goes with them. */
+	{ "options outside in IPv4 are taken off with the header",
+	  PACKET(ETH(), FROM4(2, .options = 8), GRE()), INNER4, DECAPS(T_GRE4) },
+	{ "40 bytes of options outside, another family inside",
+	  PACKET(ETH(), FROM4(3, .options = 40)), INNER6, DECAPS(T_IPIP4) },
+	/* Linux' own ip6_tunnel and ip6_gre send one (encapsulation limit, RFC 2473) by default. */
+	{ "a destination options header outside is taken off with the header",
+	  PACKET(ETH(), FROM6(2), DST, GRE()), INNER6, DECAPS(T_GRE6) },
+	{ "a destination options header outside, another family inside",
+	  PACKET(ETH(), FROM6(3), DST), INNER4, DECAPS(T_IPIP6) },
+	{ "a hop-by-hop header outside is taken off with the header",
+	  PACKET(ETH(), FROM6(2), EXT(EXT_HOP), GRE()), INNER4, DECAPS(T_GRE6) },
+	{ "a routing header that has done its work is taken off",
+	  PACKET(ETH(), FROM6(2), EXT(EXT_ROUTING, .units = 2), GRE()), INNER4, DECAPS(T_GRE6) },
+	{ "an atomic fragment outside is a whole packet (RFC 8200 4.5)",
+	  PACKET(ETH(), FROM6(2), FRAG(0), GRE()), INNER4, DECAPS(T_GRE6) },
+	{ "as many extension headers outside as the limit says",
+	  PACKET(ETH(), FROM6(2), DST, DST, DST, DST, DST, DST, GRE()), INNER4, DECAPS(T_GRE6) },
+	{ "bits 6 to 12 of the GRE flags are ignored (RFC 2784 2.3)", GRE4(.flags = 0x03f8), INNER4,
+	  DECAPS(T_GRE4) },
+	{ "without ECN the outer CE is not looked at", PACKET(ETH(), FROM4(7, .tos = 3), GRE()),
+	  INNER4, DECAPS(T_PLAIN4) },
+
+	/* ---- allow lists ---- */
+	{ "an inner source in the allowed /16", ALLOW4, SOURCE4("10.1.99.1"), DECAPS(T_ALLOW4) },
+	{ "an inner source in the /24 in it", ALLOW4, SOURCE4("10.1.2.9"), DECAPS(T_ALLOW4) },
+	{ "an inner source that is the /32 in it", ALLOW4, SOURCE4("10.1.2.3"), DECAPS(T_ALLOW4) },
+	{ "the first address of the /16", ALLOW4, SOURCE4("10.1.0.0"), DECAPS(T_ALLOW4) },
+	{ "the last address of the /16", ALLOW4, SOURCE4("10.1.255.255"), DECAPS(T_ALLOW4) },
+	{ "the address before the /16", ALLOW4, SOURCE4("10.0.255.255"),
+	  DROPS(T_ALLOW4, DECAP_SOURCE) },
+	{ "the address behind the /16 (allowed in an older generation)", ALLOW4,
+	  SOURCE4("10.2.0.0"), DROPS(T_ALLOW4, DECAP_SOURCE) },
+	{ "a source that another tunnel allows", ALLOW4, SOURCE4("10.3.0.1"),
+	  DROPS(T_ALLOW4, DECAP_SOURCE) },
+	{ "an inner IPv6 source in the /48", ALLOW4, SOURCE6("2001:db8:1:ffff::1"),
+	  DECAPS(T_ALLOW4) },
+	{ "an inner IPv6 source in the /64 in it", ALLOW4, SOURCE6("2001:db8:1:2::1"),
+	  DECAPS(T_ALLOW4) },
+	{ "an inner IPv6 source behind the /48 (allowed in a newer generation)", ALLOW4,
+	  SOURCE6("2001:db8:2::"), DROPS(T_ALLOW4, DECAP_SOURCE) },
+	{ "an IPv6 source whose first word is an allowed IPv4 prefix", ALLOW4, SOURCE6("a01:203::"),
+	  DROPS(T_ALLOW4, DECAP_SOURCE) },
+	{ "allow lists work in IPv6 outer headers: IPv4", ALLOW6, SOURCE4("10.1.0.1"),
+	  DECAPS(T_ALLOW6) },
+	{ "allow lists work in IPv6 outer headers: IPv6", ALLOW6, SOURCE6("2001:db8:1::"),
+	  DECAPS(T_ALLOW6) },
+	{ "allow lists refuse in IPv6 outer headers: IPv4", ALLOW6, SOURCE4("11.1.0.1"),
+	  DROPS(T_ALLOW6, DECAP_SOURCE) },
+	{ "allow lists refuse in IPv6 outer headers: IPv6", ALLOW6, SOURCE6("::1"),
+	  DROPS(T_ALLOW6, DECAP_SOURCE) },
+
+	/* ---- who ---- */
+	{ "GRE from a stranger", SENDER4(99), INNER4, GOES_ON(T_GRE4, DECAP_PEER) },
+	{ "IP in IP from a stranger", PACKET(ETH(), FROM4(99)), INNER4,
+	  GOES_ON(T_IPIP4, DECAP_PEER) },
+	{ "GRE in IPv6 from a stranger", PACKET(ETH(), FROM6(99), GRE()), INNER4,
+	  GOES_ON(T_GRE6, DECAP_PEER) },
+	{ "a source that differs from the remote in its network part",
+	  PACKET(ETH(), IP6(.src = "2001:db8:0:1::2", .dst = LOCAL6), GRE()), INNER4,
+	  GOES_ON(T_GRE6, DECAP_PEER) },
+	{ "GRE to an address that is no tunnel's",
+	  PACKET(ETH(), IP4(.src = "192.0.2.2", .dst = "192.0.2.99"), GRE()), INNER4, UNTOUCHED },
+	{ "GRE the other way round", PACKET(ETH(), IP4(.src = LOCAL4, .dst = "192.0.2.2"), GRE()),
+	  INNER4, UNTOUCHED },
+	{ "GRE from the remote of an IP in IP tunnel", SENDER4(3), INNER4,
+	  GOES_ON(T_GRE4, DECAP_PEER) },
+	{ "IP in IP from the remote of a GRE tunnel", PACKET(ETH(), FROM4(2)), INNER4,
+	  GOES_ON(T_IPIP4, DECAP_PEER) },
+	{ "UDP from the remote of a tunnel", PACKET(ETH(), FROM4(2), UDP(1, 2)), NOTHING,
+	  UNTOUCHED },
+	{ "a peer whose tunnel is gone", SENDER4(40), INNER4, DROPS(T_GONE, NO_TUNNEL) },
+	{ "a peer whose tunnel id is out of range", SENDER4(41), INNER4,
+	  DROPS(T_BEYOND, NO_TUNNEL) },
+	{ "a frame for another host", PACKET(ETH(.mac = "\x02\0\0\0\0\x77"), FROM4(2), GRE()),
+	  INNER4, UNTOUCHED },
+	{ "a broadcast frame", PACKET(ETH(.mac = "\xff\xff\xff\xff\xff\xff"), FROM4(2), GRE()),
+	  INNER4, UNTOUCHED },
+	{ "a multicast frame", PACKET(ETH(.mac = "\x33\x33\0\0\0\x01"), FROM6(2), GRE()), INNER6,
+	  UNTOUCHED },
+	{ "a frame with a VLAN tag in it", PACKET(ETH(), VLAN(), FROM4(2), GRE()), INNER4,
+	  UNTOUCHED },
+
+	/* ---- keys ---- */
+	{ "another key", PACKET(ETH(), FROM4(4), GRE(KEYED, .key = KEY + 1)), INNER4,
+	  GOES_ON(T_KEY4, DECAP_KEY) },
+	{ "the key in the other byte order", PACKET(ETH(), FROM4(4), GRE(KEYED, .key = 0x44332211)),
+	  INNER4, GOES_ON(T_KEY4, DECAP_KEY) },
+	{ "no key where one is expected", SENDER4(4), INNER4, GOES_ON(T_KEY4, DECAP_KEY) },
+	{ "a key where none is expected", GRE4(KEYED, .key = KEY), INNER4,
+	  GOES_ON(T_GRE4, DECAP_KEY) },
+	{ "key 0 where no key is expected", GRE4(KEYED), INNER4, GOES_ON(T_GRE4, DECAP_KEY) },
+	{ "no key where key 0 is expected", SENDER4(5), INNER4, GOES_ON(T_KEY0_4, DECAP_KEY) },
+	{ "key 0 where another is expected", PACKET(ETH(), FROM4(4), GRE(KEYED)), INNER4,
+	  GOES_ON(T_KEY4, DECAP_KEY) },
+	{ "a third key of a pair with two", PACKET(ETH(), FROM4(8), GRE(KEYED, .key = 3)), INNER4,
+	  GOES_ON(T_TWIN_A, DECAP_KEY) },
+	{ "another key in IPv6", PACKET(ETH(), FROM6(4), GRE(KEYED, .key = KEY + 1)), INNER4,
+	  GOES_ON(T_KEY6, DECAP_KEY) },
+	{ "no key in IPv6 where one is expected", PACKET(ETH(), FROM6(4), GRE()), INNER6,
+	  GOES_ON(T_KEY6, DECAP_KEY) },
+	{ "key 0 in IPv6 where no key is expected", GRE6(KEYED), INNER4,
+	  GOES_ON(T_GRE6, DECAP_KEY) },
+
+	/* ---- GRE ---- */
+	{ "GRE with checksum", GRE4(.flags = GRE_CSUM), INNER4, GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE with routing", GRE4(.flags = GRE_ROUTING), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE with sequence numbers", GRE4(.flags = GRE_SEQ), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE with key and sequence numbers",
+	  PACKET(ETH(), FROM4(4), GRE(.flags = GRE_KEY | GRE_SEQ, .key = KEY)), INNER4,
+	  GOES_ON(T_KEY4, DECAP_GRE_FLAGS) },
+	{ "GRE with strict source route", GRE4(.flags = 0x0800), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE with bit 5, which must be 0", GRE4(.flags = 0x0400), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE version 1 (PPTP)", GRE4(.flags = 0x3001, .type = 0x880b), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE version 1 that carries IPv4", GRE4(.flags = 1), INNER4,
+	  GOES_ON(T_GRE4, DECAP_GRE_FLAGS) },
+	{ "GRE version 4", GRE6(.flags = 4), INNER4, GOES_ON(T_GRE6, DECAP_GRE_FLAGS) },
+	{ "GRE with checksum from a stranger", PACKET(ETH(), FROM4(99), GRE(.flags = GRE_CSUM)),
+	  INNER4, GOES_ON(T_GRE4, DECAP_PEER) },
+	{ "GRE that carries Ethernet", GRE4(.type = 0x6558), INNER4,
+	  GOES_ON(T_GRE4, DECAP_HEADER) },
+	{ "GRE that carries WCCP", GRE4(.type = 0x883e), INNER4, GOES_ON(T_GRE4, DECAP_HEADER) },
+	{ "GRE that carries MPLS", GRE6(.type = 0x8847), INNER6, GOES_ON(T_GRE6, DECAP_HEADER) },
+	{ "GRE that carries protocol 1", GRE4(.type = 0x0001), INNER4,
+	  GOES_ON(T_GRE4, DECAP_HEADER) },
+
+	/* ---- outer fragments and chains ---- */
+	{ "the first fragment of an outer packet",
+	  PACKET(ETH(), FROM4(2, .fragment = IP4_MF), GRE()), INNER4,
+	  GOES_ON(T_GRE4, DECAP_FRAGMENT) },
+	{ "a later fragment of an outer packet",
+	  PACKET(ETH(), FROM4(2, .fragment = IP4_MF | 1), GRE()), INNER4,
+	  GOES_ON(T_GRE4, DECAP_FRAGMENT) },
+	{ "the last fragment of an outer packet", PACKET(ETH(), FROM4(3, .fragment = 0x1fff)),
+	  INNER4, GOES_ON(T_IPIP4, DECAP_FRAGMENT) },
+	{ "a fragment of an outer packet for a tunnel with key",
+	  PACKET(ETH(), FROM4(4, .fragment = 1), GRE(KEYED, .key = KEY)), INNER4,
+	  GOES_ON(T_KEY4, DECAP_FRAGMENT) },
+	{ "an outer fragment from a stranger", PACKET(ETH(), FROM4(99, .fragment = 1), GRE()),
+	  INNER4, GOES_ON(T_GRE4, DECAP_PEER) },
+	{ "the first fragment of an outer IPv6 packet",
+	  PACKET(ETH(), FROM6(2), FRAG(IP6_MF), GRE()), INNER4, GOES_ON(T_GRE6, DECAP_FRAGMENT) },
+	{ "a later fragment of an outer IPv6 packet", PACKET(ETH(), FROM6(3), FRAG(0x0010), IP6()),
+	  INNER4, GOES_ON(T_IPIP6, DECAP_FRAGMENT) },
+	{ "a fragment header with another one behind it is a fragment still",
+	  PACKET(ETH(), FROM6(2), FRAG(IP6_MF), FRAG(0), GRE()), INNER4,
+	  GOES_ON(T_GRE6, DECAP_FRAGMENT) },
+	{ "more extension headers outside than the limit says",
+	  PACKET(ETH(), FROM6(2), DST, DST, DST, DST, DST, DST, DST, GRE()), INNER4, UNTOUCHED },
+	{ "a routing header with segments left: the destination is not us yet (RFC 8200 4.4)",
+	  PACKET(ETH(), FROM6(2), EXT(EXT_ROUTING, .units = 2, .segments = 1), GRE()), INNER4,
+	  UNTOUCHED },
+	{ "an authentication header that nobody has verified",
+	  PACKET(ETH(), FROM6(2), EXT(EXT_AH, .units = 4), GRE()), INNER4, UNTOUCHED },
+
+	/* ---- outer lengths and kinds ---- */
+	{ "the outer IPv4 length leaves out the end of the inner packet",
+	  PACKET(ETH(), FROM4(2, .len_off = -1), GRE()), INNER4, DROPS(T_GRE4, DECAP_INNER) },
+	{ "the outer IPv4 length ends in the tunnel header",
+	  PACKET(ETH(), FROM4(2, .len_off = -51), GRE()), INNER4, DROPS(T_GRE4, DECAP_INNER) },
+	{ "the outer IPv6 length leaves out the end of the inner packet",
+	  PACKET(ETH(), FROM6(2, .len_off = -1), GRE()), INNER4, DROPS(T_GRE6, DECAP_INNER) },
+	{ "the outer IPv4 packet is longer than what arrived",
+	  PACKET(ETH(), FROM4(2, .len_off = 1), GRE()), INNER4, DROPS(T_GRE4, DECAP_INNER) },
+	{ "the outer IPv6 packet is longer than what arrived",
+	  PACKET(ETH(), FROM6(2, .len_off = 1), GRE()), INNER6, DROPS(T_GRE6, DECAP_INNER) },
+	{ "an outer IPv4 checksum that is wrong (RFC 1122 3.2.1.2)",
+	  PACKET(ETH(), FROM4(2, .check_xor = 0x0100), GRE()), INNER4,
+	  GOES_ON(T_GRE4, DECAP_HEADER) },
+	{ "an outer IPv6 header under the ethertype of IPv4",
+	  PACKET(ETH(.type = TYPE_IPV4), FROM6(2), GRE()), INNER4, UNTOUCHED, .is_not_ip = true },
+	{ "an outer IPv4 header under the ethertype of IPv6",
+	  PACKET(ETH(.type = TYPE_IPV6), FROM4(2), GRE()), INNER4, UNTOUCHED, .is_not_ip = true },
+	{ "an outer IPv4 header that is too short", PACKET(ETH(), FROM4(2, .ihl = 4), GRE()),
+	  INNER4, UNTOUCHED, .is_not_ip = true },
+	{ "outer options that are longer than the packet",
+	  PACKET(ETH(), FROM4(2, .ihl = 15), GRE()), NOTHING, GOES_ON(T_GRE4, DECAP_HEADER) },
+
+	/* ---- inner packets ---- */
+	{ "nothing inside GRE", GRE4(.type = TYPE_IPV4), NOTHING, DROPS(T_GRE4, DECAP_INNER) },
+	{ "nothing inside IP in IP", PACKET(ETH(), FROM4(3, .next = 4)), NOTHING,
+	  DROPS(T_IPIP4, DECAP_INNER) },
+	{ "nothing inside GRE in IPv6", GRE6(.type = TYPE_IPV6), NOTHING,
+	  DROPS(T_GRE6, DECAP_INNER) },
+	{ "IPv6 where GRE says IPv4", GRE4(.type = TYPE_IPV4), INNER6, DROPS(T_GRE4, DECAP_INNER) },
+	{ "IPv4 where GRE says IPv6", GRE4(.type = TYPE_IPV6), INNER4, DROPS(T_GRE4, DECAP_INNER) },
+	{ "IPv6 where protocol 4 is", PACKET(ETH(), FROM4(3, .next = 4)), INNER6,
+	  DROPS(T_IPIP4, DECAP_INNER) },
+	{ "IPv4 where protocol 41 is", PACKET(ETH(), FROM6(3, .next = 41)), INNER4,
+	  DROPS(T_IPIP6, DECAP_INNER) },
+	{ "version 5 inside", GRE4(), PACKET(IP4(.version = 5), UDP(7, 8)),
+	  DROPS(T_GRE4, DECAP_INNER) },
+	{ "an inner IPv4 header of 4 words", GRE4(), PACKET(IP4(.ihl = 4), UDP(7, 8)),
+	  DROPS(T_GRE4, DECAP_INNER) },
+	{ "inner IPv4 options that are longer than the packet", GRE4(),
+	  PACKET(IP4(.ihl = 8), UDP(7, 8)), DROPS(T_GRE4, DECAP_INNER) },
+	{ "an inner IPv4 length that is less than the header", GRE4(),
+	  PACKET(IP4(.len_off = -9), UDP(7, 8)), DROPS(T_GRE4, DECAP_INNER) },
+	{ "an inner IPv4 length that is one more than what arrived", GRE4(),
+	  PACKET(IP4(.len_off = 1), UDP(7, 8)), DROPS(T_GRE4, DECAP_INNER) },
+	{ "an inner IPv6 length that is one more than what arrived", GRE6(),
+	  PACKET(IP6(.len_off = 1), UDP(7, 8)), DROPS(T_GRE6, DECAP_INNER) },
+	{ "an inner IPv4 length of 65535", PACKET(ETH(), FROM6(3)),
+	  PACKET(IP4(.len_off = (int16_t)(65535 - 28)), UDP(7, 8)), DROPS(T_IPIP6, DECAP_INNER) },
+	{ "an inner IPv6 length of 65535", PACKET(ETH(), FROM4(3)),
+	  PACKET(IP6(.len_off = (int16_t)(65535 - 8)), UDP(7, 8)), DROPS(T_IPIP4, DECAP_INNER) },
+	{ "ECN: Not-ECT inside CE", PACKET(ETH(), FROM4(2, .tos = CE), GRE()), INNER4,
+	  DROPS(T_GRE4, DECAP_ECN) },
+	{ "ECN: CE marks IPv6 in IPv4", PACKET(ETH(), FROM4(3, .tos = CE)),
+	  PACKET(IP6(.tos = 46 << 2 | ECT_0), UDP(7, 8)), DECAPS(T_IPIP4),
+	  .result = PACKET(IP6(.tos = 46 << 2 | CE), UDP(7, 8)) },
+	{ "an allow list is asked before ECN", PACKET(ETH(), FROM4(6, .tos = CE), GRE()),
+	  SOURCE4("10.9.0.1"), DROPS(T_ALLOW4, DECAP_SOURCE) },
+	/* A GSO packet of no known kind, all that a program run can make, is not shrunk by the kernel. */
+	{ "the kernel refuses to take the header off", GRE4(), INNER4, DROPS(T_GRE4, DECAP_FAILED),
+	  .gso_bytes = 20 },
+};
+
+/* ---- running a row ---- */
+
+#define MARK_OF_TUNNEL 0x10u
+#define MARK_OF_OTHERS 0x20u
+#define RULE_OF_TUNNEL 3
+#define RULE_OF_OTHERS 4
+
+/* Tells apart, by mark and counter, a packet that rules know to come from the tunnel and one that
+ * they know to come from none. */
+static void fill_tunnel_rules(uint32_t tunnel)
+{
+	struct cv_rule_set set = { .rule_count = 2, .lists[CV_DIR_IN].count = 2 };
+
+	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .tunnel = tunnel };
+	set.matches[1] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .rule = 1 };
+	set.rules[0] = (struct cv_rule){ .id = RULE_OF_TUNNEL,
+					 .flags = CV_ACTION_MARK,
+					 .mark = MARK_OF_TUNNEL,
+					 .mark_mask = ~0u };
+	set.rules[1] = (struct cv_rule){ .id = RULE_OF_OTHERS,
+					 .flags = CV_ACTION_MARK,
+					 .mark = MARK_OF_OTHERS,
+					 .mark_mask = ~0u };
+	fill_rules(&set);
+}
+
+static void assert_rule_bytes(uint32_t id, uint64_t bytes)
+{
+	struct cv_rule_stats stats;
+
+	take_rule_stats(id, &stats);
+	assert_int_equal(stats.packets, bytes > 0);
+	assert_int_equal(stats.bytes, bytes);
+}
+
+static void assert_rx(uint32_t id, uint64_t bytes)
+{
+	struct cv_tunnel_stats stats;
+
+	if (id >= CV_MAX_TUNNELS)
+		return;
+	take_tunnel_stats(id, &stats);
+	assert_int_equal(stats.rx_packets, bytes > 0);
+	assert_int_equal(stats.rx_bytes, bytes);
+	assert_int_equal(stats.tx_packets, 0);
+}
+
+static bool is_untouched(const struct run_result *result, const struct frame *frame)
+{
+	return result->frame.len == frame->len &&
+	       !memcmp(result->frame.bytes, frame->bytes, frame->len);
+}
+
+static void assert_end(const struct decap_row *row, const struct frame *frame,
+		       const struct frame *expected, const struct run_result *result)
+{
+	uint64_t inner = row->end == DECAPSULATED ? expected->len - ETH_LEN : 0;
+	uint64_t outer = row->end == PASSES && !row->is_not_ip ? frame->len - ETH_LEN : 0;
+
+	if (outer && frame->bytes[12] == TYPE_VLAN >> 8)
+		outer -= 4;
+	/* First what is most telling when it is wrong. */
+	assert_only_drop(row->tunnel, row->end == DECAPSULATED ? CV_R_OK : row->reason);
+	assert_verdict(result->verdict, row->end == DROPPED ? TC_ACT_SHOT : TC_ACT_UNSPEC);
+	if (row->end == DECAPSULATED)
+		assert_frame(&result->frame, expected);
+	else if (row->reason != CV_R_DECAP_FAILED)
+		assert_frame(&result->frame, frame);
+	assert_int_equal(result->mark, inner ? MARK_OF_TUNNEL : outer ? MARK_OF_OTHERS : 0);
+	assert_rule_bytes(RULE_OF_TUNNEL, inner);
+	assert_rule_bytes(RULE_OF_OTHERS, outer);
+	assert_rx(row->tunnel, inner);
+}
+
+static uint16_t first_type(const struct layer *layers)
+{
+	while (layers->kind != L_IP4 && layers->kind != L_IP6 && layers->kind != L_END)
+		layers++;
+	return layer_ethertype(layers);
+}
+
+static void skip_if_family_changes(const struct decap_row *row)
+{
+	if (row->end != DECAPSULATED || first_type(row->outer) == first_type(row->inner) ||
+	    kernel_is_at_least(DECAP_L3_SINCE_MAJOR, DECAP_L3_SINCE_MINOR))
+		return;
+	print_message("skip: this kernel cannot change the family of a packet (it needs 6.3)\n");
+	skip();
+}
+
+static void run_row(void **state)
+{
+	static const struct layer ethernet[] = { ETH(), { .kind = L_END } };
+	const struct decap_row *row = *state;
+	struct run_ctx ctx = { .gso_bytes = row->gso_bytes };
+	struct frame frame, expected;
+	struct run_result result;
+
+	need_programs();
+	skip_if_family_changes(row);
+	frame_build_joined(&frame, row->outer, row->inner);
+	frame_build_joined(&expected, ethernet, row->result ? row->result : row->inner);
+	memcpy(expected.bytes, frame.bytes, 12);
+	fill_tunnel_rules(row->end == DECAPSULATED ? row->tunnel : T_GRE4);
+	run_program(progrun.ingress, &frame, &ctx, &result);
+	assert_end(row, &frame, &expected, &result);
+}
+
+/* What a test before may have left. */
+static int clear_counters(void **state)
+{
+	struct cv_tunnel_stats tunnel_stats;
+	struct cv_rule_stats rule_stats;
+	struct cv_drop_key key;
+	int drops;
+
+	(void)state;
+	if (!progrun.skel)
+		return 0;
+	drops = bpf_map__fd(progrun.skel->maps.CV_MAP_DROPS);
+	while (!bpf_map_get_next_key(drops, NULL, &key))
+		bpf_map_delete_elem(drops, &key);
+	for (uint32_t i = 0; i <= T_GONE; i++)
+		take_tunnel_stats(i, &tunnel_stats);
+	take_rule_stats(RULE_OF_TUNNEL, &rule_stats);
+	take_rule_stats(RULE_OF_OTHERS, &rule_stats);
+	return 0;
+}
+
+/* ---- egress never decapsulates ---- */
+
+static void at_egress_nothing_is_taken_out(void **state)
+{
+	struct run_ctx ctx = { 0 };
+	struct run_result result;
+	struct frame frame;
+
+	(void)state;
+	need_programs();
+	frame_build_joined(&frame, GRE4(), INNER4);
+	run_program(progrun.egress, &frame, &ctx, &result);
+	assert_verdict(result.verdict, TC_ACT_UNSPEC);
+	assert_frame(&result.frame, &frame);
+	assert_only_drop(0, CV_R_OK);
+}
+
+/* After decapsulation rules see the inner packet: addresses, ports, dscp; and they may drop it. */
+static void rules_see_the_inner_packet(void **state)
+{
+	struct cv_rule_set set = { .rule_count = 1, .lists[CV_DIR_IN].count = 1 };
+	struct run_ctx ctx = { .mark = 0x70 };
+	struct run_result result;
+	struct frame frame;
+
+	(void)state;
+	need_programs();
+	frame_build_joined(&frame, PACKET(ETH(), FROM4(2, .tos = CE), GRE()),
+			   PACKET(IP4(.src = "10.1.2.3", .tos = 46 << 2 | ECT_0), UDP(7, 8)));
+	set.matches[0] = (struct cv_match){
+		.flags = CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_DSCP |
+			 CV_MATCH_SRC | CV_MATCH_DEV | CV_MATCH_MARK | CV_MATCH_TUNNEL,
+		.src = { BE32(0x0a010203) },
+		.src_mask = { ~0u },
+		.family = 4,
+		.proto = 17,
+		.sport_min = 7,
+		.sport_max = 7,
+		.dport_min = 8,
+		.dport_max = 8,
+		.dscp = 46,
+		.ifindex = 1,
+		.mark = 0x70,
+		.mark_mask = ~0u,
+		.tunnel = T_GRE4,
+	};
+	set.rules[0] = (struct cv_rule){ .id = RULE_OF_TUNNEL, .verdict = CV_VERDICT_DROP };
+	fill_rules(&set);
+	run_program(progrun.ingress, &frame, &ctx, &result);
+	assert_verdict(result.verdict, TC_ACT_SHOT);
+	assert_rule_bytes(RULE_OF_TUNNEL, 28);
+	assert_rx(T_GRE4, 28);
+	assert_only_drop(T_GRE4, CV_R_RULE_DROP);
+}
+
+/* The dscp that a rule writes meets the ECN bits that decapsulation wrote. */
+static void a_rule_writes_dscp_beside_the_new_ecn_bits(const struct layer *outer,
+						       struct layer inner)
+{
+	struct cv_rule_set set = { .rule_count = 1, .lists[CV_DIR_IN].count = 1 };
+	struct layer packet[] = { ETH(), inner, UDP(7, 8), { .kind = L_END } };
+	struct run_ctx ctx = { 0 };
+	struct frame frame, expected;
+	struct run_result result;
+
+	packet[1].tos = 10 << 2 | ECT_0;
+	frame_build_joined(&frame, outer, packet + 1);
+	packet[1].tos = 46 << 2 | CE;
+	frame_build(&expected, packet);
+	set.rules[0] = (struct cv_rule){ .flags = CV_ACTION_DSCP, .dscp = 46 };
+	fill_rules(&set);
+	run_program(progrun.ingress, &frame, &ctx, &result);
+	assert_frame(&result.frame, &expected);
+}
+
+static void dscp_after_decapsulation_keeps_the_new_ecn_bits(void **state)
+{
+	const struct layer inner4 = IP4(), inner6 = IP6();
+
+	(void)state;
+	need_programs();
+	a_rule_writes_dscp_beside_the_new_ecn_bits(PACKET(ETH(), FROM4(3, .tos = CE)), inner4);
+	a_rule_writes_dscp_beside_the_new_ecn_bits(PACKET(ETH(), FROM6(3, .tos = CE)), inner6);
+}
+
+/* ---- ECN: the whole table ---- */
+
+struct ecn_case {
+	const char *name;
+	struct layer outer[4]; /* [1].tos is filled in */
+	struct layer inner[4]; /* [0].tos is filled in */
+	uint32_t tunnel;
+	bool has_ecn;
+};
+
+#define ECN_CASE(text, outer_ip, inner_ip, id, is_on)                                              \
+	{                                                                                          \
+		text, { ETH(), outer_ip, GRE() }, { inner_ip, UDP(7, 8), DATA(5) }, id, is_on      \
+	}
+
+static const struct ecn_case ecn_cases[] = {
+	ECN_CASE("the table of RFC 6040 4.2, IPv4 in IPv4", FROM4(2), IP4(), T_GRE4, true),
+	ECN_CASE("the table of RFC 6040 4.2, IPv6 in IPv4", FROM4(2), IP6(), T_GRE4, true),
+	ECN_CASE("the table of RFC 6040 4.2, IPv4 in IPv6", FROM6(2), IP4(), T_GRE6, true),
+	ECN_CASE("the table of RFC 6040 4.2, IPv6 in IPv6", FROM6(2), IP6(), T_GRE6, true),
+	ECN_CASE("ecn off leaves all 16 alone, IPv4 in IPv4", FROM4(7), IP4(), T_PLAIN4, false),
+	ECN_CASE("ecn off leaves all 16 alone, IPv6 in IPv4", FROM4(7), IP6(), T_PLAIN4, false),
+	ECN_CASE("ecn off leaves all 16 alone, IPv4 in IPv6", FROM6(7), IP4(), T_PLAIN6, false),
+	ECN_CASE("ecn off leaves all 16 alone, IPv6 in IPv6", FROM6(7), IP6(), T_PLAIN6, false),
+};
+
+static void run_ecn_cell(const struct ecn_case *test, uint8_t outer_ecn, uint8_t inner_ecn)
+{
+	uint8_t out = test->has_ecn ? ecn_figure_4[inner_ecn][outer_ecn] : inner_ecn;
+	struct ecn_case cell = *test;
+	struct layer result[4];
+	struct decap_row row = {
+		.name = test->name,
+		.outer = cell.outer,
+		.inner = cell.inner,
+		.end = out == ECN_DROP ? DROPPED : DECAPSULATED,
+		.tunnel = test->tunnel,
+		.reason = CV_R_DECAP_ECN,
+		.result = result,
+	};
+	void *state = &row;
+
+	/* DSCP differ: neither may leak into the other. */
+	cell.outer[1].tos = 10 << 2 | outer_ecn;
+	cell.inner[0].tos = 46 << 2 | inner_ecn;
+	memcpy(result, cell.inner, sizeof(result));
+	result[0].tos = 46 << 2 | (out & 3);
+	run_row(&state);
+}
+
+static void run_ecn_case(void **state)
+{
+	const struct ecn_case *test = *state;
+
+	need_programs();
+	for (uint8_t outer_ecn = 0; outer_ecn < ECN_COUNT; outer_ecn++)
+		for (uint8_t inner_ecn = 0; inner_ecn < ECN_COUNT; inner_ecn++)
+			run_ecn_cell(test, outer_ecn, inner_ecn);
+}
+
+/* ---- frames that are cut off, and random ones: from these ---- */
+
+struct good {
+	const char *name;
+	const struct layer *outer;
+	const struct layer *inner;
+	uint32_t tunnel;
+};
+
+#define KEY4 PACKET(ETH(), FROM4(4), GRE(KEYED, .key = KEY))
+#define KEY6 PACKET(ETH(), FROM6(4), GRE(KEYED, .key = KEY))
+#define IPIP4 PACKET(ETH(), FROM4(3))
+#define IPIP6 PACKET(ETH(), FROM6(3))
+
+static const struct good goods[] = {
+	{ "GRE, 4 in 4", GRE4(), INNER4, T_GRE4 },
+	{ "GRE, 6 in 4", GRE4(), INNER6, T_GRE4 },
+	{ "GRE, 4 in 6", GRE6(), INNER4, T_GRE6 },
+	{ "GRE, 6 in 6", GRE6(), INNER6, T_GRE6 },
+	{ "GRE with key, 4 in 4", KEY4, INNER4, T_KEY4 },
+	{ "GRE with key, 6 in 4", KEY4, INNER6, T_KEY4 },
+	{ "GRE with key, 4 in 6", KEY6, INNER4, T_KEY6 },
+	{ "GRE with key, 6 in 6", KEY6, INNER6, T_KEY6 },
+	{ "IP in IP, 4 in 4", IPIP4, INNER4, T_IPIP4 },
+	{ "IP in IP, 6 in 4", IPIP4, INNER6, T_IPIP4 },
+	{ "IP in IP, 4 in 6", IPIP6, INNER4, T_IPIP6 },
+	{ "IP in IP, 6 in 6", IPIP6, INNER6, T_IPIP6 },
+	{ "GRE with allow list, 4 in 4, ECN, options, padding",
+	  PACKET(ETH(), FROM4(6, .tos = ECT_1, .options = 8), GRE()),
+	  PACKET(IP4(.src = "10.1.2.3", .tos = ECT_0, .options = 4), UDP(7, 8), PAD(6)), T_ALLOW4 },
+	{ "GRE with allow list, 6 in 6, ECN, extension headers",
+	  PACKET(ETH(), FROM6(6, .tos = CE), DST, EXT(EXT_ROUTING), FRAG(0), GRE()),
+	  PACKET(IP6(.src = "2001:db8:1::9", .tos = ECT_1), DST, UDP(7, 8)), T_ALLOW6 },
+	{ "IP in IP, 4 in 6, two fragment headers", PACKET(ETH(), FROM6(3), FRAG(0), FRAG(0)),
+	  INNER4, T_IPIP6 },
+};
+
+/* The least that BPF_PROG_TEST_RUN takes: it wants a whole IP header behind these ethertypes. */
+static size_t least_len(const struct frame *frame)
+{
+	uint16_t type = frame_get16(frame->bytes + 12);
+
+	return ETH_LEN + (type == TYPE_IPV4 ? 20 : type == TYPE_IPV6 ? 40 : 1);
+}
+
+static void skip_if_good_changes_family(const struct good *good)
+{
+	struct decap_row row = { .outer = good->outer, .inner = good->inner, .end = DECAPSULATED };
+
+	skip_if_family_changes(&row);
+}
+
+/* Where it is cut tells the reason: in the inner packet, the tunnel header, or before it. */
+static void run_cut(const struct good *good, const struct frame *frame, size_t inner_at,
+		    size_t tunnel_at)
+{
+	struct decap_row row = { .name = good->name, .tunnel = good->tunnel };
+	struct run_ctx ctx = { 0 };
+	struct run_result result;
+
+	if (frame->len >= inner_at) {
+		row.end = DROPPED;
+		row.reason = CV_R_DECAP_INNER;
+	} else if (frame->len >= tunnel_at) {
+		row.reason = CV_R_DECAP_HEADER;
+	} else {
+		/* Options are as long as IPv4 says; a cut extension header does not tell what follows. */
+		row.reason = frame->bytes[12] == TYPE_IPV4 >> 8 ? CV_R_DECAP_HEADER : CV_R_OK;
+	}
+	fill_tunnel_rules(T_GRE4);
+	run_program(progrun.ingress, frame, &ctx, &result);
+	assert_end(&row, frame, frame, &result);
+}
+
+static size_t size_of(const struct layer *layers, bool with_gre)
+{
+	size_t size = 0;
+
+	for (; layers->kind != L_END && layers->kind != L_PAD; layers++)
+		if (with_gre || layers->kind != L_GRE)
+			size += layer_size(layers);
+	return size;
+}
+
+static void cut_off_anywhere(void **state)
+{
+	const struct good *good = *state;
+	struct frame frame;
+	size_t inner_at, whole;
+
+	need_programs();
+	skip_if_good_changes_family(good);
+	frame_build_joined(&frame, good->outer, good->inner);
+	inner_at = size_of(good->outer, true);
+	whole = inner_at + size_of(good->inner, true);
+	for (frame.len = least_len(&frame); frame.len < whole; frame.len++)
+		run_cut(good, &frame, inner_at, size_of(good->outer, false));
+}
+
+/* ---- random frames ---- */
+
+/* xorshift64*: the same frames on every machine. */
+static uint64_t random_state;
+
+static uint32_t random_below(uint32_t bound)
+{
+	random_state ^= random_state >> 12;
+	random_state ^= random_state << 25;
+	random_state ^= random_state >> 27;
+	return (uint32_t)((random_state * 0x2545f4914f6cdd1dull) >> 32) % bound;
+}
+
+static void flip_bytes(struct frame *frame)
+{
+	/* Mostly in the headers. */
+	size_t reach = random_below(4) && frame->len > 110 ? 110 : frame->len;
+
+	for (uint32_t i = random_below(3) + 1; i; i--)
+		frame->bytes[random_below(reach)] = random_below(256);
+}
+
+static void flip_bits(struct frame *frame)
+{
+	for (uint32_t i = random_below(3) + 1; i; i--)
+		frame->bytes[random_below(frame->len)] ^= 1 << random_below(8);
+}
+
+/* At one of the places where lengths, fragments and families are. */
+static void change_field(struct frame *frame, size_t inner_at)
+{
+	static const uint8_t offsets[] = { 0, 1, 2, 3, 4, 5, 6, 7, 9 };
+	static const uint8_t values[] = { 0,  1,    4,	  6,	8,    41,   43,	  44,	47,  51,
+					  60, 0x44, 0x45, 0x46, 0x4f, 0x60, 0x80, 0xdd, 0xff };
+	size_t at = (random_below(2) ? inner_at : ETH_LEN) + offsets[random_below(sizeof(offsets))];
+
+	if (random_below(4) == 0) /* between the headers */
+		at = ETH_LEN + 20 + random_below(40);
+	if (at >= frame->len)
+		return;
+	frame->bytes[at] = random_below(2) ? values[random_below(sizeof(values))]
+					   : frame->bytes[at] + random_below(17) - 8;
+}
+
+static void change_len(struct frame *frame)
+{
+	size_t least = least_len(frame);
+
+	if (random_below(3)) {
+		frame->len = least + random_below(frame->len - least);
+		return;
+	}
+	for (uint32_t i = random_below(40); i; i--)
+		frame->bytes[frame->len++] = random_below(256);
+}
+
+/* Most frames get a right outer checksum again, or no other fault would be seen behind it. */
+static void mend_checksum(struct frame *frame)
+{
+	size_t header = (frame->bytes[ETH_LEN] & 15) * 4;
+
+	if (frame_get16(frame->bytes + 12) != TYPE_IPV4 || header < 20 ||
+	    ETH_LEN + header > frame->len)
+		return;
+	frame_be16(frame->bytes + ETH_LEN + 10, 0);
+	frame_be16(frame->bytes + ETH_LEN + 10, frame_checksum(frame->bytes + ETH_LEN, header));
+}
+
+static void mutate(struct frame *frame, size_t inner_at)
+{
+	for (uint32_t i = random_below(2) + 1; i; i--) {
+		switch (random_below(4)) {
+		case 0:
+			flip_bytes(frame);
+			break;
+		case 1:
+			flip_bits(frame);
+			break;
+		case 2:
+			change_field(frame, inner_at);
+			break;
+		default:
+			if (frame->len > least_len(frame))
+				change_len(frame);
+		}
+	}
+	if (random_below(8))
+		mend_checksum(frame);
+}
+
+/* Fills the frame that must come out; the checksum of IPv4 is left to is_expected(). */
+static void expect_inner(const struct frame *frame, const struct decoded *decoded,
+			 struct frame *expected)
+{
+	uint8_t *ip = expected->bytes + ETH_LEN;
+
+	memcpy(expected->bytes, frame->bytes, 12);
+	frame_be16(expected->bytes + 12, decoded->inner_type);
+	expected->len = ETH_LEN + frame->len - decoded->inner_at;
+	memcpy(ip, frame->bytes + decoded->inner_at, frame->len - decoded->inner_at);
+	if (decoded->inner_type == TYPE_IPV4)
+		ip[1] = (ip[1] & 0xfc) | decoded->inner_ecn;
+	else
+		ip[1] = (ip[1] & 0xcf) | decoded->inner_ecn << 4;
+}
+
+/* A checksum that was right must be right, and one that was wrong must be wrong. */
+static bool is_expected(const struct frame *frame, const struct decoded *decoded,
+			const struct run_result *result)
+{
+	struct frame expected, actual = result->frame;
+	size_t header = (frame->bytes[decoded->inner_at] & 15) * 4;
+
+	if (result->verdict != TC_ACT_UNSPEC)
+		return false;
+	expect_inner(frame, decoded, &expected);
+	if (decoded->inner_type == TYPE_IPV4) {
+		if (!frame_checksum(frame->bytes + decoded->inner_at, header) !=
+		    !frame_checksum(actual.bytes + ETH_LEN, header))
+			return false;
+		frame_be16(expected.bytes + ETH_LEN + 10, 0);
+		frame_be16(actual.bytes + ETH_LEN + 10, 0);
+	}
+	return actual.len == expected.len && !memcmp(actual.bytes, expected.bytes, actual.len);
+}
+
+struct mismatch {
+	const char *what;
+	unsigned int count;
+};
+
+static void report_mismatch(struct mismatch *kinds, const char *what, const struct frame *frame)
+{
+	while (kinds->what && kinds->what != what)
+		kinds++;
+	kinds->what = what;
+	if (kinds->count++ < FUZZ_SHOWN)
+		frame_print(what, frame->bytes, frame->len);
+}
+
+/* Runs one frame; returns what is wrong, or NULL. */
+static const char *judge(const struct frame *frame, bool *is_accepted)
+{
+	struct run_ctx ctx = { 0 };
+	struct run_result result;
+	struct decoded decoded;
+
+	decode(frame, tunnels, &decoded);
+	*is_accepted = !decoded.refused;
+	run_program(progrun.ingress, frame, &ctx, &result);
+	if (decoded.refused)
+		return is_untouched(&result, frame) ? NULL : decoded.refused;
+	if (is_expected(frame, &decoded, &result))
+		return NULL;
+	return is_untouched(&result, frame) ? "refused without need"
+					    : "decapsulated to another frame";
+}
+
+static void random_frames(void **state)
+{
+	struct mismatch kinds[FUZZ_KINDS] = { 0 };
+	const struct good *good = *state;
+	unsigned int accepted = 0, failed = 0;
+	struct frame frame;
+	bool is_accepted;
+
+	need_programs();
+	skip_if_good_changes_family(good);
+	empty_slot(progrun.skel->maps.CV_MAP_RULES);
+	random_state = 0x63756c76 + (good - goods);
+	for (int i = 0; i < FUZZ_ROUNDS; i++) {
+		const char *what;
+
+		frame_build_joined(&frame, good->outer, good->inner);
+		if (i) /* the first is good */
+			mutate(&frame, size_of(good->outer, true));
+		if (frame.len < least_len(&frame))
+			continue;
+		what = judge(&frame, &is_accepted);
+		accepted += is_accepted;
+		if (what)
+			report_mismatch(kinds, what, &frame);
+	}
+	for (struct mismatch *kind = kinds; kind->what; kind++) {
+		print_error("%u frames: %s\n", kind->count, kind->what);
+		failed += kind->count;
+	}
+	/* Both answers must have been asked for often. */
+	assert_in_range(accepted, FUZZ_ROUNDS / 20, FUZZ_ROUNDS - FUZZ_ROUNDS / 20);
+	assert_int_equal(failed, 0);
+}
+
+/* ---- all ---- */
+
+static const char *named(const char *what, const char *which)
+{
+	static char names[2 * ARRAY_LEN(goods)][100];
+	static size_t count;
+
+	assert_true(count < ARRAY_LEN(names));
+	snprintf(names[count], sizeof(names[count]), "%s: %s", what, which);
+	return names[count++];
+}
+
+int main(void)
+{
+	const struct CMUnitTest others[] = {
+		cmocka_unit_test_setup(at_egress_nothing_is_taken_out, clear_counters),
+		cmocka_unit_test_setup(rules_see_the_inner_packet, clear_counters),
+		cmocka_unit_test_setup(dscp_after_decapsulation_keeps_the_new_ecn_bits,
+				       clear_counters),
+	};
+	struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others) + ARRAY_LEN(ecn_cases) +
+				2 * ARRAY_LEN(goods)];
+	size_t count = 0;
+
+	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+		tests[count++] = row_test(rows[i].name, run_row, clear_counters, &rows[i]);
+	for (size_t i = 0; i < ARRAY_LEN(others); i++)
+		tests[count++] = others[i];
+	for (size_t i = 0; i < ARRAY_LEN(ecn_cases); i++)
+		tests[count++] =
+			row_test(ecn_cases[i].name, run_ecn_case, clear_counters, &ecn_cases[i]);
+	for (size_t i = 0; i < ARRAY_LEN(goods); i++)
+		tests[count++] = row_test(named("cut off anywhere", goods[i].name),
+					  cut_off_anywhere, clear_counters, &goods[i]);
+	for (size_t i = 0; i < ARRAY_LEN(goods); i++)
+		tests[count++] = row_test(named("20,000 random frames", goods[i].name),
+					  random_frames, clear_counters, &goods[i]);
+	return cmocka_run_group_tests(tests, tunnels_setup, group_teardown);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * A second opinion on decapsulation, written from the RFCs and from what culvert says it supports,
+ * and from nothing in bpf/: what a strict receiver does with a frame. It takes its time and checks
+ * everything that the frame alone can tell.
+ *
+ *     RFC 791  IPv4          RFC 1071 checksum     RFC 1122 3.2.1: bad checksum is discarded
+ *     RFC 8200 IPv6          RFC 2784, 2890 GRE    RFC 2003, 2473, 4213 IP in IP
+ *     RFC 6040 4.2 ECN
+ *
+ * What culvert does not support and this refuses, too: fragments, GRE checksum, routing and
+ * sequence numbers, frames with a VLAN tag in them, more than 6 IPv6 extension headers.
+ * Not an opinion on: options inside IPv4, hop-by-hop and destination option headers.
+ */
+#ifndef CV_DECODER_H
+#define CV_DECODER_H
+
+#include "frame.h"
+
+#define DECODER_MAX_EXT_HEADERS 6
+
+enum { NOT_ECT, ECT_1, ECT_0, CE, ECN_COUNT };
+#define ECN_DROP 0xff
+
+/* RFC 6040 figure 4: outgoing by [arriving inner][arriving outer]. */
+static const uint8_t ecn_figure_4[ECN_COUNT][ECN_COUNT] = {
+	[NOT_ECT] = { [NOT_ECT] = NOT_ECT, [ECT_0] = NOT_ECT, [ECT_1] = NOT_ECT, [CE] = ECN_DROP },
+	[ECT_0] = { [NOT_ECT] = ECT_0, [ECT_0] = ECT_0, [ECT_1] = ECT_1, [CE] = CE },
+	[ECT_1] = { [NOT_ECT] = ECT_1, [ECT_0] = ECT_1, [ECT_1] = ECT_1, [CE] = CE },
+	[CE] = { [NOT_ECT] = CE, [ECT_0] = CE, [ECT_1] = CE, [CE] = CE },
+};
+
+/* A tunnel from the receiver's side. */
+struct decoder_tunnel {
+	uint32_t id;
+	bool is_gre;
+	uint8_t family; /* of the outer header */
+	const char *remote;
+	bool has_key;
+	uint32_t key;
+	bool has_ecn;
+	bool has_allow; /* from 10.1.0.0/16 and 2001:db8:1::/48 only */
+};
+
+#define DECODER_LOCAL4 "192.0.2.1"
+#define DECODER_LOCAL6 "2001:db8::1"
+
+struct decoded {
+	const char *refused; /* why; NULL: to be decapsulated */
+	uint32_t tunnel;
+	size_t inner_at;
+	uint16_t inner_type; /* ethertype */
+	uint8_t inner_ecn; /* with which it leaves */
+};
+
+/* The part of a frame that is looked at: an IP packet and what follows up to end. */
+struct span {
+	const uint8_t *bytes;
+	size_t at;
+	size_t end;
+};
+
+struct outer_header {
+	uint8_t family;
+	uint8_t proto;
+	uint8_t ecn;
+	const uint8_t *src;
+	const uint8_t *dst;
+};
+
+static inline size_t span_len(const struct span *span)
+{
+	return span->end - span->at;
+}
+
+static inline const char *decode_outer4(struct span *span, struct outer_header *outer)
+{
+	const uint8_t *ip = span->bytes + span->at;
+	size_t header, total;
+
+	if (span_len(span) < 20)
+		return "outer IPv4 header is cut off";
+	if (ip[0] >> 4 != 4)
+		return "outer version is not 4";
+	header = (ip[0] & 15) * 4;
+	total = frame_get16(ip + 2);
+	if (header < 20 || header > span_len(span))
+		return "outer IPv4 header length is wrong";
+	if (total < header)
+		return "outer IPv4 total length is less than the header";
+	if (total > span_len(span))
+		return "outer IPv4 packet is cut off";
+	if (frame_checksum(ip, header))
+		return "outer IPv4 checksum is wrong";
+	if (frame_get16(ip + 6) & 0x3fff)
+		return "outer IPv4 packet is a fragment";
+	*outer = (struct outer_header){
+		.family = 4, .proto = ip[9], .ecn = ip[1] & 3, .src = ip + 12, .dst = ip + 16
+	};
+	span->end = span->at + total; /* the rest is padding of the link */
+	span->at += header;
+	return NULL;
+}
+
+/* One extension header; *next: what it names. */
+static inline const char *decode_ext(struct span *span, uint8_t *next)
+{
+	const uint8_t *ext = span->bytes + span->at;
+	size_t len;
+
+	if (span_len(span) < 8)
+		return "outer IPv6 extension header is cut off";
+	len = *next == 44 ? 8 : (ext[1] + 1) * 8;
+	if (len > span_len(span))
+		return "outer IPv6 extension header is cut off";
+	if (*next == 44 && frame_get16(ext + 2) & 0xfff9)
+		return "outer IPv6 packet is a fragment";
+	if (*next == 43 && ext[3])
+		return "outer IPv6 routing header has segments left: it is not for us yet";
+	*next = ext[0];
+	span->at += len;
+	return NULL;
+}
+
+static inline const char *decode_outer6(struct span *span, struct outer_header *outer)
+{
+	const uint8_t *ip = span->bytes + span->at;
+	size_t payload;
+	uint8_t next;
+
+	if (span_len(span) < 40)
+		return "outer IPv6 header is cut off";
+	if (ip[0] >> 4 != 6)
+		return "outer version is not 6";
+	payload = frame_get16(ip + 4);
+	if (payload + 40 > span_len(span))
+		return "outer IPv6 packet is cut off";
+	*outer = (struct outer_header){
+		.family = 6, .ecn = ip[1] >> 4 & 3, .src = ip + 8, .dst = ip + 24
+	};
+	span->at += 40;
+	span->end = span->at + payload;
+	next = ip[6];
+	for (int i = 0; next == 0 || next == 43 || next == 44 || next == 60; i++) {
+		const char *refused = i == DECODER_MAX_EXT_HEADERS
+					      ? "more outer IPv6 extension headers than supported"
+					      : decode_ext(span, &next);
+
+		if (refused)
+			return refused;
+	}
+	/* An authentication header is not skipped: nobody has verified it here. */
+	outer->proto = next;
+	return NULL;
+}
+
+struct payload {
+	bool is_gre;
+	bool has_key;
+	uint32_t key;
+	uint16_t type;
+};
+
+static inline const char *decode_gre(struct span *span, struct payload *payload)
+{
+	const uint8_t *gre = span->bytes + span->at;
+	uint16_t flags;
+
+	if (span_len(span) < 4)
+		return "GRE header is cut off";
+	flags = frame_get16(gre);
+	payload->type = frame_get16(gre + 2);
+	payload->is_gre = true;
+	/* RFC 2784 2.3: bits 1 to 5 must be 0 (RFC 2890 gives K and S back), 6 to 12 are ignored. */
+	if (flags & 0xdc00)
+		return "GRE flags that are not supported";
+	if (flags & 7)
+		return "GRE version is not 0";
+	if (payload->type != TYPE_IPV4 && payload->type != TYPE_IPV6)
+		return "GRE carries another protocol";
+	span->at += 4;
+	if (!(flags & 0x2000))
+		return NULL;
+	if (span_len(span) < 4)
+		return "GRE key is cut off";
+	payload->has_key = true;
+	payload->key = (uint32_t)frame_get16(gre + 4) << 16 | frame_get16(gre + 6);
+	span->at += 4;
+	return NULL;
+}
+
+static inline const char *decode_payload(struct span *span, uint8_t proto, struct payload *payload)
+{
+	*payload = (struct payload){ 0 };
+	if (proto == 47)
+		return decode_gre(span, payload);
+	if (proto != 4 && proto != 41)
+		return "not a tunnel protocol";
+	payload->type = proto == 4 ? TYPE_IPV4 : TYPE_IPV6;
+	return NULL;
+}
+
+static inline bool is_address(uint8_t family, const uint8_t *bytes, const char *text)
+{
+	uint8_t address[16];
+
+	assert(inet_pton(family == 4 ? AF_INET : AF_INET6, text, address) == 1);
+	return !memcmp(bytes, address, family == 4 ? 4 : 16);
+}
+
+static inline const struct decoder_tunnel *find_tunnel(const struct decoder_tunnel *tunnels,
+						       const struct outer_header *outer,
+						       const struct payload *payload)
+{
+	for (; tunnels->id; tunnels++)
+		if (tunnels->family == outer->family && tunnels->is_gre == payload->is_gre &&
+		    tunnels->has_key == payload->has_key && tunnels->key == payload->key &&
+		    is_address(outer->family, outer->src, tunnels->remote) &&
+		    is_address(outer->family, outer->dst,
+			       outer->family == 4 ? DECODER_LOCAL4 : DECODER_LOCAL6))
+			return tunnels;
+	return NULL;
+}
+
+static inline const char *decode_inner4(const struct span *span, uint8_t *ecn, bool *is_allowed)
+{
+	const uint8_t *ip = span->bytes + span->at;
+	size_t header, total;
+
+	if (span_len(span) < 20)
+		return "inner IPv4 header is cut off";
+	if (ip[0] >> 4 != 4)
+		return "inner version is not 4";
+	header = (ip[0] & 15) * 4;
+	total = frame_get16(ip + 2);
+	if (header < 20 || total < header)
+		return "inner IPv4 lengths are wrong";
+	if (total > span_len(span))
+		return "inner IPv4 packet is longer than what is left of the outer one";
+	*ecn = ip[1] & 3;
+	*is_allowed = ip[12] == 10 && ip[13] == 1;
+	return NULL;
+}
+
+static inline const char *decode_inner6(const struct span *span, uint8_t *ecn, bool *is_allowed)
+{
+	const uint8_t *ip = span->bytes + span->at;
+
+	if (span_len(span) < 40)
+		return "inner IPv6 header is cut off";
+	if (ip[0] >> 4 != 6)
+		return "inner version is not 6";
+	if (frame_get16(ip + 4) + 40u > span_len(span))
+		return "inner IPv6 packet is longer than what is left of the outer one";
+	*ecn = ip[1] >> 4 & 3;
+	*is_allowed = !memcmp(ip + 8, "\x20\x01\x0d\xb8\0\x01", 6);
+	return NULL;
+}
+
+static inline const char *decode_inner(const struct span *span, const struct decoder_tunnel *tunnel,
+				       uint8_t outer_ecn, struct decoded *decoded)
+{
+	bool is_allowed = false;
+	uint8_t ecn = 0;
+	const char *refused = decoded->inner_type == TYPE_IPV4
+				      ? decode_inner4(span, &ecn, &is_allowed)
+				      : decode_inner6(span, &ecn, &is_allowed);
+
+	if (refused)
+		return refused;
+	if (tunnel->has_allow && !is_allowed)
+		return "inner source is not allowed";
+	decoded->inner_ecn = tunnel->has_ecn ? ecn_figure_4[ecn][outer_ecn] : ecn;
+	return decoded->inner_ecn == ECN_DROP ? "ECN says drop" : NULL;
+}
+
+static inline void decode(const struct frame *frame, const struct decoder_tunnel *tunnels,
+			  struct decoded *decoded)
+{
+	struct span span = { .bytes = frame->bytes, .at = ETH_LEN, .end = frame->len };
+	const struct decoder_tunnel *tunnel;
+	struct outer_header outer = { 0 };
+	struct payload payload;
+	uint16_t type;
+
+	*decoded = (struct decoded){ 0 };
+	decoded->refused = "no Ethernet frame for us";
+	if (frame->len < ETH_LEN || memcmp(frame->bytes, "\0\0\0\0\0\0", 6))
+		return;
+	type = frame_get16(frame->bytes + 12);
+	decoded->refused = type == TYPE_IPV4   ? decode_outer4(&span, &outer)
+			   : type == TYPE_IPV6 ? decode_outer6(&span, &outer)
+					       : "not IP";
+	if (!decoded->refused)
+		decoded->refused = decode_payload(&span, outer.proto, &payload);
+	if (decoded->refused)
+		return;
+	tunnel = find_tunnel(tunnels, &outer, &payload);
+	if (!tunnel) {
+		decoded->refused = "no such tunnel";
+		return;
+	}
+	decoded->tunnel = tunnel->id;
+	decoded->inner_at = span.at;
+	decoded->inner_type = payload.type;
+	decoded->refused = decode_inner(&span, tunnel, outer.ecn, decoded);
+}
+
+#endif

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Program runs (BPF_PROG_TEST_RUN) of the tc programs: private maps that are filled by hand, one
+ * run at a time, and every counter read and cleared after it. Nothing is pinned or attached; the
+ * test stands in a network namespace of its own, where lo has index 1 and address 0.
+ */
+#ifndef CV_PROGRUN_H
+#define CV_PROGRUN_H
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <linux/bpf.h>
+#include <linux/pkt_cls.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "abi.h"
+#include "classify.skel.h"
+#include "frame.h"
+#include "own.h"
+
+#define BE32(x) (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap32(x) : (uint32_t)(x))
+
+/* What the programs and their maps are reached by; NULL skeleton: they could not be loaded. */
+struct progrun {
+	struct cv_classify_bpf *skel;
+	const char *why_not;
+	int ingress;
+	int egress;
+	int cpus;
+};
+
+#define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
+
+struct run_ctx {
+	uint32_t ifindex; /* 0: lo */
+	uint32_t mark;
+	uint32_t priority;
+	uint32_t gso_bytes;
+};
+
+struct run_result {
+	int verdict; /* TC_ACT_* */
+	uint32_t mark;
+	uint32_t priority;
+	struct frame frame;
+};
+
+static struct progrun progrun;
+
+static inline const char *verdict_name(int verdict)
+{
+	return verdict == TC_ACT_UNSPEC ? "next"
+	       : verdict == TC_ACT_OK	? "accept"
+	       : verdict == TC_ACT_SHOT ? "drop"
+					: "another verdict";
+}
+
+static inline const char *reason_key(uint32_t reason)
+{
+	static const char *const keys[] = {
+#define REASON_KEY(name, key, text) key,
+		CV_REASONS(REASON_KEY)
+#undef REASON_KEY
+	};
+
+	return reason < CV_R_COUNT ? keys[reason] : "unknown reason";
+}
+
+/* ---- loading ---- */
+
+static inline int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
+static inline int group_setup(void **state)
+{
+	struct cv_classify_bpf *skel;
+	struct bpf_map *map;
+
+	(void)state;
+	progrun.cpus = libbpf_num_possible_cpus();
+	if (unshare(CLONE_NEWNET)) {
+		progrun.why_not = "no network namespace of its own: not root?";
+		return 0;
+	}
+	if (!getenv("V"))
+		libbpf_set_print(silent);
+	skel = cv_classify_bpf__open();
+	assert_non_null(skel);
+	bpf_object__for_each_map (map, skel->obj)
+		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
+	if (cv_classify_bpf__load(skel)) {
+		/* Only what this kernel or this user may not do is a reason to skip. */
+		assert_true(errno == EPERM || errno == ENOSYS);
+		progrun.why_not = "the kernel does not let us load BPF programs";
+		cv_classify_bpf__destroy(skel);
+		return 0;
+	}
+	progrun.skel = skel;
+	progrun.ingress = bpf_program__fd(skel->progs.cv_cls_ingress);
+	progrun.egress = bpf_program__fd(skel->progs.cv_cls_egress);
+	return 0;
+}
+
+static inline int group_teardown(void **state)
+{
+	(void)state;
+	cv_classify_bpf__destroy(progrun.skel);
+	progrun.skel = NULL;
+	return 0;
+}
+
+/* To be called first in every test. */
+static inline void need_programs(void)
+{
+	if (progrun.skel)
+		return;
+	print_message("skip: %s\n", progrun.why_not);
+	skip();
+}
+
+static inline bool kernel_is_at_least(int major, int minor)
+{
+	struct utsname name;
+	int has_major = 0, has_minor = 0;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%d.%d", &has_major, &has_minor), 2);
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
+
+/* A row of a table as a test of its own. setup clears what an earlier test may have left behind. */
+static inline struct CMUnitTest row_test(const char *name, CMUnitTestFunction run,
+					 CMFixtureFunction setup, const void *row)
+{
+	return (struct CMUnitTest){ .name = name,
+				    .test_func = run,
+				    .setup_func = setup,
+				    .initial_state = (void *)(uintptr_t)row };
+}
+
+/* ---- running ---- */
+
+static inline void run_program(int prog_fd, const struct frame *in, const struct run_ctx *ctx,
+			       struct run_result *result)
+{
+	struct __sk_buff ctx_in = {
+		.ifindex = ctx->ifindex,
+		.mark = ctx->mark,
+		.priority = ctx->priority,
+		.gso_size = ctx->gso_bytes,
+		.gso_segs = ctx->gso_bytes ? 2 : 0,
+	};
+	struct __sk_buff ctx_out = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = in->bytes, .data_size_in = in->len,
+		    .data_out = result->frame.bytes, .data_size_out = sizeof(result->frame.bytes),
+		    .ctx_in = &ctx_in, .ctx_size_in = sizeof(ctx_in), .ctx_out = &ctx_out,
+		    .ctx_size_out = sizeof(ctx_out));
+	int rc = bpf_prog_test_run_opts(prog_fd, &opts);
+
+	if (rc)
+		frame_print("BPF_PROG_TEST_RUN does not take", in->bytes, in->len);
+	assert_int_equal(rc, 0);
+	result->verdict = (int)opts.retval;
+	result->mark = ctx_out.mark;
+	result->priority = ctx_out.priority;
+	result->frame.len = opts.data_size_out;
+}
+
+/* ---- filling maps ---- */
+
+/* As cv_slot_write(): a new array, put into the slot's only element. */
+static inline void fill_slot(struct bpf_map *slot, const char *name, size_t value_size,
+			     uint32_t entries, const void *values)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG);
+	CV_CLOSE int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size,
+					    entries, &opts);
+	const char *value = values;
+	uint32_t zero = 0;
+
+	assert_true(inner >= 0);
+	for (uint32_t i = 0; i < entries; i++)
+		assert_int_equal(bpf_map_update_elem(inner, &i, value + i * value_size, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(slot), &zero, &inner, 0), 0);
+}
+
+static inline void fill_rules(const struct cv_rule_set *set)
+{
+	fill_slot(progrun.skel->maps.CV_MAP_RULES, "test_rules", sizeof(*set), 1, set);
+}
+
+static inline void empty_slot(struct bpf_map *slot)
+{
+	uint32_t zero = 0;
+
+	if (bpf_map_delete_elem(bpf_map__fd(slot), &zero))
+		assert_int_equal(errno, ENOENT);
+}
+
+/* ---- counters: every take_ function sets to zero what it reads ---- */
+
+static inline void take_percpu(struct bpf_map *map, const void *key, __u64 *sums, size_t counters,
+			       bool is_hash)
+{
+	CV_FREE __u64 *values = calloc(progrun.cpus, counters * sizeof(*values));
+	int fd = bpf_map__fd(map);
+
+	assert_non_null(values);
+	memset(sums, 0, counters * sizeof(*sums));
+	assert_int_equal(bpf_map_lookup_elem(fd, key, values), 0);
+	for (size_t i = 0; i < progrun.cpus * counters; i++)
+		sums[i % counters] += values[i];
+	memset(values, 0, progrun.cpus * counters * sizeof(*values));
+	if (is_hash)
+		assert_int_equal(bpf_map_delete_elem(fd, key), 0);
+	else
+		assert_int_equal(bpf_map_update_elem(fd, key, values, 0), 0);
+}
+
+static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
+{
+	take_percpu(progrun.skel->maps.CV_MAP_RULE_STATS, &id, (__u64 *)stats, 2, false);
+}
+
+static inline void take_tunnel_stats(uint32_t id, struct cv_tunnel_stats *stats)
+{
+	take_percpu(progrun.skel->maps.CV_MAP_TUNNEL_STATS, &id, (__u64 *)stats, 4, false);
+}
+
+/* One packet under that reason and nothing under any other; CV_R_OK: nothing at all. */
+static inline void assert_only_drop(uint32_t tunnel, uint32_t reason)
+{
+	struct bpf_map *map = progrun.skel->maps.CV_MAP_DROPS;
+	struct cv_drop_key key;
+	__u64 count = 0, total = 0;
+	bool is_right = true;
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), NULL, &key)) {
+		take_percpu(map, &key, &count, 1, true);
+		total += count;
+		if (key.tunnel == tunnel && key.reason == reason)
+			continue;
+		print_error("counted: %s of tunnel %u\n", reason_key(key.reason), key.tunnel);
+		is_right = false;
+	}
+	if (!is_right || total != (reason != CV_R_OK))
+		print_error("expected: %s of tunnel %u; %llu counted\n", reason_key(reason), tunnel,
+			    (unsigned long long)total);
+	assert_true(is_right);
+	assert_int_equal(total, reason != CV_R_OK);
+}
+
+static inline void assert_verdict(int actual, int expected)
+{
+	if (actual != expected)
+		print_error("verdict: %s, expected: %s\n", verdict_name(actual),
+			    verdict_name(expected));
+	assert_int_equal(actual, expected);
+}
+
+static inline void assert_frame(const struct frame *actual, const struct frame *expected)
+{
+	if (actual->len == expected->len && !memcmp(actual->bytes, expected->bytes, actual->len))
+		return;
+	frame_print("frame", actual->bytes, actual->len);
+	frame_print("expected", expected->bytes, expected->len);
+	fail_msg("the frame is not what it should be");
+}
+
+#endif
