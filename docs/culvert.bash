@@ -1,0 +1,176 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Bash completion for culvert(8): objects, verbs, words, options, and the names of what is running if
+# jq is there and the pins may be read.
+
+# Prints what a running instance has: names, or prefixes of routes. $1: object, then global options.
+_culvert_live() {
+	local object=$1 key=name
+	shift
+	command -v jq >/dev/null || return 0
+	case $object in
+	dev) key=dev ;;
+	route) key=to ;;
+	esac
+	culvert "$@" -j "$object" show 2>/dev/null | jq -r --arg key "$key" '.[][$key]' 2>/dev/null |
+		sort -u
+}
+
+_culvert_devices() {
+	local dev
+	for dev in /sys/class/net/*; do printf '%s\n' "${dev##*/}"; done
+}
+
+# Offers the lines of $1 that begin with the word at hand. Colons are part of words here.
+_culvert_offer() {
+	local cur=$2
+	mapfile -t COMPREPLY < <(compgen -W "$1" -- "$cur")
+	if declare -F __ltrim_colon_completions >/dev/null; then __ltrim_colon_completions "$cur"; fi
+}
+
+_culvert_files() {
+	compopt -o filenames 2>/dev/null
+	mapfile -t COMPREPLY < <(compgen -f -- "$1")
+}
+
+# The words of an object; those of a rule depend on whether `action` was written already.
+_culvert_words() {
+	case $1 in
+	dev) echo "ingress egress prio" ;;
+	app) echo "exe cgroup uid gid comm" ;;
+	tunnel) echo "mode local remote key ttl dscp ecn df mtu allow" ;;
+	route) echo "tunnel app table metric src via dev hook" ;;
+	rule) echo "prio match action" ;;
+	rule-match) echo "dir dev app family src dst proto sport dport dscp mark tunnel action" ;;
+	rule-action) echo "mark priority dscp verdict next accept drop" ;;
+	esac
+}
+
+# The values of a word, as far as they are known. $1: object, $2: word, then global options.
+_culvert_values() {
+	local object=$1 word=$2
+	shift 2
+	case $object:$word in
+	tunnel:mode) echo "gre ipip" ;;
+	tunnel:ttl) echo "inherit" ;;
+	tunnel:dscp) echo "inherit cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
+	tunnel:ecn) echo "on off" ;;
+	tunnel:df) echo "on off inherit" ;;
+	tunnel:mtu) echo "auto" ;;
+	route:hook) echo "xmit" ;;
+	route:table) echo "main" ;;
+	route:tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
+	route:app) _culvert_live app "$@" ;;
+	rule*:app) echo "any none" && _culvert_live app "$@" ;;
+	rule*:dir) echo "in out" ;;
+	rule*:family) echo "4 6" ;;
+	rule*:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
+	rule*:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
+	rule*:verdict) echo "next accept drop" ;;
+	*:dev) _culvert_devices ;;
+	esac
+}
+
+# True if the word takes no value.
+_culvert_is_bare() {
+	case $1:$2 in
+	dev:ingress | dev:egress | rule*:match | rule*:action) return 0 ;;
+	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
+	esac
+	return 1
+}
+
+# After OBJECT VERB NAME: a word or the value of one. $1: object, $2: the word at hand, $3: number of
+# global options, then these, then the words after the name.
+_culvert_pairs() {
+	local object=$1 cur=$2 count=$3 group=$1 word=""
+	local -a globals=("${@:4:count}") given=("${@:4+count}")
+	local item
+	for item in "${given[@]}"; do
+		if [[ -n $word ]]; then
+			word=""
+			continue
+		fi
+		if [[ $object == rule && ($item == match || $item == action) ]]; then group=rule-$item; fi
+		_culvert_is_bare "$group" "$item" || word=$item
+	done
+	if [[ -z $word ]]; then
+		_culvert_offer "$(_culvert_words "$group")" "$cur"
+	elif [[ $object:$word == app:exe ]]; then
+		_culvert_files "$cur"
+	else
+		_culvert_offer "$(_culvert_values "$group" "$word" "${globals[@]}")" "$cur"
+	fi
+}
+
+_culvert() {
+	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
+	local objects="dev app tunnel route rule"
+	local verbs="check apply save status down version help"
+	local cur prev cword i=1
+	local -a words globals=()
+	COMPREPLY=()
+	if declare -F _get_comp_words_by_ref >/dev/null; then
+		_get_comp_words_by_ref -n : cur prev words cword
+	else
+		cur=${COMP_WORDS[COMP_CWORD]} prev=${COMP_WORDS[COMP_CWORD - 1]}
+		words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+	fi
+
+	# Global options; those that say which instance are handed on to `culvert show`.
+	while ((i < cword)) && [[ ${words[i]} == -* ]]; do
+		case ${words[i]} in
+		-n | --bpffs | --state | --cgroup)
+			if ((i + 1 < cword)); then globals+=("${words[i]}" "${words[i + 1]}"); fi
+			i=$((i + 2))
+			;;
+		-batch) i=$((i + 2)) ;;
+		*) i=$((i + 1)) ;;
+		esac
+	done
+	if ((i > cword)); then
+		case $prev in
+		-n) _culvert_offer "$(ls /run/netns 2>/dev/null)" "$cur" ;;
+		*) _culvert_files "$cur" ;;
+		esac
+		return
+	fi
+
+	local object=${words[i]} verb=${words[i + 1]:-}
+	case $((cword - i)) in
+	0)
+		if [[ $cur == -* ]]; then
+			_culvert_offer "$options" "$cur"
+		else
+			_culvert_offer "$objects $verbs" "$cur"
+		fi
+		return
+		;;
+	1)
+		case $object in
+		check | apply) _culvert_files "$cur" ;;
+		help) _culvert_offer "$objects" "$cur" ;;
+		dev) _culvert_offer "add del show help" "$cur" ;;
+		app | tunnel | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
+		esac
+		return
+		;;
+	2)
+		case $object:$verb in
+		dev:add) _culvert_offer "$(_culvert_devices)" "$cur" ;;
+		*:add) ;;
+		*:replace | *:del | *:show) _culvert_offer "$(_culvert_live "$object" "${globals[@]}")" "$cur" ;;
+		esac
+		return
+		;;
+	esac
+	case $verb in
+	add | replace) ;;
+	del) [[ $object == route ]] || return ;;
+	*) return ;;
+	esac
+	_culvert_pairs "$object" "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+3:cword-i-3}"
+}
+
+complete -F _culvert culvert
