@@ -128,8 +128,8 @@ struct cv_tunnel {
 	__u8 hdr_len; /* all that is pushed, bytes */
 	__u8 ttl; /* hops, when not inherited */
 	__u8 dscp; /* 0..63, when not inherited */
-	__u8 flags; /* CV_TUNNEL_* */
-	__u8 pad[2];
+	__u8 pad;
+	__u16 flags; /* CV_TUNNEL_* */
 	__be32 key; /* GRE key; 0 without CV_TUNNEL_KEY */
 	__u32 guard_mark; /* all bits of the mark mask: says "encapsulated already" */
 	__u32 allow_generation; /* of this tunnel's entries in CV_MAP_ALLOWED */

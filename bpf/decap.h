@@ -16,6 +16,7 @@
 #include "packet.h"
 #include "tunnel.h"
 
+#define CV_IPV4_MAX_HEADER 60
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
 
 /* linux/bpf.h of Debian 12 does not have them; kernels from 6.3 on do. */
@@ -28,6 +29,7 @@ enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
 struct cv_arrival {
 	__u32 tunnel; /* 0: not claimed by any */
 	__u32 strip; /* bytes from the outer IP header to the inner one */
+	__u32 end; /* offset at which the outer packet ends by its own length */
 	__u8 inner_family;
 	__u8 outer_tos;
 };
@@ -64,21 +66,19 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 
 	arrival->strip = pkt->l4 - pkt->l3;
 	if (pkt->proto == IPPROTO_IPIP || pkt->proto == IPPROTO_IPV6) {
-		key->mode = CV_MODE_IPIP;
 		arrival->inner_family = pkt->proto == IPPROTO_IPIP ? 4 : 6;
 		return CV_R_OK;
 	}
-	key->mode = CV_MODE_GRE;
 	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN);
 	if (!gre)
 		return CV_R_DECAP_HEADER;
-	if (gre->flags & ~bpf_htons(CV_GRE_FLAG_KEY))
+	if (gre->flags & bpf_htons(CV_GRE_FLAGS_REFUSED))
 		return CV_R_DECAP_GRE_FLAGS;
 	if (gre->proto != bpf_htons(ETH_P_IP) && gre->proto != bpf_htons(ETH_P_IPV6))
 		return CV_R_DECAP_HEADER;
 	arrival->inner_family = gre->proto == bpf_htons(ETH_P_IP) ? 4 : 6;
 	arrival->strip += CV_GRE_BASE_LEN;
-	if (!gre->flags)
+	if (!(gre->flags & bpf_htons(CV_GRE_FLAG_KEY)))
 		return CV_R_OK;
 	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
 	if (!gre)
@@ -87,6 +87,24 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 	key->has_key = 1;
 	arrival->strip += CV_GRE_KEY_LEN;
 	return CV_R_OK;
+}
+
+/* This hook comes before the stack's own check of the header (RFC 1122 section 3.2.1.2). */
+static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
+{
+	__u8 header[CV_IPV4_MAX_HEADER] = {};
+	__u32 len = pkt->l4 - pkt->l3;
+	__s64 sum;
+
+	if (pkt->family == 6)
+		return true;
+	if (len < sizeof(struct iphdr) || len > sizeof(header) ||
+	    bpf_skb_load_bytes(skb, pkt->l3, header, len))
+		return false;
+	sum = bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), 0);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return sum == 0xffff;
 }
 
 /* Finds the tunnel that claims the packet. Returns CV_R_OK, or the reason why none does. */
@@ -98,12 +116,10 @@ static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *
 
 	__builtin_memcpy(key.local, pkt->dst, sizeof(key.local));
 	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
-	if (pkt->is_fragment) {
-		key.mode = pkt->proto == IPPROTO_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
-		reason = CV_R_DECAP_FRAGMENT;
-	} else {
-		reason = cv_read_payload(skb, pkt, &key, arrival);
-	}
+	key.mode = pkt->proto == IPPROTO_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
+	reason = pkt->is_fragment		? CV_R_DECAP_FRAGMENT
+		 : !cv_outer_is_sound(skb, pkt) ? CV_R_DECAP_HEADER
+						: cv_read_payload(skb, pkt, &key, arrival);
 	if (reason == CV_R_OK) {
 		arrival->tunnel = cv_peer_get(&key);
 		if (arrival->tunnel)
@@ -139,27 +155,15 @@ static __always_inline int cv_ecn_combine(__u8 inner, __u8 outer)
 	return inner;
 }
 
-/* True if the inner packet says it is longer than what arrived. A GSO packet may be larger than its
- * length field. */
-static __always_inline bool cv_inner_is_cut(struct __sk_buff *skb, const struct cv_pkt *inner)
+/* True if not all of the inner packet is there: the outer packet is longer than what arrived, or
+ * ends before the inner one. A GSO packet may be larger than its length fields. */
+static __always_inline bool cv_inner_is_cut(struct __sk_buff *skb, const struct cv_arrival *arrival,
+					    const struct cv_pkt *inner)
 {
-	__be16 len;
-	__u32 total;
-
-	if (inner->family == 4) {
-		if (bpf_skb_load_bytes(skb, inner->l3 + offsetof(struct iphdr, tot_len), &len,
-				       sizeof(len)))
-			return true;
-		total = bpf_ntohs(len);
-		if (total < inner->l4 - inner->l3 && !CV_CTX(skb, gso_size))
-			return true;
-	} else {
-		if (bpf_skb_load_bytes(skb, inner->l3 + offsetof(struct ipv6hdr, payload_len), &len,
-				       sizeof(len)))
-			return true;
-		total = bpf_ntohs(len) + sizeof(struct ipv6hdr);
-	}
-	return total > inner->bytes;
+	if (CV_CTX(skb, gso_size))
+		return false;
+	return arrival->end > CV_CTX(skb, len) || inner->end > arrival->end ||
+	       (inner->family == 4 && inner->end < inner->l4);
 }
 
 /* Checks the inner packet, which `inner` describes in place. *ecn: what it leaves with. */
@@ -167,7 +171,7 @@ static __always_inline int cv_check_inner(struct __sk_buff *skb, const struct cv
 					  const struct cv_tunnel *tunnel,
 					  const struct cv_pkt *inner, int *ecn)
 {
-	if (inner->family != arrival->inner_family || cv_inner_is_cut(skb, inner))
+	if (inner->family != arrival->inner_family || cv_inner_is_cut(skb, arrival, inner))
 		return CV_R_DECAP_INNER;
 	if (!cv_source_allowed(arrival->tunnel, tunnel, inner))
 		return CV_R_DECAP_SOURCE;
@@ -220,6 +224,7 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 		return reason;
 	pkt->l3 -= arrival->strip;
 	pkt->l4 -= arrival->strip;
+	pkt->end -= arrival->strip;
 	if (cv_set_tos(skb, pkt, ecn, CV_TOS_ECN))
 		return CV_R_DECAP_FAILED;
 	pkt->tos = (pkt->tos & CV_TOS_DSCP) | ecn;
@@ -231,7 +236,8 @@ static __always_inline bool cv_may_be_tunnelled(struct __sk_buff *skb, const str
 {
 	return (pkt->proto == IPPROTO_GRE || pkt->proto == IPPROTO_IPIP ||
 		pkt->proto == IPPROTO_IPV6) &&
-	       pkt->l3 == ETH_HLEN && CV_CTX(skb, pkt_type) == CV_PACKET_HOST;
+	       !pkt->is_unfinished && pkt->l3 == ETH_HLEN &&
+	       CV_CTX(skb, pkt_type) == CV_PACKET_HOST;
 }
 
 /*
@@ -240,7 +246,7 @@ static __always_inline bool cv_may_be_tunnelled(struct __sk_buff *skb, const str
  */
 static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
-	struct cv_arrival arrival = { .outer_tos = pkt->tos };
+	struct cv_arrival arrival = { .end = pkt->end, .outer_tos = pkt->tos };
 	int reason;
 
 	if (!cv_may_be_tunnelled(skb, pkt))

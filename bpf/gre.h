@@ -22,5 +22,8 @@ struct cv_gre {
 #define CV_GRE_BASE_LEN 4
 #define CV_GRE_KEY_LEN 4
 #define CV_GRE_FLAG_KEY 0x2000
+/* Checksum, routing, sequence, strict source route, recursion, version: with one of them set the
+ * header is another than ours. The other flags must be ignored (RFC 2784 section 2.3). */
+#define CV_GRE_FLAGS_REFUSED 0xdc07
 
 #endif

@@ -31,6 +31,7 @@ struct cv_pkt {
 	__u32 l3; /* offset of the IP header */
 	__u32 l4; /* offset of what follows the IP header and its options or extensions */
 	__u32 bytes; /* IP header included */
+	__u32 end; /* offset at which the packet ends by its own length; what follows is padding */
 	__u32 ifindex;
 	__u32 mark;
 	__u32 app; /* CV_APP_NONE until the owner was asked */
@@ -44,6 +45,7 @@ struct cv_pkt {
 	bool has_ports; /* false in later fragments and where a header is cut off */
 	bool is_fragment; /* any fragment, the first included */
 	bool has_df; /* IPv4 "do not fragment"; always true for IPv6 */
+	bool is_unfinished; /* IPv6: hops of a routing header are to come, or an AH is to be checked */
 };
 
 /* Reads through a volatile pointer: the compiler must not turn two context reads into one pointer
@@ -113,6 +115,7 @@ static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *
 	pkt->has_df = fragment & CV_IPV4_DF;
 	pkt->is_fragment = fragment & (CV_IPV4_MF | CV_IPV4_OFFSET);
 	pkt->l4 = pkt->l3 + ip->ihl * 4;
+	pkt->end = pkt->l3 + bpf_ntohs(ip->tot_len);
 	pkt->family = 4;
 	if (!(fragment & CV_IPV4_OFFSET))
 		cv_parse_ports(skb, pkt);
@@ -122,8 +125,20 @@ static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *
 struct cv_ipv6_ext {
 	__u8 next;
 	__u8 len; /* in 8-byte units, the first not counted; AH: in 4-byte units, two not counted */
-	__be16 fragment; /* of a fragment header: offset and flags */
+	union {
+		__be16 fragment; /* fragment header: offset and flags */
+		struct {
+			__u8 type;
+			__u8 segments_left;
+		} routing;
+	};
 };
+
+static __always_inline bool cv_is_ipv6_ext(__u8 proto)
+{
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS ||
+	       proto == IPPROTO_FRAGMENT || proto == IPPROTO_AH;
+}
 
 /*
  * Walks at most CV_MAX_EXT_HEADERS extension headers; pkt->proto and pkt->l4 then name what comes
@@ -137,19 +152,21 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 	int i;
 
 	for (i = 0; i < CV_MAX_EXT_HEADERS; i++) {
-		if (pkt->proto != IPPROTO_HOPOPTS && pkt->proto != IPPROTO_ROUTING &&
-		    pkt->proto != IPPROTO_DSTOPTS && pkt->proto != IPPROTO_FRAGMENT &&
-		    pkt->proto != IPPROTO_AH)
+		if (!cv_is_ipv6_ext(pkt->proto))
 			return true;
 		ext = cv_at(skb, pkt->l4, 8);
 		if (!ext)
 			return false;
+		if (pkt->proto == IPPROTO_AH ||
+		    (pkt->proto == IPPROTO_ROUTING && ext->routing.segments_left))
+			pkt->is_unfinished = true;
 		len = (ext->len + 1) * 8;
 		if (pkt->proto == IPPROTO_AH)
 			len = (ext->len + 2) * 4;
 		if (pkt->proto == IPPROTO_FRAGMENT) {
 			len = 8;
-			pkt->is_fragment = ext->fragment & bpf_htons(CV_IPV6_OFFSET | CV_IPV6_MF);
+			pkt->is_fragment |=
+				!!(ext->fragment & bpf_htons(CV_IPV6_OFFSET | CV_IPV6_MF));
 			if (ext->fragment & bpf_htons(CV_IPV6_OFFSET)) {
 				pkt->proto = ext->next;
 				return false;
@@ -158,7 +175,7 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 		pkt->proto = ext->next;
 		pkt->l4 += len;
 	}
-	return false;
+	return !cv_is_ipv6_ext(pkt->proto);
 }
 
 /* Fills pkt from the IPv6 header at pkt->l3. Returns false if that is not one. */
@@ -175,6 +192,7 @@ static __always_inline bool cv_parse_ipv6(struct __sk_buff *skb, struct cv_pkt *
 	pkt->ttl = ip->hop_limit;
 	pkt->has_df = true;
 	pkt->l4 = pkt->l3 + sizeof(*ip);
+	pkt->end = pkt->l4 + bpf_ntohs(ip->payload_len);
 	pkt->family = 6;
 	if (cv_skip_ipv6_ext(skb, pkt))
 		cv_parse_ports(skb, pkt);
@@ -243,10 +261,10 @@ static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt
 
 /*
  * Finds the IP header of an Ethernet frame behind at most CV_MAX_VLAN_TAGS tags that are in the
- * frame itself (the outermost is usually in skb metadata already). Returns false if the frame
- * carries no IP.
+ * frame itself (the outermost is usually in skb metadata already). Returns the family that the
+ * ethertype says, 0 if the frame carries no IP.
  */
-static __always_inline bool cv_find_ip(struct __sk_buff *skb, __u32 *l3)
+static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
 {
 	__be16 type = CV_CTX(skb, protocol);
 	__be16 *inner;
@@ -258,19 +276,20 @@ static __always_inline bool cv_find_ip(struct __sk_buff *skb, __u32 *l3)
 			break;
 		inner = cv_at(skb, *l3 + 2, sizeof(*inner));
 		if (!inner)
-			return false;
+			return 0;
 		type = *inner;
 		*l3 += 4;
 	}
-	return type == bpf_htons(ETH_P_IP) || type == bpf_htons(ETH_P_IPV6);
+	return type == bpf_htons(ETH_P_IP) ? 4 : type == bpf_htons(ETH_P_IPV6) ? 6 : 0;
 }
 
 /* Fills pkt from an Ethernet frame. Returns false if it carries no IP. */
 static __always_inline bool cv_parse_frame(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	__u32 l3;
+	__u8 family = cv_find_ip(skb, &l3);
 
-	return cv_find_ip(skb, &l3) && cv_parse_ip(skb, pkt, l3);
+	return family && cv_parse_ip(skb, pkt, l3) && pkt->family == family;
 }
 
 #endif
