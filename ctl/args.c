@@ -25,6 +25,8 @@ static bool take_number(const char **text, int base, uint32_t *out)
 
 	if (!isxdigit((unsigned char)**text) || (base != 16 && !isdigit((unsigned char)**text)))
 		return false;
+	if (((*text)[1] | 0x20) == 'x')
+		return false; /* a second 0x, which strtoull() would skip */
 	errno = 0;
 	value = strtoull(*text, &end, base);
 	if (errno || value > UINT32_MAX)

@@ -239,32 +239,60 @@ static int run_object(struct cv_session *session, const struct cv_noun *noun, in
 {
 	const char *names[CV_COUNT(object_verbs)];
 	const char *verb = argc ? argv[0] : "show";
+	size_t count = 0;
 
 	for (size_t i = 0; i < CV_COUNT(object_verbs); i++) {
-		names[i] = object_verbs[i].name;
-		if (!strcmp(verb, object_verbs[i].name) &&
-		    (!object_verbs[i].needs_replace || noun->has_replace))
+		if (object_verbs[i].needs_replace && !noun->has_replace)
+			continue;
+		names[count++] = object_verbs[i].name;
+		if (!strcmp(verb, object_verbs[i].name))
 			return object_verbs[i].run(session, noun, argc ? argc - 1 : 0,
 						   argv + (argc ? 1 : 0), err);
 	}
-	unknown("verb", verb, names, CV_COUNT(names), err);
+	unknown("verb", verb, names, count, err);
 	return cv_err_prefix(err, "%s", noun->name);
 }
 
 /* ---- everything ---- */
+
+/* Text that is not UTF-8 could not be kept in the applied state as it is. */
+static int check_text(int argc, char **argv, struct cv_err *err)
+{
+	for (int i = 0; i < argc; i++) {
+		const char *p = argv[i], *end = p + strlen(p);
+
+		while (p < end)
+			if (cv_utf8_next(&p, end) < 0)
+				return cv_err_input(err, "word %d: not UTF-8 text", i + 1);
+	}
+	return 0;
+}
+
+static void verb_help(const struct cv_verb *verb, FILE *out)
+{
+	fprintf(out, "culvert %s%s%s: %s\n", verb->name, *verb->words ? " " : "", verb->words,
+		verb->help);
+}
 
 int cv_command_run(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	const char *known[32];
 	size_t count = 0;
 	const struct cv_noun *noun = find_noun(argv[0]);
+	int rc = check_text(argc, argv, err);
 
+	if (rc)
+		return rc;
 	if (noun)
 		return run_object(session, noun, argc - 1, argv + 1, err);
 	for (size_t i = 0; i < cv_state_verb_count; i++) {
 		known[count++] = cv_state_verbs[i].name;
-		if (!strcmp(argv[0], cv_state_verbs[i].name))
+		if (strcmp(argv[0], cv_state_verbs[i].name))
+			continue;
+		if (argc != 2 || strcmp(argv[1], "help"))
 			return cv_state_verbs[i].run(session, argc - 1, argv + 1, err);
+		verb_help(&cv_state_verbs[i], session->out);
+		return 0;
 	}
 	for (size_t i = 0; i < cv_noun_count; i++)
 		known[count++] = cv_nouns[i]->name;
@@ -277,7 +305,8 @@ void cv_usage(FILE *out)
 	      "happens\n\n"
 	      "  culvert [OPTIONS] OBJECT [VERB] [WORDS ...]     show is the default verb\n"
 	      "  culvert [OPTIONS] VERB [FILE]\n"
-	      "  culvert [OPTIONS] -batch FILE                   one command a line, all or nothing\n\n"
+	      "  culvert [OPTIONS] -batch FILE                   one command a line; all changes up to\n"
+	      "                                                  a show or the end are one transaction\n\n"
 	      "objects\n",
 	      out);
 	for (size_t i = 0; i < cv_noun_count; i++)

@@ -120,6 +120,8 @@ static void parse_list(struct parse *parse, const struct cv_noun *noun,
 
 static void parse_options(struct parse *parse, const struct cv_yaml_node *section)
 {
+	if (is_nothing(section))
+		return;
 	if (section->kind != CV_YAML_MAPPING) {
 		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
 		return;
@@ -129,13 +131,18 @@ static void parse_options(struct parse *parse, const struct cv_yaml_node *sectio
 		struct cv_err err;
 
 		if (strcmp(key->text, CV_MARK_MASK)) {
-			fault_at(parse, key, "options has " CV_MARK_MASK, "unknown key");
+			cv_err_input(&err, "unknown key \"%s\"", key->text);
+			cv_err_hint(&err, "options has " CV_MARK_MASK);
+			cv_err_at(&err, &key->place);
+			cv_report_error(parse->report, &err);
 		} else if (value->kind != CV_YAML_SCALAR) {
 			fault_at(parse, value, NULL, CV_MARK_MASK ": not a single value");
 		} else if (cv_arg_number(CV_MARK_MASK, value->text, 1, UINT32_MAX,
 					 &parse->state->mark_mask, &err)) {
 			cv_err_at(&err, &value->place);
 			cv_report_error(parse->report, &err);
+		} else if (parse->has_places) {
+			parse->state->mark_mask_place = value->place;
 		}
 	}
 }
@@ -217,15 +224,16 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 	const char *name = file ? file : "applied state";
 
 	cv_report_source(report, name, text, len);
-	if (cv_yaml_parse(&root, name, text, len, report) && !root)
-		return -EINVAL;
+	/* With faults that are not of syntax there is a tree, whose own faults are reported too. */
+	cv_yaml_parse(&root, name, text, len, report);
 	if (root && root->kind != CV_YAML_MAPPING && !is_nothing(root))
 		fault_at(&parse, root,
 			 "devices:, apps:, tunnels:, routes:, rules:", "not a mapping");
 	else if (root && root->kind == CV_YAML_MAPPING)
 		for (size_t i = 0; i < root->count; i += 2)
 			parse_section(&parse, root->items[i], root->items[i + 1]);
-	cv_state_check(state, report_new_fault, &parse);
+	if (root || cv_report_errors(report) == before)
+		cv_state_check(state, report_new_fault, &parse);
 	return cv_report_errors(report) > before ? -EINVAL : 0;
 }
 

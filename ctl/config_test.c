@@ -403,7 +403,11 @@ static void duplicate_keys_are_refused(void **unused)
 		   "        ^\n"
 		   "f:6:5: error: duplicate key \"mode\", first on line 3\n"
 		   "        mode: gre\n"
-		   "        ^\n");
+		   "        ^\n"
+		   "f:2:3: error: tunnel b: no remote address\n"
+		   "      b:\n"
+		   "      ^\n"
+		   "hint: give remote ADDR\n");
 }
 
 static void unquoted_ipv6_is_told_in_flow_style(void **unused)

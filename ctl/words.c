@@ -43,6 +43,7 @@ static const struct cv_group *find_group(const struct cv_noun *noun, const char 
 static int unknown_word(const struct cv_noun *noun, const struct cv_group *group, const char *name,
 			bool in_yaml, struct cv_err *err)
 {
+	const struct cv_word *word = find_word(group, name);
 	const char *names[CV_MAX_WORDS];
 	const char *nearest;
 	size_t count = 0;
@@ -55,6 +56,11 @@ static int unknown_word(const struct cv_noun *noun, const struct cv_group *group
 			names[count++] = noun->groups[i].name;
 	nearest = cv_nearest(name, names, count);
 	cv_err_input(err, "unknown %s \"%s\"", in_yaml ? "key" : "word", name);
+	if (in_yaml && word && word->is_command_line_only)
+		return cv_err_hint(err,
+				   "\"%s\" stands alone on the command line only; "
+				   "'culvert %s help' lists the keys",
+				   name, noun->name);
 	if (nearest)
 		return cv_err_hint(err, "did you mean \"%s\"?", nearest);
 	if (in_yaml && strchr(name, ':'))
@@ -330,13 +336,14 @@ char *cv_group_text(const struct cv_group *group, const void *conf)
 	return CV_TAKE_PTR(all);
 }
 
-static void put_json_value(struct cv_json *json, const char *key, const char *text)
+static void put_json_value(struct cv_json *json, const struct cv_word *word, const char *key,
+			   const char *text)
 {
 	const char *p = text;
 
 	while (isdigit((unsigned char)*p))
 		p++;
-	if (p != text && !*p)
+	if (p != text && !*p && !word->is_name)
 		cv_json_number(json, key, strtoull(text, NULL, 10));
 	else
 		cv_json_string(json, key, text);
@@ -354,11 +361,11 @@ void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_
 		if (!word->value) {
 			cv_json_bool(json, word->name, strcmp(text, "false"));
 		} else if (!word->is_list || !strchr(text, ',')) {
-			put_json_value(json, word->name, text);
+			put_json_value(json, word, word->name, text);
 		} else {
 			cv_json_open_array(json, word->name);
 			while ((part = strsep(&rest, ",")))
-				put_json_value(json, NULL, part);
+				put_json_value(json, word, NULL, part);
 			cv_json_close(json);
 		}
 	}

@@ -22,6 +22,7 @@ struct cv_word {
 	const char *value; /* how help writes its value; NULL: a bare word, true or false in YAML */
 	const char *help;
 	bool is_list; /* value is a list with commas */
+	bool is_name; /* value is text also where it looks like a number */
 	bool is_command_line_only; /* a short form of another word, not in the state file */
 	/* text is NULL for a bare word. */
 	int (*parse)(void *conf, const char *text, struct cv_err *err);

@@ -353,7 +353,7 @@ static void wrong_keys_are_reported_with_their_places(void **state)
 		  "f:1:11: error: unknown key \"loud\"\n"
 		  "    {inside: {loud: true}}\n"
 		  "              ^\n"
-		  "hint: a thing has the keys that 'culvert thing help' lists\n" },
+		  "hint: \"loud\" stands alone on the command line only; 'culvert thing help' lists the keys\n" },
 		{ "{inside: {inside: {}}}",
 		  "f:1:11: error: unknown key \"inside\"\n"
 		  "    {inside: {inside: {}}}\n"

@@ -400,7 +400,8 @@ static void free_keys(void **keys)
 	tdestroy(*keys, keep_key);
 }
 
-/* keys: the keys of the mapping so far, a search tree (a list would be slow for 100,000 keys). */
+/* Returns 1 for a key that was reported: its pair is left out of the tree. keys: the keys of the
+ * mapping so far, a search tree (a list would be slow for 100,000 keys). */
 static int check_key(struct parse *parse, const struct cv_yaml_node *key, void **keys)
 {
 	struct cv_yaml_node **found;
@@ -408,17 +409,20 @@ static int check_key(struct parse *parse, const struct cv_yaml_node *key, void *
 	if (key->kind != CV_YAML_SCALAR) {
 		report_fault(parse, &key->place, NULL, "a key must be a word, not a %s",
 			     key->kind == CV_YAML_MAPPING ? "mapping" : "sequence");
-		return 0;
+		return 1;
 	}
-	if (!key->is_quoted && strcmp(key->text, "<<") == 0)
+	if (!key->is_quoted && strcmp(key->text, "<<") == 0) {
 		report_fault(parse, &key->place, NULL, "merge keys (<<) are not supported");
+		return 1;
+	}
 	found = tsearch(key, keys, compare_keys);
 	if (!found)
 		return report_memory(parse);
-	if (*found != key)
-		report_fault(parse, &key->place, NULL, "duplicate key \"%.64s\", first on line %d",
-			     key->text, (*found)->place.line);
-	return 0;
+	if (*found == key)
+		return 0;
+	report_fault(parse, &key->place, NULL, "duplicate key \"%.64s\", first on line %d",
+		     key->text, (*found)->place.line);
+	return 1;
 }
 
 static int build_node(struct parse *parse, const yaml_event_t *event, int depth,
@@ -429,12 +433,13 @@ static int build_items(struct parse *parse, struct cv_yaml_node *node, int depth
 		       yaml_event_type_t end)
 {
 	void *keys CV_CLEANUP(free_keys) = NULL;
+	bool is_left_out = false; /* the value to come is of a key that was refused */
 
 	for (;;) {
 		yaml_event_t event CV_CLEANUP(yaml_event_delete) = { 0 };
 		struct cv_yaml_node *item CV_CLEANUP(cv_yaml_free) = NULL;
-		const struct cv_yaml_node *key;
-		bool is_key = node->kind == CV_YAML_MAPPING && node->count % 2 == 0;
+		bool is_key = node->kind == CV_YAML_MAPPING && node->count % 2 == 0 && !is_left_out;
+		int rc = 0;
 
 		if (next_event(parse, &event) < 0)
 			return -EINVAL;
@@ -442,11 +447,13 @@ static int build_items(struct parse *parse, struct cv_yaml_node *node, int depth
 			return 0;
 		if (build_node(parse, &event, depth, &item) < 0)
 			return -EINVAL;
-		key = item;
-		if (add_item(node, &item) < 0)
-			return report_memory(parse);
-		if (is_key && check_key(parse, key, &keys) < 0)
+		if (is_key)
+			rc = check_key(parse, item, &keys);
+		if (rc < 0)
 			return -EINVAL;
+		if (!rc && !is_left_out && add_item(node, &item) < 0)
+			return report_memory(parse);
+		is_left_out = rc;
 	}
 }
 
@@ -529,8 +536,7 @@ static int build_documents(struct parse *parse, struct cv_yaml_node **out)
 		if (documents == 1)
 			first = CV_TAKE_PTR(root);
 	} while (event.type != YAML_STREAM_END_EVENT);
-	if (!parse->has_faults)
-		*out = CV_TAKE_PTR(first);
+	*out = CV_TAKE_PTR(first);
 	return 0;
 }
 
@@ -560,12 +566,12 @@ int cv_yaml_parse(struct cv_yaml_node **out, const char *file, const char *text,
 		return report_memory(&parse);
 	yaml_parser_set_encoding(&parse.parser, YAML_UTF8_ENCODING);
 	yaml_parser_set_input_string(&parse.parser, (const unsigned char *)parse.text, len - skip);
-	if (build_documents(&parse, &root) < 0 || parse.has_faults)
+	if (build_documents(&parse, &root) < 0)
 		return -EINVAL;
 	if (is_empty(root))
 		cv_yaml_free(&root);
 	*out = CV_TAKE_PTR(root);
-	return 0;
+	return parse.has_faults ? -EINVAL : 0;
 }
 
 static bool is_alnum(char c)

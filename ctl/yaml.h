@@ -36,8 +36,9 @@ int cv_yaml_read(const char *file, char **text, size_t *len, struct cv_err *err)
  * Parses text. file names it in places (borrowed by the tree). All faults that can be told apart
  * go to the report (a syntax error ends the parse; duplicate keys, tags, anchors do not), each with
  * its place and, for the traps of this field, a hint: an IPv6 address that must be quoted, a tab,
- * a value that begins with %, @ or *. Returns 0 with *out (NULL for an empty file), or -EINVAL with
- * *out untouched if anything was reported.
+ * a value that begins with %, @ or *. Returns 0 with *out (NULL for an empty file), or -EINVAL if
+ * anything was reported: with *out untouched after a fault of syntax, else with the tree, so that
+ * its other faults can be reported in the same run.
  */
 int cv_yaml_parse(struct cv_yaml_node **out, const char *file, const char *text, size_t len,
 		  struct cv_report *report);

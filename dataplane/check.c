@@ -39,22 +39,24 @@ static void report(struct check *check, struct cv_err *err, const struct cv_plac
 		report(check, &fault_, place);                                                     \
 	} while (0)
 
-static void check_limit(struct check *check, const char *what, size_t count, size_t limit,
+/* True if a list is within its bound; what is beyond it is not looked at in detail. */
+static bool check_limit(struct check *check, const char *what, size_t count, size_t limit,
 			const struct cv_place *place)
 {
-	if (count > limit)
-		FAULT(check, place, "", "%zu %s: more than the %zu that one instance holds", count,
-		      what, limit);
+	if (count <= limit)
+		return true;
+	FAULT(check, place, "", "%zu %s: more than the %zu that one instance holds", count, what,
+	      limit);
+	return false;
 }
 
 static void check_mark_mask(struct check *check)
 {
 	uint32_t mask = check->state->mark_mask;
 	uint32_t lowest = mask & -mask;
-	struct cv_place nowhere = { 0 };
 
 	if (!lowest || (mask / lowest & (mask / lowest + 1)) || mask == lowest)
-		FAULT(check, &nowhere, "for instance 0x7f000000",
+		FAULT(check, &check->state->mark_mask_place, "for instance 0x7f000000",
 		      "mark-mask 0x%x: not a run of two or more neighbouring bits", mask);
 }
 
@@ -62,6 +64,9 @@ static void check_devs(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
+	if (state->dev_count && !check_limit(check, "devs", state->dev_count, CV_MAX_DEVS,
+					     &state->devs[state->dev_count - 1].place))
+		return;
 	for (size_t i = 0; i < state->dev_count; i++) {
 		const struct cv_dev_conf *dev = &state->devs[i];
 
@@ -71,27 +76,27 @@ static void check_devs(struct check *check)
 		if (cv_state_find_dev(state, dev->name) != dev)
 			FAULT(check, &dev->place, "", "dev %s: given twice", dev->name);
 	}
-	if (state->dev_count)
-		check_limit(check, "devs", state->dev_count, CV_MAX_DEVS,
-			    &state->devs[state->dev_count - 1].place);
 }
 
 static void check_apps(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
+	if (state->app_count && !check_limit(check, "apps", state->app_count, CV_MAX_APPS,
+					     &state->apps[state->app_count - 1].place))
+		return;
 	for (size_t i = 0; i < state->app_count; i++) {
 		const struct cv_app_conf *app = &state->apps[i];
 
 		if (!app->exe && !app->cgroup && !app->comm[0] && !app->has_uid && !app->has_gid)
 			FAULT(check, &app->place, "give exe, cgroup, uid, gid or comm",
 			      "app %s: no selector, it would be every program", app->name);
+		if (!strcmp(app->name, "any") || !strcmp(app->name, "none"))
+			FAULT(check, &app->place, "give it another name",
+			      "app %s: the word has a meaning of its own in rules", app->name);
 		if (cv_state_find_app(state, app->name) != app)
 			FAULT(check, &app->place, "", "app %s: given twice", app->name);
 	}
-	if (state->app_count)
-		check_limit(check, "apps", state->app_count, CV_MAX_APPS,
-			    &state->apps[state->app_count - 1].place);
 }
 
 static bool same_endpoint(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
@@ -146,11 +151,12 @@ static void check_tunnels(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
+	if (state->tunnel_count &&
+	    !check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
+			 &state->tunnels[state->tunnel_count - 1].place))
+		return;
 	for (size_t i = 0; i < state->tunnel_count; i++)
 		check_tunnel(check, &state->tunnels[i]);
-	if (state->tunnel_count)
-		check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
-			    &state->tunnels[state->tunnel_count - 1].place);
 }
 
 static void check_route_families(struct check *check, const struct cv_route_conf *route,
@@ -274,11 +280,11 @@ static void check_rules(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
+	if (state->rule_count && !check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
+					      &state->rules[state->rule_count - 1].place))
+		return;
 	for (size_t i = 0; i < state->rule_count; i++)
 		check_rule(check, &state->rules[i]);
-	if (state->rule_count)
-		check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
-			    &state->rules[state->rule_count - 1].place);
 }
 
 int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg)

@@ -180,6 +180,7 @@ struct cv_rule_conf {
 
 struct cv_state {
 	uint32_t mark_mask; /* CV_DEFAULT_MARK_MASK; contiguous bits, at least two */
+	struct cv_place mark_mask_place;
 	struct cv_dev_conf *devs; /* owned, as are all lists and what they point to */
 	size_t dev_count;
 	struct cv_app_conf *apps;

@@ -73,8 +73,22 @@ static bool id_is_live(const struct cv_rule_set *set, uint32_t id)
 	return false;
 }
 
-/* With CV_MAX_RULES rules live and as many new ones, ids of rules that go are used again: their
- * counters go on from there, which clear_new() mends before the set is put in. */
+/* Ids of rules that stay are theirs, also while ids of rules that go are given out again. */
+static void take_kept_ids(struct context *context)
+{
+	const struct cv_state *state = context->plan->state;
+
+	for (size_t i = 0; i < state->rule_count; i++) {
+		const struct cv_rule *rule =
+			find_rule(context->plan->live_rules, state->rules[i].name);
+
+		if (rule)
+			context->is_taken[rule->id % CV_MAX_RULES] = true;
+	}
+}
+
+/* A new rule gets an id that no live rule has, or failing that one of a rule that goes; clear_new()
+ * sets its counters to zero before the set is put in. */
 static uint32_t resolve_rule_id(void *arg, const char *name)
 {
 	struct context *context = arg;
@@ -124,6 +138,7 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 
 	if (rc)
 		return rc;
+	take_kept_ids(&context);
 	plan->rules->generation = plan->live_rules->generation;
 	plan->rules->netns_cookie = inst->netns_cookie;
 	return cv_compile(plan->rules, plan->state, &resolver, err);

@@ -7,6 +7,8 @@
 #include "culvert.h"
 #include "own.h"
 
+#define CV_IPV6_METRIC 1024 /* IP6_RT_PRIO_USER: what no metric means */
+
 void cv_state_init(struct cv_state *state)
 {
 	*state = (struct cv_state){ .mark_mask = CV_DEFAULT_MARK_MASK };
@@ -105,15 +107,33 @@ CV_DEFINE_FIND(app, apps, app_count)
 CV_DEFINE_FIND(tunnel, tunnels, tunnel_count)
 CV_DEFINE_FIND(rule, rules, rule_count)
 
+static uint32_t table_of(const struct cv_route_conf *route)
+{
+	return route->table == CV_TABLE_AUTO && !route->app[0] ? CV_TABLE_MAIN : route->table;
+}
+
+/* The metric that the kernel will see: IPv6 has no zero. */
+static uint32_t metric_of(const struct cv_route_conf *route)
+{
+	return route->metric || route->to.addr.family != 6 ? route->metric : CV_IPV6_METRIC;
+}
+
+/* "default" stands for 0.0.0.0/0 and ::/0. */
+static bool same_prefix(const struct cv_prefix *a, const struct cv_prefix *b)
+{
+	if (!a->bits && !b->bits)
+		return !a->addr.family || !b->addr.family || a->addr.family == b->addr.family;
+	return a->bits == b->bits && cv_addr_equal(&a->addr, &b->addr);
+}
+
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key)
 {
 	for (size_t i = 0; i < state->route_count; i++) {
 		struct cv_route_conf *route = &state->routes[i];
 
-		if (cv_addr_equal(&route->to.addr, &key->to.addr) &&
-		    route->to.bits == key->to.bits && route->table == key->table &&
-		    route->metric == key->metric && !strcmp(route->app, key->app))
+		if (same_prefix(&route->to, &key->to) && table_of(route) == table_of(key) &&
+		    metric_of(route) == metric_of(key) && !strcmp(route->app, key->app))
 			return route;
 	}
 	return NULL;

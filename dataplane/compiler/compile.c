@@ -81,8 +81,9 @@ static void set_family(struct cv_match *match, uint8_t family)
 	match->family = family;
 }
 
-/* Conditions that are not lists, and not the owner. */
-static void fill_plain(const struct compile *compile, const struct cv_match_conf *conf,
+/* Conditions that are not lists, and not the owner. False if no packet can meet them: a name that a
+ * lenient plan left out. */
+static bool fill_plain(const struct compile *compile, const struct cv_match_conf *conf,
 		       struct cv_match *match)
 {
 	const struct cv_resolver *resolver = compile->resolver;
@@ -109,34 +110,48 @@ static void fill_plain(const struct compile *compile, const struct cv_match_conf
 		match->flags |= CV_MATCH_TUNNEL;
 		match->tunnel = resolver->tunnel(resolver->arg, conf->tunnel);
 	}
+	return (!conf->dev[0] || match->ifindex) && (!conf->tunnel[0] || match->tunnel);
 }
 
-/*
- * The owner. Before encapsulation sockets cannot be asked, but sockets of a routed app carry its
- * mark, so there the condition is one on the mark. Returns false if it can never hold there: an app
- * that is not routed has no mark, and "none" cannot be told from it.
- */
-static bool fill_app(const struct compile *compile, const struct cv_match_conf *conf,
-		     const struct cv_app *app, struct cv_match *match)
+/* Whether the owner that a rule asks for can be told. */
+enum owner {
+	CV_OWNER_TOLD, /* the match says it */
+	CV_OWNER_NEVER, /* no packet can meet it */
+	CV_OWNER_UNKNOWN, /* before encapsulation nobody can say */
+};
+
+/* Adds "the socket's mark is that of this app". */
+static enum owner require_mark(const struct compile *compile, const struct cv_app *app,
+			       struct cv_match *match)
 {
 	uint32_t mask = compile->state->mark_mask;
 
+	if ((match->mark ^ app->mark) & match->mark_mask & mask)
+		return CV_OWNER_NEVER;
+	match->flags |= CV_MATCH_MARK;
+	match->mark |= app->mark;
+	match->mark_mask |= mask;
+	return CV_OWNER_TOLD;
+}
+
+/*
+ * The owner. Before encapsulation sockets cannot be asked, but those of a routed app carry its mark,
+ * so there the condition is one on the mark; an app that is not routed has none, and cannot be told
+ * from "none".
+ */
+static enum owner fill_app(const struct compile *compile, const struct cv_match_conf *conf,
+			   const struct cv_app *app, struct cv_match *match)
+{
 	if (!conf->has_app)
-		return true;
-	if (compile->dir == CV_DIR_ENCAP) {
-		if (!app || !app->mark || (conf->has_mark && conf->mark_mask & mask))
-			return false;
-		match->flags |= CV_MATCH_MARK;
-		match->mark |= app->mark;
-		match->mark_mask |= mask;
-		return true;
-	}
+		return CV_OWNER_TOLD;
 	if (conf->app_match == CV_APP_MATCH_NAME && !app)
-		return false; /* left out of a lenient plan: nobody is that app */
+		return CV_OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
+	if (compile->dir == CV_DIR_ENCAP)
+		return app && app->mark ? require_mark(compile, app, match) : CV_OWNER_UNKNOWN;
 	match->flags |= CV_MATCH_APP;
 	match->app = app ? app->id : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY : CV_APP_NONE;
 	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
-	return true;
+	return CV_OWNER_TOLD;
 }
 
 /* ---- lists multiplied out ---- */
@@ -238,15 +253,23 @@ static int emit_sources(struct compile *compile, const struct cv_rule_conf *conf
 	return rc;
 }
 
+/*
+ * Where the owner is unknown a rule that drops is left out, and one that lets pass stands for every
+ * owner: a packet is never dropped before encapsulation that the rules would not drop.
+ */
 static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
 		     const struct cv_app *app, struct cv_err *err)
 {
 	struct cv_match match = { .rule = index };
+	enum owner owner;
 
-	fill_plain(compile, &conf->match, &match);
-	return fill_app(compile, &conf->match, app, &match)
-		       ? emit_sources(compile, conf, &match, err)
-		       : 0;
+	if (!fill_plain(compile, &conf->match, &match))
+		return 0;
+	owner = fill_app(compile, &conf->match, app, &match);
+	if (owner == CV_OWNER_NEVER ||
+	    (owner == CV_OWNER_UNKNOWN && conf->action.verdict == CV_DROP))
+		return 0;
+	return emit_sources(compile, conf, &match, err);
 }
 
 /* One condition "any app" becomes one for each app where the owner is a matter of marks. */
@@ -316,6 +339,11 @@ int cv_compile(struct cv_rule_set *set, const struct cv_state *state,
 
 	if (!order)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	if (state->rule_count > CV_MAX_RULES) {
+		cv_err_input(err, "%zu rules: more than the %u that one instance holds",
+			     state->rule_count, CV_MAX_RULES);
+		return cv_err_at(err, &state->rules[CV_MAX_RULES].place);
+	}
 	cv_rule_order(state, order);
 	for (size_t i = 0; i < state->rule_count; i++)
 		fill_rule(&compile, &state->rules[order[i]], &set->rules[i]);
