@@ -268,7 +268,7 @@ static int show_text(const struct cv_session *session, const struct cv_route_inf
 
 	for (size_t i = 0; !rc && i < n; i++) {
 		char to[CV_PREFIX_TEXT], number[16], mtu[16], prog[16], generation[16];
-		const char *cells[] = { prefix_text(&infos[i].to, to),
+		const char *cells[] = { cv_prefix_format(&infos[i].to, to),
 					infos[i].tunnel,
 					infos[i].app[0] ? infos[i].app : NULL,
 					infos[i].table == CV_TABLE_MAIN ? "main" : number,

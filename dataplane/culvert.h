@@ -355,7 +355,7 @@ struct cv_status {
 	uint32_t abi;
 	uint32_t generation;
 	uint32_t mark_mask;
-	struct cv_drops drops; /* those that belong to no tunnel */
+	struct cv_drops drops; /* those that belong to no tunnel, and the host's socket hooks' */
 	struct cv_foreign_info *foreign; /* owned */
 	size_t foreign_count;
 	char **problems; /* owned */

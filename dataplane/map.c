@@ -35,7 +35,11 @@ int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
 	fd = -errno;
 	if (fd == -ENOENT)
 		return fd;
-	return cv_err_set(err, fd, "pin %s: open: %s", path, strerrordesc_np(-fd));
+	cv_err_set(err, fd, "pin %s: open: %s", path, strerrordesc_np(-fd));
+	if (fd == -EACCES || fd == -EPERM)
+		cv_err_hint(err,
+			    "reading needs CAP_SYS_ADMIN and CAP_DAC_OVERRIDE: run it as root");
+	return fd;
 }
 
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)

@@ -102,6 +102,9 @@ int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct
 int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,
 		  struct cv_err *err);
 
+/* Adds those that the socket hooks counted; they are the whole host's. */
+int cv_host_drops_add(const struct cv_instance *inst, struct cv_drops *out, struct cv_err *err);
+
 /* Addresses as the ABI has them: four words, IPv4 in the first. */
 void cv_addr_to_abi(const struct cv_addr *addr, uint32_t out[4]);
 

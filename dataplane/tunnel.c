@@ -565,41 +565,6 @@ int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struc
 
 /* ---- list ---- */
 
-static const struct {
-	const char *key;
-	const char *text;
-} reasons[] = {
-#define CV_REASON_ROW(name, key, text) { key, text },
-	CV_REASONS(CV_REASON_ROW)
-#undef CV_REASON_ROW
-};
-_Static_assert(CV_R_COUNT <= CV_DROPS_MAX, "cv_drops holds every reason");
-
-int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,
-		  struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
-
-	out->count = 0;
-	if (fd < 0)
-		return fd;
-	for (uint32_t reason = CV_R_OK + 1; reason < CV_R_COUNT; reason++) {
-		struct cv_drop_key key = { .tunnel = tunnel, .reason = reason };
-		uint64_t packets;
-		int rc = cv_percpu_sum(fd, &key, &packets, 1, err);
-
-		if (rc && rc != -ENOENT)
-			return rc;
-		if (packets)
-			out->items[out->count++] = (struct cv_drop_info){
-				.reason = reasons[reason].key,
-				.text = reasons[reason].text,
-				.packets = packets,
-			};
-	}
-	return 0;
-}
-
 static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
 		     const struct cv_tunnel *tunnel, struct cv_tunnel_info *info,
 		     struct cv_err *err)
