@@ -202,10 +202,47 @@ static int choose_id_and_mark(struct cv_plan *plan, struct cv_app *app, struct c
 	return cv_err_hint(err, "give the mask more bits, or remove routes of other apps");
 }
 
+static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
+{
+	char mount[PATH_MAX];
+	uint32_t level;
+	int fd, rc;
+
+	if (inst->options.cgroup_dir) {
+		strncpy(mount, inst->options.cgroup_dir, sizeof(mount) - 1);
+		mount[sizeof(mount) - 1] = '\0';
+	} else {
+		rc = cv_cgroup2_mount(mount, &level, err);
+		if (rc)
+			return rc;
+	}
+	fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return cv_err_set(err, -errno, "cgroup %s: %s", mount, strerrordesc_np(errno));
+	return fd;
+}
+
+/* Says before anything changes that the hooks could not be attached. */
+static int check_cgroup(const struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLOSE int fd = -1;
+
+	if (cv_object_owner_is_attached(inst))
+		return 0;
+	fd = open_cgroup(inst, err);
+	return fd < 0 ? fd : 0;
+}
+
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	struct cv_app_set *set = plan->apps;
 
+	if (plan->state->app_count && !plan->is_lenient) {
+		int rc = check_cgroup(inst, err);
+
+		if (rc)
+			return cv_err_at(err, &plan->state->apps[0].place);
+	}
 	set->generation = plan->live_apps->generation;
 	set->mark_mask = plan->state->mark_mask;
 	set->next_id = plan->live_apps->next_id ? plan->live_apps->next_id : 1;
@@ -228,30 +265,13 @@ int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 
 /* ---- grow and shrink ---- */
 
-static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
-{
-	char mount[PATH_MAX];
-	uint32_t level;
-	int fd, rc;
-
-	if (inst->options.cgroup_dir) {
-		strncpy(mount, inst->options.cgroup_dir, sizeof(mount) - 1);
-		mount[sizeof(mount) - 1] = '\0';
-	} else {
-		rc = cv_cgroup2_mount(mount, &level, err);
-		if (rc)
-			return rc;
-	}
-	fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return cv_err_set(err, -errno, "cgroup %s: %s", mount, strerrordesc_np(errno));
-	return fd;
-}
-
 static int attach_hooks(struct cv_instance *inst, struct cv_err *err)
 {
-	CV_CLOSE int cgroup = open_cgroup(inst, err);
+	CV_CLOSE int cgroup = -1;
 
+	if (cv_object_owner_is_attached(inst))
+		return 0;
+	cgroup = open_cgroup(inst, err);
 	return cgroup < 0 ? cgroup : cv_object_pin_owner(inst, cgroup, err);
 }
 

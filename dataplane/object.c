@@ -191,6 +191,15 @@ static bool hooks_are_attached(const struct cv_instance *inst, struct bpf_object
 	return true;
 }
 
+bool cv_object_owner_is_attached(const struct cv_instance *inst)
+{
+	CV_CLEANUP(free_owner) struct cv_owner_bpf *skel = NULL;
+
+	start_log(inst);
+	skel = cv_owner_bpf__open();
+	return skel && hooks_are_attached(inst, skel->obj);
+}
+
 int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err)
 {
 	CV_CLEANUP(free_owner) struct cv_owner_bpf *skel = NULL;
@@ -201,8 +210,6 @@ int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *
 	skel = cv_owner_bpf__open();
 	if (!skel)
 		return out_of_memory(err, "owner");
-	if (hooks_are_attached(inst, skel->obj))
-		return 0;
 	rc = load(inst, skel->obj, "owner", err);
 	if (rc)
 		return rc;

@@ -22,6 +22,9 @@ int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 /* Loads the lwt program of a tunnel. Returns its fd. */
 int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err);
 
+/* True if all socket hooks are pinned, and attached to a cgroup that still lives. */
+bool cv_object_owner_is_attached(const struct cv_instance *inst);
+
 /* Attaches the socket hooks to a cgroup by links that others can stand beside, and pins the links.
  * Hooks that are pinned and attached are left alone. */
 int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err);

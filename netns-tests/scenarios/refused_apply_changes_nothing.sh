@@ -128,3 +128,22 @@ title "a file that is not there"
 expect_status 1 cv a apply "$WORK/no-such-file.yaml"
 expect_line 'no-such-file.yaml' "$WORK/err"
 works "all of it"
+
+# by_hand: the command line of `cv a`, to be run by something else than this shell.
+by_hand="$CULVERT --bpffs $WORK/bpf --state $WORK/state --cgroup $CGROUP -n a"
+
+title "a missing capability is named"
+for capability in cap_net_admin cap_sys_admin; do
+	expect_status 5 capsh --drop="$capability" -- -c "$by_hand apply $WORK/a.yaml"
+	expect_line "${capability^^}" "$WORK/err"
+done
+works "a missing capability"
+
+title "no cgroup2: the hooks that are there stay, new ones are refused"
+mapfile -t mounts < <(awk '$3 == "cgroup2" { print $2 }' /proc/mounts)
+expect_status 0 unshare --mount sh -c "umount -l ${mounts[*]}; ${by_hand/--cgroup $CGROUP/} apply $WORK/a.yaml"
+cv a down
+pins=$(find "$WORK/bpf" | sort)
+expect_status 2 unshare --mount sh -c "umount -l ${mounts[*]}; ${by_hand/--cgroup $CGROUP/} apply $WORK/a.yaml"
+expect_line 'cgroup2: not mounted' "$WORK/err"
+expect_equal "$pins" "$(find "$WORK/bpf" | sort)" "pins after the refused apply"
