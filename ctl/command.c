@@ -141,25 +141,11 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 	return 0;
 }
 
-/* The key as the object itself would write it. Caller frees. */
-static char *key_text(const struct cv_noun *noun, const void *conf)
-{
-	CV_FREE char *text = NULL;
-	CV_FCLOSE FILE *stream = NULL;
-	size_t size = 0;
-
-	stream = open_memstream(&text, &size);
-	if (!stream)
-		return NULL;
-	noun->put_key(conf, stream);
-	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
-}
-
 /* Whether there is one with that key; a route's key may be that of several. */
 static bool is_there(const struct cv_noun *noun, const struct cv_state *state, const char *key)
 {
 	for (size_t i = 0; i < noun->count(state); i++) {
-		CV_FREE char *text = key_text(noun, noun->at(state, i));
+		CV_FREE char *text = cv_key_text(noun, noun->at(state, i));
 
 		if (text && !strcmp(text, key))
 			return true;
@@ -193,7 +179,7 @@ static int run_show(struct cv_session *session, const struct cv_noun *noun, int 
 		rc = parse_conf(session, noun, argc, argv, &owned, err);
 		if (rc)
 			return rc;
-		key = key_text(noun, owned.conf);
+		key = cv_key_text(noun, owned.conf);
 	}
 	rc = cv_session_commit(session, err);
 	if (!rc)

@@ -241,21 +241,11 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 
 static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
 {
-	CV_FREE char *key = NULL;
-	CV_FCLOSE FILE *stream = NULL;
-	size_t size = 0;
+	CV_FREE char *key = cv_key_text(noun, conf);
 
-	if (noun->list_key) {
-		fputs("  - ", out);
-	} else {
-		stream = open_memstream(&key, &size);
-		if (!stream)
-			return;
-		noun->put_key(conf, stream);
-		if (cv_finish_file(&stream))
-			return;
-		fputs("  ", out);
-		cv_yaml_put_scalar(out, key);
+	fputs(noun->list_key ? "  - " : "  ", out);
+	if (!noun->list_key) {
+		cv_yaml_put_scalar(out, key ? key : "");
 		fputs(": ", out);
 	}
 	cv_words_to_yaml(noun, conf, out);

@@ -229,6 +229,19 @@ int cv_words_from_yaml(const struct cv_noun *noun, void *conf, const struct cv_y
 
 /* ---- out ---- */
 
+char *cv_key_text(const struct cv_noun *noun, const void *conf)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	size_t size = 0;
+
+	stream = open_memstream(&text, &size);
+	if (!stream)
+		return NULL;
+	noun->put_key(conf, stream);
+	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
+}
+
 char *cv_word_text(const struct cv_word *word, const void *conf)
 {
 	CV_FREE char *text = NULL;
@@ -286,17 +299,11 @@ void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 
 	fputc('{', out);
 	if (noun->list_key) {
-		CV_FREE char *key = NULL;
-		size_t size = 0;
-		FILE *stream = open_memstream(&key, &size);
+		CV_FREE char *key = cv_key_text(noun, conf);
 
-		if (stream) {
-			noun->put_key(conf, stream);
-			fclose(stream);
-			fprintf(out, "%s: ", noun->list_key);
-			cv_yaml_put_scalar(out, key);
-			has_some = true;
-		}
+		fprintf(out, "%s: ", noun->list_key);
+		cv_yaml_put_scalar(out, key ? key : "");
+		has_some = true;
 	}
 	for (size_t i = 0; i < noun->group_count; i++) {
 		const struct cv_group *group = &noun->groups[i];
