@@ -69,7 +69,7 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 		arrival->inner_family = pkt->proto == IPPROTO_IPIP ? 4 : 6;
 		return CV_R_OK;
 	}
-	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN);
+	gre = cv_need(skb, pkt->l4, CV_GRE_BASE_LEN);
 	if (!gre)
 		return CV_R_DECAP_HEADER;
 	if (gre->flags & bpf_htons(CV_GRE_FLAGS_REFUSED))
@@ -80,7 +80,7 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 	arrival->strip += CV_GRE_BASE_LEN;
 	if (!(gre->flags & bpf_htons(CV_GRE_FLAG_KEY)))
 		return CV_R_OK;
-	gre = cv_at(skb, pkt->l4, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
+	gre = cv_need(skb, pkt->l4, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
 	if (!gre)
 		return CV_R_DECAP_HEADER;
 	key->key = gre->key;

@@ -23,7 +23,7 @@
 #define CV_IPV4_OFFSET 0x1fff
 #define CV_IPV6_OFFSET 0xfff8
 #define CV_IPV6_MF 0x0001
-#define CV_LINEAR_BYTES 128 /* of a packet in pages, pulled so that headers can be read */
+#define CV_MAX_HEADER_OFFSET 0x3fff /* no header is looked for behind it */
 
 struct cv_pkt {
 	__be32 src[4];
@@ -58,23 +58,26 @@ static __always_inline void *cv_at(struct __sk_buff *skb, __u32 offset, __u32 le
 	void *data = (void *)(long)CV_CTX(skb, data);
 	void *end = (void *)(long)CV_CTX(skb, data_end);
 
-	if (offset > 0x3fff)
+	if (offset > CV_MAX_HEADER_OFFSET)
 		return NULL;
 	if (data + offset + len > end)
 		return NULL;
 	return data + offset;
 }
 
-/* Makes the headers readable when they lie in pages. Does nothing to a packet that is linear:
- * pulling would also copy the headers of every cloned one. */
-static __always_inline void cv_pull(struct __sk_buff *skb, __u32 l3)
+/*
+ * The same, after making the bytes readable if they lie in pages. Only on demand and no further than
+ * asked: a pull copies the header of the packet, and TCP keeps no more than its headers out of pages.
+ * Pointers from before are dead.
+ */
+static __always_inline void *cv_need(struct __sk_buff *skb, __u32 offset, __u32 len)
 {
-	__u32 want = l3 + CV_LINEAR_BYTES;
-	__u32 linear = CV_CTX(skb, data_end) - CV_CTX(skb, data);
-	__u32 len = CV_CTX(skb, len);
+	void *at = cv_at(skb, offset, len);
 
-	if (linear < want && linear < len)
-		bpf_skb_pull_data(skb, want < len ? want : len);
+	if (at || offset > CV_MAX_HEADER_OFFSET || offset + len > CV_CTX(skb, len) ||
+	    bpf_skb_pull_data(skb, offset + len))
+		return at;
+	return cv_at(skb, offset, len);
 }
 
 static __always_inline bool cv_proto_has_ports(__u8 proto)
@@ -90,7 +93,7 @@ static __always_inline void cv_parse_ports(struct __sk_buff *skb, struct cv_pkt 
 
 	if (!cv_proto_has_ports(pkt->proto))
 		return;
-	ports = cv_at(skb, pkt->l4, 2 * sizeof(*ports));
+	ports = cv_need(skb, pkt->l4, 2 * sizeof(*ports));
 	if (!ports)
 		return;
 	pkt->sport = bpf_ntohs(ports[0]);
@@ -101,7 +104,7 @@ static __always_inline void cv_parse_ports(struct __sk_buff *skb, struct cv_pkt 
 /* Fills pkt from the IPv4 header at pkt->l3. Returns false if that is not one. */
 static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
-	struct iphdr *ip = cv_at(skb, pkt->l3, sizeof(*ip));
+	struct iphdr *ip = cv_need(skb, pkt->l3, sizeof(*ip));
 	__u16 fragment;
 
 	if (!ip || ip->version != 4 || ip->ihl < 5)
@@ -154,7 +157,7 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 	for (i = 0; i < CV_MAX_EXT_HEADERS; i++) {
 		if (!cv_is_ipv6_ext(pkt->proto))
 			return true;
-		ext = cv_at(skb, pkt->l4, 8);
+		ext = cv_need(skb, pkt->l4, 8);
 		if (!ext)
 			return false;
 		if (pkt->proto == IPPROTO_AH ||
@@ -181,7 +184,7 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 /* Fills pkt from the IPv6 header at pkt->l3. Returns false if that is not one. */
 static __always_inline bool cv_parse_ipv6(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
-	struct ipv6hdr *ip = cv_at(skb, pkt->l3, sizeof(*ip));
+	struct ipv6hdr *ip = cv_need(skb, pkt->l3, sizeof(*ip));
 
 	if (!ip || ip->version != 6)
 		return false;
@@ -220,8 +223,7 @@ __attribute__((noinline)) int cv_parse_ip(struct __sk_buff *skb, struct cv_pkt *
 	pkt->bytes = CV_CTX(skb, len) - l3;
 	pkt->ifindex = CV_CTX(skb, ifindex);
 	pkt->mark = CV_CTX(skb, mark);
-	cv_pull(skb, l3);
-	version = cv_at(skb, l3, 1);
+	version = cv_need(skb, l3, 1);
 	if (!version)
 		return 0;
 	if (*version >> 4 == 4)
@@ -274,7 +276,7 @@ static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
 	for (i = 0; i < CV_MAX_VLAN_TAGS; i++) {
 		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
 			break;
-		inner = cv_at(skb, *l3 + 2, sizeof(*inner));
+		inner = cv_need(skb, *l3 + 2, sizeof(*inner));
 		if (!inner)
 			return 0;
 		type = *inner;
