@@ -34,13 +34,10 @@ static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_r
 }
 
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
-				       enum cv_direction dir)
+				       const struct cv_rule_set *set, enum cv_direction dir)
 {
-	const struct cv_rule_set *set = cv_rules_current();
 	const struct cv_rule *rule;
 
-	if (!set)
-		return TC_ACT_UNSPEC;
 	if (set->flags & CV_RULES_NEED_OWNER(dir))
 		pkt->app = dir == CV_DIR_IN ? cv_app_of_receiver(skb, pkt, set->netns_cookie)
 					    : cv_app_of_sender(skb, set->netns_cookie);
@@ -50,26 +47,37 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 	return cv_finish(pkt, rule);
 }
 
+/* The rule set if it has anything to say about packets of that direction, else NULL. */
+static __always_inline const struct cv_rule_set *cv_rules_for(enum cv_direction dir)
+{
+	const struct cv_rule_set *set = cv_rules_current();
+
+	return set && set->lists[dir].count ? set : NULL;
+}
+
 SEC("tc")
 int cv_cls_ingress(struct __sk_buff *skb)
 {
+	const struct cv_rule_set *set;
 	struct cv_pkt pkt = {};
 
 	if (!cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
 	if (cv_decap(skb, &pkt) != CV_R_OK)
 		return TC_ACT_SHOT;
-	return cv_classify(skb, &pkt, CV_DIR_IN);
+	set = cv_rules_for(CV_DIR_IN);
+	return set ? cv_classify(skb, &pkt, set, CV_DIR_IN) : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int cv_cls_egress(struct __sk_buff *skb)
 {
+	const struct cv_rule_set *set = cv_rules_for(CV_DIR_OUT);
 	struct cv_pkt pkt = {};
 
-	if (!cv_parse_frame(skb, &pkt))
+	if (!set || !cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
-	return cv_classify(skb, &pkt, CV_DIR_OUT);
+	return cv_classify(skb, &pkt, set, CV_DIR_OUT);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -89,15 +89,13 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 	return CV_R_OK;
 }
 
-/* This hook comes before the stack's own check of the header (RFC 1122 section 3.2.1.2). */
-static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
+/* The same sum where there are options. */
+static __always_inline bool cv_options_are_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
 {
 	__u8 header[CV_IPV4_MAX_HEADER] = {};
 	__u32 len = pkt->l4 - pkt->l3;
 	__s64 sum;
 
-	if (pkt->family == 6)
-		return true;
 	if (len < sizeof(struct iphdr) || len > sizeof(header) ||
 	    bpf_skb_load_bytes(skb, pkt->l3, header, len))
 		return false;
@@ -105,6 +103,19 @@ static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struc
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
 	return sum == 0xffff;
+}
+
+/* This hook comes before the stack's own check of the header (RFC 1122 section 3.2.1.2). */
+static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
+{
+	struct iphdr *ip;
+
+	if (pkt->family == 6)
+		return true;
+	if (pkt->l4 - pkt->l3 != sizeof(*ip))
+		return cv_options_are_sound(skb, pkt);
+	ip = cv_at(skb, pkt->l3, sizeof(*ip));
+	return ip && cv_ipv4_sum(ip) == 0xffff;
 }
 
 /* Finds the tunnel that claims the packet. Returns CV_R_OK, or the reason why none does. */

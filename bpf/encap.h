@@ -62,21 +62,6 @@ static __always_inline __u8 cv_fill_payload(const struct cv_tunnel *tunnel,
 	return IPPROTO_GRE;
 }
 
-/* Internet checksum of a 20-byte IPv4 header whose check field is zero. */
-static __always_inline __sum16 cv_ipv4_check(const struct iphdr *ip)
-{
-	const __u16 *words = (const __u16 *)ip;
-	__u32 sum = 0;
-	int i;
-
-#pragma clang loop unroll(full)
-	for (i = 0; i < (int)(sizeof(*ip) / 2); i++)
-		sum += words[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	sum = (sum & 0xffff) + (sum >> 16);
-	return ~sum;
-}
-
 /*
  * The protocol to push in place of the real one. bpf_lwt_push_encap() knows no GSO of protocol 4
  * (kernel: net/core/lwt_bpf.c handle_gso_encap() tests IPPROTO_IP, 0, where IPPROTO_IPIP is meant),
@@ -127,7 +112,7 @@ static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_t
 	outer.ip.id = has_df ? 0 : bpf_get_prandom_u32();
 	outer.ip.saddr = tunnel->local[0];
 	outer.ip.daddr = tunnel->remote[0];
-	outer.ip.check = cv_ipv4_check(&outer.ip);
+	outer.ip.check = ~cv_ipv4_sum(&outer.ip);
 	mend.proto = outer.ip.protocol;
 	__builtin_memcpy(mend.check, &outer.ip.check, sizeof(mend.check));
 	outer.ip.protocol = cv_pushed_proto(mend.proto, is_gso);

@@ -80,6 +80,20 @@ static __always_inline void *cv_need(struct __sk_buff *skb, __u32 offset, __u32 
 	return cv_at(skb, offset, len);
 }
 
+/* Internet sum of an IPv4 header without options (RFC 1071): 0xffff for one whose check is right;
+ * its complement is the check of one whose check is zero. */
+static __always_inline __u16 cv_ipv4_sum(const struct iphdr *ip)
+{
+	const __u16 *words = (const __u16 *)ip;
+	__u32 sum = 0;
+	int i;
+
+	for (i = 0; i < (int)(sizeof(*ip) / 2); i++)
+		sum += words[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (sum & 0xffff) + (sum >> 16);
+}
+
 static __always_inline bool cv_proto_has_ports(__u8 proto)
 {
 	return proto == IPPROTO_TCP || proto == IPPROTO_UDP || proto == IPPROTO_SCTP ||
