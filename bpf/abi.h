@@ -303,6 +303,8 @@ _Static_assert(sizeof(struct cv_dev) == 32, "cv_dev is map ABI");
 #define CV_APP_GID (1 << 3)
 #define CV_APP_COMM (1 << 4)
 
+#define CV_APP_NOBODY 0xffffffffffffffffULL /* inode or cgroup id of what does not exist (yet) */
+
 /* One application: all conditions in flags must hold for the task that makes the socket. */
 struct cv_app {
 	char name[CV_NAME_LEN];

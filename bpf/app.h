@@ -7,6 +7,7 @@
 #define CV_APP_H
 
 #include <stdbool.h>
+#include <bpf/bpf_core_read.h>
 
 #include "maps.h"
 
@@ -25,10 +26,34 @@ struct file {
 struct mm_struct {
 	struct file *exe_file;
 };
+typedef struct {
+	__u32 val;
+} kuid_t;
+typedef struct {
+	__u32 val;
+} kgid_t;
+struct cred {
+	kuid_t uid;
+	kgid_t gid;
+};
+struct kernfs_node {
+	__u64 id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[];
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
 struct task_struct {
 	int tgid;
 	__u64 self_exec_id;
 	struct mm_struct *mm;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	char comm[CV_COMM_LEN];
 };
 #pragma clang attribute pop
 
@@ -42,16 +67,17 @@ struct cv_task {
 	__u32 pad;
 };
 
+/* Reads the task itself: sockops programs may not call the helpers for user, name and cgroup on the
+ * older kernels (seen on 6.1 and 6.12). */
 static __always_inline void cv_task_read(struct cv_task *task, __u32 flags)
 {
-	__u64 uid_gid = bpf_get_current_uid_gid();
+	struct task_struct *current = bpf_get_current_task_btf();
 
-	task->uid = (__u32)uid_gid;
-	task->gid = uid_gid >> 32;
+	task->uid = current->cred->uid.val;
+	task->gid = current->cred->gid.val;
 	if (flags & CV_APP_COMM)
-		bpf_get_current_comm(task->comm, sizeof(task->comm));
+		bpf_probe_read_kernel_str(task->comm, sizeof(task->comm), current->comm);
 	if (flags & CV_APP_EXE) {
-		struct task_struct *current = bpf_get_current_task_btf();
 		struct mm_struct *mm = current->mm;
 		struct inode *inode;
 
@@ -61,6 +87,21 @@ static __always_inline void cv_task_read(struct cv_task *task, __u32 flags)
 		task->exe_inode = inode->i_ino;
 		task->exe_dev = inode->i_sb->s_dev;
 	}
+}
+
+/* Id of the cgroup at that depth above the current task, 0 if the task is not that deep. */
+static __always_inline __u64 cv_ancestor_cgroup_id(__u32 level)
+{
+	struct task_struct *current = (void *)bpf_get_current_task();
+	struct cgroup *cgroup = BPF_CORE_READ(current, cgroups, dfl_cgrp);
+	struct cgroup *ancestor = NULL;
+	__u64 offset = bpf_core_field_offset(struct cgroup, ancestors);
+
+	if (level > (__u32)BPF_CORE_READ(cgroup, level))
+		return 0;
+	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
+			      (char *)cgroup + offset + level * sizeof(ancestor));
+	return BPF_CORE_READ(ancestor, kn, id);
 }
 
 static __always_inline bool cv_comm_equal(const char *a, const char *b)
@@ -84,8 +125,7 @@ static __always_inline bool cv_app_holds(const struct cv_app *app, const struct 
 		return false;
 	if (flags & CV_APP_COMM && !cv_comm_equal(app->comm, task->comm))
 		return false;
-	if (flags & CV_APP_CGROUP &&
-	    bpf_get_current_ancestor_cgroup_id(app->cgroup_level) != app->cgroup_id)
+	if (flags & CV_APP_CGROUP && cv_ancestor_cgroup_id(app->cgroup_level) != app->cgroup_id)
 		return false;
 	return true;
 }

@@ -45,6 +45,7 @@ static int resolve_exe(struct cv_instance *inst, const struct cv_app_conf *conf,
 	struct stat st;
 
 	app->flags |= CV_APP_EXE;
+	app->exe_inode = CV_APP_NOBODY;
 	if (stat(conf->exe, &st)) {
 		if (errno != ENOENT && errno != ENOTDIR)
 			return cv_err_set(err, -errno, "app %s: exe %s: %s", conf->name, conf->exe,
@@ -88,6 +89,7 @@ static int resolve_cgroup(struct cv_instance *inst, const struct cv_app_conf *co
 	if (snprintf(path, sizeof(path), "%s/%s", mount, conf->cgroup) >= (int)sizeof(path))
 		return cv_err_set(err, -ENAMETOOLONG, "app %s: cgroup: path too long", conf->name);
 	app->flags |= CV_APP_CGROUP;
+	app->cgroup_id = CV_APP_NOBODY;
 	app->cgroup_level = root_level + path_depth(conf->cgroup);
 	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
 		app->cgroup_id = st.st_ino;

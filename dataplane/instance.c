@@ -23,15 +23,17 @@
 
 void cv_log(const struct cv_instance *inst, enum cv_log_level level, const char *format, ...)
 {
-	char text[4096];
+	CV_FREE char *text = NULL;
 	va_list args;
 
 	if (!inst->options.log)
 		return;
 	va_start(args, format);
-	vsnprintf(text, sizeof(text), format, args);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
 	va_end(args);
-	inst->options.log(level, text, inst->options.log_arg);
+	if (text)
+		inst->options.log(level, text, inst->options.log_arg);
 }
 
 const char *cv_instance_name(const struct cv_instance *inst)

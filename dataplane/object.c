@@ -17,14 +17,17 @@
 /* libbpf prints through one function for the whole process; the instance at work gets the lines. */
 static const struct cv_instance *log_to;
 
+/* A verifier log comes as one text, whose end says what is wrong: nothing is cut off. */
 static int forward_log(enum libbpf_print_level level, const char *format, va_list args)
 {
-	char text[4096];
+	CV_FREE char *text = NULL;
 
 	if (!log_to || level == LIBBPF_DEBUG)
 		return 0;
-	vsnprintf(text, sizeof(text), format, args);
-	cv_log(log_to, CV_LOG_DEBUG, "%s", text);
+	if (vasprintf(&text, format, args) < 0)
+		text = NULL;
+	if (text)
+		cv_log(log_to, CV_LOG_DEBUG, "%s", text);
 	return 0;
 }
 
