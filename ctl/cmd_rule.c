@@ -460,11 +460,6 @@ static void init(void *conf)
 CV_NOUN_NAMED(rule)
 CV_NOUN_ACCESS(rule, rules, rule_count)
 
-static uint32_t prio_of(const struct cv_rule_conf *rule)
-{
-	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
-}
-
 static void show_json(const struct cv_session *session, const struct cv_rule_info *infos, size_t n)
 {
 	struct cv_json json;
@@ -476,7 +471,8 @@ static void show_json(const struct cv_session *session, const struct cv_rule_inf
 			continue;
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
-		cv_json_number(&json, "prio", prio_of(&session->applied.rules[infos[i].index]));
+		cv_json_number(&json, "prio",
+			       cv_rule_conf_prio(&session->applied.rules[infos[i].index]));
 		cv_json_open_object(&json, "match");
 		cv_group_to_json(&match_group, &session->applied.rules[infos[i].index], &json);
 		cv_json_close(&json);
@@ -504,7 +500,7 @@ static int add_row(struct cv_table *table, const struct cv_rule_conf *conf,
 				packets,
 				bytes };
 
-	snprintf(prio, sizeof(prio), "%u", prio_of(conf));
+	snprintf(prio, sizeof(prio), "%u", cv_rule_conf_prio(conf));
 	snprintf(packets, sizeof(packets), "%llu", (unsigned long long)info->packets);
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)info->bytes);
 	return cv_table_row(table, cells);

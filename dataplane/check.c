@@ -11,9 +11,6 @@
 #include "abi.h"
 #include "culvert.h"
 
-#define CV_IPV4_MIN_MTU 68 /* RFC 791 */
-#define CV_IPV6_MIN_MTU 1280 /* RFC 8200 */
-
 /* A checking run: where faults go, and how many there were. */
 struct check {
 	const struct cv_state *state;

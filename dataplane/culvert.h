@@ -30,6 +30,9 @@
 #define CV_DEFAULT_MARK_MASK 0x7f000000u
 #define CV_DEFAULT_PRIO 100 /* of the tc filters */
 #define CV_DEFAULT_RULE_PRIO 1000
+#define CV_IPV4_MIN_MTU 68 /* RFC 791 */
+#define CV_IPV6_MIN_MTU 1280 /* RFC 8200 */
+#define CV_IPV6_METRIC 1024 /* IP6_RT_PRIO_USER: what no metric means; IPv4 has 0 */
 #define CV_ROUTE_PROTOCOL 201 /* rtm_protocol of routes and ip rules: "culvert" in rt_protos */
 #define CV_TABLE_MAIN 254
 #define CV_TABLE_AUTO 0 /* main, or for a route of an app the app's own table */
@@ -177,6 +180,9 @@ struct cv_rule_conf {
 	struct cv_action_conf action;
 	struct cv_place place;
 };
+
+/* The rule's prio, or the default. */
+uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule);
 
 struct cv_state {
 	uint32_t mark_mask; /* CV_DEFAULT_MARK_MASK; contiguous bits, at least two */

@@ -317,19 +317,13 @@ int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
 	return rc;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Calls fn for each instance directory below the root; ends when it returns something else than
  * zero, and returns that. */
 static int each_instance(const struct cv_instance *inst,
 			 int (*fn)(const struct cv_instance *inst, const char *name, void *arg),
 			 void *arg)
 {
-	CV_CLEANUP(close_dir) DIR *dir = opendir(inst->root);
+	CV_DIR_CLOSE DIR *dir = opendir(inst->root);
 	struct dirent *entry;
 	int rc = 0;
 

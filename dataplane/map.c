@@ -82,15 +82,9 @@ int cv_dir_make(const char *dir, struct cv_err *err)
 	return 0;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 static int remove_tree(const char *path, int depth, struct cv_err *err)
 {
-	CV_CLEANUP(close_dir) DIR *dir = opendir(path);
+	CV_DIR_CLOSE DIR *dir = opendir(path);
 	struct dirent *entry;
 	char child[PATH_MAX];
 	int rc;

@@ -89,16 +89,10 @@ static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
 	return found == cookie;
 }
 
-static void close_dir(DIR **dir)
-{
-	if (*dir)
-		closedir(*dir);
-}
-
 /* Looks at each DIR/ENTRY/suffix. */
 static bool lives_below(const char *dir_path, const char *suffix, uint64_t cookie, uint64_t inode)
 {
-	CV_CLEANUP(close_dir) DIR *dir = opendir(dir_path);
+	CV_DIR_CLOSE DIR *dir = opendir(dir_path);
 	char path[PATH_MAX];
 	struct dirent *entry;
 
@@ -114,7 +108,7 @@ static bool lives_below(const char *dir_path, const char *suffix, uint64_t cooki
 
 static bool lives_in_an_fd(uint64_t cookie, uint64_t inode)
 {
-	CV_CLEANUP(close_dir) DIR *dir = opendir("/proc");
+	CV_DIR_CLOSE DIR *dir = opendir("/proc");
 	char path[PATH_MAX];
 	struct dirent *entry;
 
@@ -132,7 +126,7 @@ static bool lives_in_an_fd(uint64_t cookie, uint64_t inode)
  * the mount namespaces of other processes. */
 static bool lives_in_a_mount(uint64_t inode)
 {
-	CV_CLEANUP(close_dir) DIR *dir = opendir("/proc");
+	CV_DIR_CLOSE DIR *dir = opendir("/proc");
 	struct dirent *entry;
 	char needle[64];
 

@@ -6,6 +6,7 @@
 #ifndef CV_OWN_H
 #define CV_OWN_H
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
@@ -26,6 +27,7 @@ static inline void cv_close_file(FILE **file)
 	if (*file)
 		fclose(*file);
 }
+static inline void cv_close_dir(DIR **dir) { if (*dir) closedir(*dir); }
 /* Closes a stream whose result counts; a memory stream's buffer is final only after it. */
 static inline int cv_finish_file(FILE **file)
 {
@@ -37,6 +39,7 @@ static inline int cv_finish_file(FILE **file)
 #define CV_FREE CV_CLEANUP(cv_free_ptr)
 #define CV_CLOSE CV_CLEANUP(cv_close_fd)
 #define CV_FCLOSE CV_CLEANUP(cv_close_file)
+#define CV_DIR_CLOSE CV_CLEANUP(cv_close_dir)
 
 #define CV_TAKE_PTR(ptr)                                                                           \
 	({                                                                                         \

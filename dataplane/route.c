@@ -14,9 +14,6 @@
 #include "own.h"
 #include "plan.h"
 
-#define CV_IPV6_DEFAULT_METRIC 1024 /* IP6_RT_PRIO_USER */
-#define CV_IPV6_MIN_MTU 1280 /* RFC 8200 */
-
 /* ---- plan ---- */
 
 static const char *route_text(const struct cv_route_conf *conf, char *buf)
@@ -37,7 +34,7 @@ static uint32_t metric_of(const struct cv_route_conf *conf, uint8_t family)
 {
 	if (conf->has_metric && conf->metric)
 		return conf->metric;
-	return family == 6 ? CV_IPV6_DEFAULT_METRIC : 0;
+	return family == 6 ? CV_IPV6_METRIC : 0;
 }
 
 static bool ipv6_is_off(const char *dev)

@@ -7,8 +7,6 @@
 #include "culvert.h"
 #include "own.h"
 
-#define CV_IPV6_METRIC 1024 /* IP6_RT_PRIO_USER: what no metric means */
-
 void cv_state_init(struct cv_state *state)
 {
 	*state = (struct cv_state){ .mark_mask = CV_DEFAULT_MARK_MASK };
@@ -31,6 +29,11 @@ void cv_rule_conf_fini(struct cv_rule_conf *rule)
 	free(rule->match.dst.items);
 	free(rule->match.sport.items);
 	free(rule->match.dport.items);
+}
+
+uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule)
+{
+	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
 }
 
 static void fini_nothing(void *conf)

@@ -17,7 +17,6 @@
 
 #define CV_GRE_LEN 4 /* RFC 2784 */
 #define CV_GRE_KEY_LEN 4 /* RFC 2890 */
-#define CV_IPV4_MIN_MTU 68
 
 const struct cv_slot_shape cv_tunnel_shape = {
 	.name = CV_STRING(CV_MAP_TUNNELS),

@@ -16,18 +16,14 @@ struct compile {
 	enum cv_direction dir;
 };
 
-static uint32_t prio_of(const struct cv_rule_conf *rule)
-{
-	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
-}
-
 /* Insertion sort: stable, and the count is bounded. */
 void cv_rule_order(const struct cv_state *state, size_t *order)
 {
 	for (size_t i = 0; i < state->rule_count; i++) {
 		size_t at = i;
 
-		for (; at && prio_of(&state->rules[order[at - 1]]) > prio_of(&state->rules[i]);
+		for (; at && cv_rule_conf_prio(&state->rules[order[at - 1]]) >
+				     cv_rule_conf_prio(&state->rules[i]);
 		     at--)
 			order[at] = order[at - 1];
 		order[at] = i;
@@ -115,9 +111,9 @@ static bool fill_plain(const struct compile *compile, const struct cv_match_conf
 
 /* Whether the owner that a rule asks for can be told. */
 enum owner {
-	CV_OWNER_TOLD, /* the match says it */
-	CV_OWNER_NEVER, /* no packet can meet it */
-	CV_OWNER_UNKNOWN, /* before encapsulation nobody can say */
+	OWNER_TOLD, /* the match says it */
+	OWNER_NEVER, /* no packet can meet it */
+	OWNER_UNKNOWN, /* before encapsulation nobody can say */
 };
 
 /* Adds "the socket's mark is that of this app". */
@@ -127,11 +123,11 @@ static enum owner require_mark(const struct compile *compile, const struct cv_ap
 	uint32_t mask = compile->state->mark_mask;
 
 	if ((match->mark ^ app->mark) & match->mark_mask & mask)
-		return CV_OWNER_NEVER;
+		return OWNER_NEVER;
 	match->flags |= CV_MATCH_MARK;
 	match->mark |= app->mark;
 	match->mark_mask |= mask;
-	return CV_OWNER_TOLD;
+	return OWNER_TOLD;
 }
 
 /*
@@ -143,15 +139,15 @@ static enum owner fill_app(const struct compile *compile, const struct cv_match_
 			   const struct cv_app *app, struct cv_match *match)
 {
 	if (!conf->has_app)
-		return CV_OWNER_TOLD;
+		return OWNER_TOLD;
 	if (conf->app_match == CV_APP_MATCH_NAME && !app)
-		return CV_OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
+		return OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
 	if (compile->dir == CV_DIR_ENCAP)
-		return app && app->mark ? require_mark(compile, app, match) : CV_OWNER_UNKNOWN;
+		return app && app->mark ? require_mark(compile, app, match) : OWNER_UNKNOWN;
 	match->flags |= CV_MATCH_APP;
 	match->app = app ? app->id : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY : CV_APP_NONE;
 	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
-	return CV_OWNER_TOLD;
+	return OWNER_TOLD;
 }
 
 /* ---- lists multiplied out ---- */
@@ -266,8 +262,7 @@ static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, u
 	if (!fill_plain(compile, &conf->match, &match))
 		return 0;
 	owner = fill_app(compile, &conf->match, app, &match);
-	if (owner == CV_OWNER_NEVER ||
-	    (owner == CV_OWNER_UNKNOWN && conf->action.verdict == CV_DROP))
+	if (owner == OWNER_NEVER || (owner == OWNER_UNKNOWN && conf->action.verdict == CV_DROP))
 		return 0;
 	return emit_sources(compile, conf, &match, err);
 }
