@@ -24,7 +24,10 @@
 #define CV_COMM_LEN 16 /* TASK_COMM_LEN of the kernel */
 #define CV_BUILD_LEN 32
 #define CV_MAX_TUNNELS 1024 /* id 0 is never a tunnel */
-#define CV_MAX_PEERS (4 * CV_MAX_TUNNELS)
+#define CV_MAX_ENDPOINTS 524288 /* senders that are known, all tunnels together */
+#define CV_MAX_REMOTES 64 /* of one tunnel, without peers */
+#define CV_REMOTE_BUCKETS 4096 /* flows are spread over so many shares; power of 2 */
+#define CV_MAX_SEGMENTS 8 /* of one SRv6 tunnel */
 #define CV_MAX_ALLOWED 131072 /* inner source prefixes, all tunnels together */
 #define CV_MAX_DROPS 65536 /* (tunnel, reason) pairs */
 #define CV_MAX_DEVS 1024
@@ -34,13 +37,18 @@
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
 #define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */
-#define CV_MAX_HDR_LEN 48 /* IPv6 + GRE with key */
+#define CV_MAX_PAYLOAD_HDR 136 /* all behind the outer IP header: SRH with CV_MAX_SEGMENTS */
+#define CV_SHORT_PAYLOAD_HDR 32 /* the same of every mode but srv6: UDP, VXLAN, Ethernet are 30 */
+#define CV_MAX_HDR_LEN (40 + CV_MAX_PAYLOAD_HDR)
 
 /* Map names; the kernel keeps 15 characters. */
 #define CV_MAP_META cv_meta
 #define CV_MAP_TUNNELS cv_tunnels
 #define CV_MAP_TUNNEL_STATS cv_tun_stats
-#define CV_MAP_PEERS cv_peers
+#define CV_MAP_ENDPOINTS cv_endpoints
+#define CV_MAP_PORTS cv_ports
+#define CV_MAP_REMOTES cv_remotes
+#define CV_MAP_PATHS cv_paths
 #define CV_MAP_ALLOWED cv_allowed
 #define CV_MAP_DROPS cv_drops
 #define CV_MAP_RULES cv_rules
@@ -77,7 +85,14 @@
 	X(DECAP_FAILED, "decap_failed",                                                            \
 	  "the kernel refused to take the outer header off: dropped")                              \
 	X(OWNER_FULL, "owner_full", "no memory for a socket's owner record: it counts as none")    \
-	X(MARK_REFUSED, "mark_refused", "the kernel refused to mark a socket of a routed app")
+	X(MARK_REFUSED, "mark_refused", "the kernel refused to mark a socket of a routed app")     \
+	X(NO_PEER, "no_peer", "no peer of the tunnel has that destination: dropped")               \
+	X(DECAP_GUE, "decap_gue", "GUE control message, version, flags or fields: goes on")        \
+	X(DECAP_VXLAN, "decap_vxlan", "VXLAN without a VNI, or with unknown flags: goes on")       \
+	X(DECAP_GENEVE, "decap_geneve",                                                            \
+	  "Geneve control message, version or critical option: goes on")                           \
+	X(DECAP_ROUTING, "decap_routing",                                                          \
+	  "IPv6 routing header with segments left, or an AH to be checked: goes on")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -102,6 +117,11 @@ enum cv_mode {
 	CV_MODE_NONE, /* slot is free */
 	CV_MODE_IPIP, /* RFC 2003, 2473, 4213: protocol 4 or 41 after the inner family */
 	CV_MODE_GRE, /* RFC 2784, 2890 (key) */
+	CV_MODE_GUE, /* draft-ietf-intarea-gue: variant 0 or 1 */
+	CV_MODE_FOU, /* an IP packet right behind the UDP header (kernel: net/ipv4/fou_core.c) */
+	CV_MODE_VXLAN, /* RFC 7348 */
+	CV_MODE_GENEVE, /* RFC 8926 */
+	CV_MODE_SRV6, /* RFC 8986 H.Encaps and End.DT46 */
 	CV_MODE_COUNT
 };
 
@@ -110,52 +130,110 @@ enum cv_mode {
 #define CV_TUNNEL_DF_INHERIT                                                                       \
 	(1 << 2) /* IPv4 outer: as the inner packet; IPv6 inside counts as on */
 #define CV_TUNNEL_TTL_INHERIT (1 << 3)
-#define CV_TUNNEL_DSCP_INHERIT (1 << 4) /* RFC 2983 uniform: copied outwards */
+#define CV_TUNNEL_DSCP_INHERIT (1 << 4) /* copied outwards */
 #define CV_TUNNEL_ECN (1 << 5) /* RFC 6040; off: outer Not-ECT, inner left alone */
 #define CV_TUNNEL_ALLOW (1 << 6) /* inner sources are checked against CV_MAP_ALLOWED */
 #define CV_TUNNEL_RULES (1 << 7) /* some rule may drop packets before they are encapsulated */
+#define CV_TUNNEL_DSCP_UNIFORM (1 << 8) /* RFC 2983: copied inwards on arrival */
+
+/* Where the outer destination comes from. */
+enum cv_remote_kind {
+	CV_REMOTE_ONE, /* cv_tunnel.remote */
+	CV_REMOTE_SET, /* several: the flow chooses one, see struct cv_remote_set */
+	CV_REMOTE_PEERS, /* the inner destination chooses */
+};
 
 /*
  * One tunnel, at the index of its id in the array behind CV_MAP_TUNNELS[0]. A change builds a new
  * array beside the old one and sets the slot once, so no packet sees half a tunnel.
+ *
+ * payload4 and payload6 are all that stands behind the outer IP header around an inner IPv4 or IPv6
+ * packet, as it is sent but for what differs from packet to packet: UDP source port and length.
  */
 struct cv_tunnel {
 	char name[CV_NAME_LEN];
 	__be32 local[4]; /* outer source when sending */
-	__be32 remote[4]; /* outer destination when sending */
+	__be32 remote[4]; /* outer destination with CV_REMOTE_ONE; srv6: the first segment */
 	__u8 mode; /* enum cv_mode */
 	__u8 family; /* of the outer header: 4 or 6 */
 	__u8 hdr_len; /* all that is pushed, bytes */
 	__u8 ttl; /* hops, when not inherited */
 	__u8 dscp; /* 0..63, when not inherited */
-	__u8 pad;
-	__u16 flags; /* CV_TUNNEL_* */
-	__be32 key; /* GRE key; 0 without CV_TUNNEL_KEY */
+	__u8 remote_kind; /* enum cv_remote_kind */
+	__u8 proto4; /* outer protocol around IPv4 */
+	__u8 proto6; /* outer protocol around IPv6 */
+	__u32 flags; /* CV_TUNNEL_* */
+	__be32 key; /* GRE key, or VNI << 8 as the header has it; 0 without CV_TUNNEL_KEY */
+	__be32 old_key; /* sent in place of key until switch_ns */
 	__u32 guard_mark; /* all bits of the mark mask: says "encapsulated already" */
 	__u32 allow_generation; /* of this tunnel's entries in CV_MAP_ALLOWED */
-	__u32 generation; /* of this tunnel's parameters; shown, not used by programs */
+	__u32 generation; /* of this tunnel's program; shown, not used by programs */
 	__u32 mtu_bytes; /* of an inner packet; the route carries it, programs do not use it */
 	__u32 ifindex; /* underlay device when it was set up */
+	__u32 remote_slot; /* of CV_MAP_REMOTES, unless CV_REMOTE_ONE */
+	__u16 mss4; /* largest TCP MSS let through in a SYN over IPv4; 0: any */
+	__u16 mss6;
+	__u64 switch_ns; /* CLOCK_BOOTTIME; 0: there is no old key */
+	__u8 payload4[CV_MAX_PAYLOAD_HDR];
+	__u8 payload6[CV_MAX_PAYLOAD_HDR];
 };
-_Static_assert(sizeof(struct cv_tunnel) == 96, "cv_tunnel is map ABI");
+_Static_assert(sizeof(struct cv_tunnel) == 120 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
 
-enum cv_peer_kind {
-	CV_PEER_EXACT, /* local, remote and key: value is the tunnel */
-	CV_PEER_PAIR, /* local and remote, key zero: "another key" can be told from "another peer" */
-	CV_PEER_LOCAL, /* local only, remote and key zero */
+/*
+ * The remotes of a tunnel with several: the one element of the array behind
+ * CV_MAP_REMOTES[cv_tunnel.remote_slot]. A flow goes to remotes[bucket[hash % CV_REMOTE_BUCKETS]].
+ * Each tunnel has two slots, 2 * id and 2 * id + 1, and a change is written into the one that no
+ * packet reads.
+ */
+struct cv_remote_set {
+	__u32 count;
+	__u32 pad;
+	__be32 remotes[CV_MAX_REMOTES][4];
+	__u8 bucket[CV_REMOTE_BUCKETS];
+};
+_Static_assert(sizeof(struct cv_remote_set) == 8 + 16 * CV_MAX_REMOTES + CV_REMOTE_BUCKETS,
+	       "cv_remote_set is map ABI");
+
+/* What a UDP destination port carries: the one element of CV_MAP_PORTS. */
+struct cv_ports {
+	__u8 mode[65536]; /* enum cv_mode; CV_MODE_NONE: not ours */
 };
 
-/* Key of CV_MAP_PEERS, for packets that arrive: local is their destination. Value: __u32 tunnel. */
-struct cv_peer_key {
+/* What ICMP said about the path to a tunnel's remote, at the tunnel's id in CV_MAP_PATHS. */
+struct cv_path {
+	__u32 mtu_bytes; /* of an outer packet, as the last message had it; 0: none came */
+	__u32 messages;
+	__u64 seen_ns; /* CLOCK_BOOTTIME of the last one */
+};
+_Static_assert(sizeof(struct cv_path) == 16, "cv_path is map ABI");
+
+enum cv_endpoint_kind {
+	CV_ENDPOINT_EXACT, /* local, remote and key */
+	CV_ENDPOINT_PAIR, /* local and remote, key zero: tells "another key" from "another sender" */
+	CV_ENDPOINT_LOCAL, /* local only, remote and key zero */
+	CV_ENDPOINT_PATH, /* as we send: outer source and destination; for ICMP about our packets */
+};
+
+/* Key of CV_MAP_ENDPOINTS, for packets that arrive: local is their destination. */
+struct cv_endpoint_key {
 	__be32 local[4];
 	__be32 remote[4];
-	__be32 key; /* GRE key, 0 without one */
+	__be32 key; /* GRE key, or VNI << 8; 0 without one */
+	__u16 port; /* UDP destination port of the UDP modes, else 0 */
 	__u8 mode; /* enum cv_mode */
 	__u8 family; /* outer: 4 or 6 */
-	__u8 kind; /* enum cv_peer_kind */
+	__u8 kind; /* enum cv_endpoint_kind */
 	__u8 has_key; /* 1: the packet carries a key, which may be 0 */
+	__u8 pad[2];
 };
-_Static_assert(sizeof(struct cv_peer_key) == 40, "cv_peer_key is map ABI");
+_Static_assert(sizeof(struct cv_endpoint_key) == 44, "cv_endpoint_key is map ABI");
+
+struct cv_endpoint {
+	__u32 tunnel;
+	__u32 pad;
+	__u64 until_ns; /* CLOCK_BOOTTIME until which it is valid; 0: for good */
+};
+_Static_assert(sizeof(struct cv_endpoint) == 16, "cv_endpoint is map ABI");
 
 /* Key of CV_MAP_ALLOWED (longest prefix). Value: __u32, 1. */
 struct cv_allowed_key {

@@ -4,7 +4,7 @@
  * parse, decapsulate (ingress), ask for the owner if a rule does, find the rule, act, count.
  */
 #define CV_USE_TUNNELS
-#define CV_USE_PEERS
+#define CV_USE_ENDPOINTS
 #define CV_USE_RULES
 #define CV_USE_OWNERS
 
@@ -18,6 +18,7 @@
 #include "match.h"
 #include "owner.h"
 #include "packet.h"
+#include "path.h"
 
 /* The one way out: counts what a rule did and says it in tc's terms. */
 static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_rule *rule)
@@ -63,6 +64,8 @@ int cv_cls_ingress(struct __sk_buff *skb)
 
 	if (!cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
+	if (pkt.proto == IPPROTO_ICMP || pkt.proto == IPPROTO_ICMPV6)
+		cv_note_path(skb, pkt.family, pkt.l4);
 	if (cv_decap(skb, &pkt) != CV_R_OK)
 		return TC_ACT_SHOT;
 	set = cv_rules_for(CV_DIR_IN);

@@ -12,9 +12,12 @@
 
 #include "action.h"
 #include "count.h"
+#include "endpoint.h"
 #include "gre.h"
+#include "mss.h"
 #include "packet.h"
 #include "tunnel.h"
+#include "udp.h"
 
 #define CV_IPV4_MAX_HEADER 60
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
@@ -34,58 +37,168 @@ struct cv_arrival {
 	__u8 outer_tos;
 };
 
-static __always_inline __u32 cv_peer_get(const struct cv_peer_key *key)
-{
-	__u32 *tunnel = bpf_map_lookup_elem(&CV_MAP_PEERS, key);
-
-	return tunnel ? *tunnel : 0;
-}
-
 /* Why nobody claimed it: looks for its sender with any key, then for its destination. Returns
  * CV_R_OK if it has nothing to do with us. *tunnel is the one that it came nearest to. */
-static __always_inline int cv_peer_miss(struct cv_peer_key *key, int near_reason, __u32 *tunnel)
+static __always_inline int cv_endpoint_miss(struct cv_endpoint_key *key, int near_reason,
+					    __u32 *tunnel)
 {
 	key->key = 0;
 	key->has_key = 0;
-	key->kind = CV_PEER_PAIR;
-	*tunnel = cv_peer_get(key);
+	key->kind = CV_ENDPOINT_PAIR;
+	*tunnel = cv_endpoint_get(key);
 	if (*tunnel)
 		return near_reason;
 	__builtin_memset(key->remote, 0, sizeof(key->remote));
-	key->kind = CV_PEER_LOCAL;
-	*tunnel = cv_peer_get(key);
+	key->kind = CV_ENDPOINT_LOCAL;
+	*tunnel = cv_endpoint_get(key);
 	return *tunnel ? CV_R_DECAP_PEER : CV_R_OK;
 }
 
-/* Reads the tunnel header: fills the key, and strip and inner family of the arrival. Returns
- * CV_R_OK or the reason why this is no header of ours. */
-static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct cv_pkt *pkt,
-					   struct cv_peer_key *key, struct cv_arrival *arrival)
+static __always_inline __u8 cv_family_of_ethertype(__be16 type)
 {
-	struct cv_gre *gre;
+	return type == bpf_htons(ETH_P_IP) ? 4 : type == bpf_htons(ETH_P_IPV6) ? 6 : 0;
+}
 
-	arrival->strip = pkt->l4 - pkt->l3;
-	if (pkt->proto == IPPROTO_IPIP || pkt->proto == IPPROTO_IPV6) {
-		arrival->inner_family = pkt->proto == IPPROTO_IPIP ? 4 : 6;
-		return CV_R_OK;
-	}
-	gre = cv_need(skb, pkt->l4, CV_GRE_BASE_LEN);
+static __always_inline __u8 cv_family_of_proto(__u8 proto)
+{
+	return proto == IPPROTO_IPIP ? 4 : proto == IPPROTO_IPV6 ? 6 : 0;
+}
+
+static __always_inline int cv_read_gre(struct __sk_buff *skb, __u32 at, struct cv_endpoint_key *key,
+				       struct cv_arrival *arrival)
+{
+	struct cv_gre *gre = cv_need(skb, at, CV_GRE_BASE_LEN);
+
 	if (!gre)
 		return CV_R_DECAP_HEADER;
 	if (gre->flags & bpf_htons(CV_GRE_FLAGS_REFUSED))
 		return CV_R_DECAP_GRE_FLAGS;
-	if (gre->proto != bpf_htons(ETH_P_IP) && gre->proto != bpf_htons(ETH_P_IPV6))
+	arrival->inner_family = cv_family_of_ethertype(gre->proto);
+	if (!arrival->inner_family)
 		return CV_R_DECAP_HEADER;
-	arrival->inner_family = gre->proto == bpf_htons(ETH_P_IP) ? 4 : 6;
 	arrival->strip += CV_GRE_BASE_LEN;
 	if (!(gre->flags & bpf_htons(CV_GRE_FLAG_KEY)))
 		return CV_R_OK;
-	gre = cv_need(skb, pkt->l4, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
+	gre = cv_need(skb, at, CV_GRE_BASE_LEN + CV_GRE_KEY_LEN);
 	if (!gre)
 		return CV_R_DECAP_HEADER;
 	key->key = gre->key;
 	key->has_key = 1;
 	arrival->strip += CV_GRE_KEY_LEN;
+	return CV_R_OK;
+}
+
+/* An IP header that stands right behind the UDP header: FOU, and GUE variant 1. */
+static __always_inline int cv_read_bare_ip(struct __sk_buff *skb, __u32 at,
+					   struct cv_arrival *arrival)
+{
+	__u8 *version = cv_need(skb, at, 1);
+
+	if (!version || (*version >> 4 != 4 && *version >> 4 != 6))
+		return CV_R_DECAP_HEADER;
+	arrival->inner_family = *version >> 4;
+	return CV_R_OK;
+}
+
+static __always_inline int cv_read_gue(struct __sk_buff *skb, __u32 at, struct cv_arrival *arrival)
+{
+	struct cv_gue *gue = cv_need(skb, at, sizeof(*gue));
+
+	if (!gue)
+		return CV_R_DECAP_HEADER;
+	if (gue->version >> CV_GUE_VARIANT_SHIFT == 1)
+		return cv_read_bare_ip(skb, at, arrival);
+	if (gue->version || gue->flags)
+		return CV_R_DECAP_GUE;
+	arrival->inner_family = cv_family_of_proto(gue->proto);
+	arrival->strip += sizeof(*gue);
+	return arrival->inner_family ? CV_R_OK : CV_R_DECAP_HEADER;
+}
+
+/* The Ethernet header inside. One that carries no IP is ours all the same: it is dropped later. */
+static __always_inline int cv_read_ethernet(struct __sk_buff *skb, __u32 at,
+					    struct cv_arrival *arrival)
+{
+	struct ethhdr *eth = cv_need(skb, at, sizeof(*eth));
+
+	if (!eth)
+		return CV_R_DECAP_HEADER;
+	arrival->inner_family = cv_family_of_ethertype(eth->h_proto);
+	arrival->strip += sizeof(*eth);
+	return CV_R_OK;
+}
+
+static __always_inline int cv_read_vxlan(struct __sk_buff *skb, __u32 at,
+					 struct cv_endpoint_key *key, struct cv_arrival *arrival)
+{
+	struct cv_vxlan *vxlan = cv_need(skb, at, sizeof(*vxlan));
+
+	if (!vxlan)
+		return CV_R_DECAP_HEADER;
+	/* Like the kernel's device, and unlike RFC 7348: extensions that are not known are not
+	 * ignored. */
+	if (vxlan->flags != bpf_htonl(CV_VXLAN_FLAGS) || vxlan->vni & bpf_htonl(~CV_VNI_MASK))
+		return CV_R_DECAP_VXLAN;
+	key->key = vxlan->vni;
+	key->has_key = 1;
+	arrival->strip += sizeof(*vxlan);
+	return cv_read_ethernet(skb, at + sizeof(*vxlan), arrival);
+}
+
+static __always_inline int cv_read_geneve(struct __sk_buff *skb, __u32 at,
+					  struct cv_endpoint_key *key, struct cv_arrival *arrival)
+{
+	struct cv_geneve *geneve = cv_need(skb, at, sizeof(*geneve));
+	__u32 len;
+
+	if (!geneve)
+		return CV_R_DECAP_HEADER;
+	if (geneve->version >> CV_GENEVE_VERSION_SHIFT ||
+	    geneve->flags & (CV_GENEVE_CONTROL | CV_GENEVE_CRITICAL))
+		return CV_R_DECAP_GENEVE;
+	len = sizeof(*geneve) + (geneve->version & CV_GENEVE_OPT_LEN) * 4;
+	key->key = geneve->vni & bpf_htonl(CV_VNI_MASK);
+	key->has_key = 1;
+	arrival->strip += len;
+	if (geneve->proto == bpf_htons(CV_ETH_P_TEB))
+		return cv_read_ethernet(skb, at + len, arrival);
+	arrival->inner_family = cv_family_of_ethertype(geneve->proto);
+	return CV_R_OK;
+}
+
+static __always_inline int cv_read_udp(struct __sk_buff *skb, const struct cv_pkt *pkt,
+				       struct cv_endpoint_key *key, struct cv_arrival *arrival)
+{
+	struct cv_udp *udp = cv_need(skb, pkt->l4, sizeof(*udp));
+	__u32 at = pkt->l4 + sizeof(*udp);
+
+	if (!udp)
+		return CV_R_DECAP_HEADER;
+	/* What the IP header holds beyond the datagram is none of it. */
+	if (bpf_ntohs(udp->len) < sizeof(*udp) || pkt->l4 + bpf_ntohs(udp->len) > arrival->end)
+		if (!CV_CTX(skb, gso_size))
+			return CV_R_DECAP_HEADER;
+	arrival->strip += sizeof(*udp);
+	if (key->mode == CV_MODE_GUE)
+		return cv_read_gue(skb, at, arrival);
+	if (key->mode == CV_MODE_FOU)
+		return cv_read_bare_ip(skb, at, arrival);
+	if (key->mode == CV_MODE_VXLAN)
+		return cv_read_vxlan(skb, at, key, arrival);
+	return cv_read_geneve(skb, at, key, arrival);
+}
+
+/* Reads the tunnel header: fills the key, and strip and inner family of the arrival. Returns
+ * CV_R_OK or the reason why this is no header of ours. */
+static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct cv_pkt *pkt,
+					   struct cv_endpoint_key *key, struct cv_arrival *arrival)
+{
+	arrival->strip = pkt->l4 - pkt->l3;
+	if (key->mode == CV_MODE_GRE)
+		return cv_read_gre(skb, pkt->l4, key, arrival);
+	if (pkt->proto == IPPROTO_UDP)
+		return cv_read_udp(skb, pkt, key, arrival);
+	arrival->inner_family = cv_family_of_proto(pkt->proto);
 	return CV_R_OK;
 }
 
@@ -118,26 +231,51 @@ static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struc
 	return ip && cv_ipv4_sum(ip) == 0xffff;
 }
 
+/* The tunnel with exactly these ends. A packet in IPv6 that carries IP may be IPIP or, with or
+ * without its segment list, SRv6. */
+static __always_inline __u32 cv_claimant(struct cv_endpoint_key *key)
+{
+	__u32 tunnel = cv_endpoint_get(key);
+
+	if (tunnel || key->mode != CV_MODE_IPIP || key->family != 6)
+		return tunnel;
+	key->mode = CV_MODE_SRV6;
+	tunnel = cv_endpoint_get(key);
+	if (!tunnel)
+		key->mode = CV_MODE_IPIP;
+	return tunnel;
+}
+
 /* Finds the tunnel that claims the packet. Returns CV_R_OK, or the reason why none does. */
-static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *pkt,
+static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *pkt, __u8 mode,
 				    struct cv_arrival *arrival)
 {
-	struct cv_peer_key key = { .family = pkt->family, .kind = CV_PEER_EXACT };
-	int reason;
+	struct cv_endpoint_key key = {
+		.port = pkt->proto == IPPROTO_UDP ? pkt->dport : 0,
+		.mode = mode,
+		.family = pkt->family,
+		.kind = CV_ENDPOINT_EXACT,
+	};
+	int near, reason;
 
 	__builtin_memcpy(key.local, pkt->dst, sizeof(key.local));
 	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
-	key.mode = pkt->proto == IPPROTO_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
-	reason = pkt->is_fragment		? CV_R_DECAP_FRAGMENT
-		 : !cv_outer_is_sound(skb, pkt) ? CV_R_DECAP_HEADER
-						: cv_read_payload(skb, pkt, &key, arrival);
-	if (reason == CV_R_OK) {
-		arrival->tunnel = cv_peer_get(&key);
+	near = pkt->is_fragment		      ? CV_R_DECAP_FRAGMENT
+	       : pkt->is_unfinished	      ? CV_R_DECAP_ROUTING
+	       : !cv_outer_is_sound(skb, pkt) ? CV_R_DECAP_HEADER
+					      : cv_read_payload(skb, pkt, &key, arrival);
+	if (near == CV_R_OK) {
+		arrival->tunnel = cv_claimant(&key);
 		if (arrival->tunnel)
 			return CV_R_OK;
-		reason = CV_R_DECAP_KEY;
+		near = CV_R_DECAP_KEY;
 	}
-	return cv_peer_miss(&key, reason, &arrival->tunnel);
+	reason = cv_endpoint_miss(&key, near, &arrival->tunnel);
+	if (reason != CV_R_OK || mode != CV_MODE_IPIP || pkt->family != 6)
+		return reason;
+	key.mode = CV_MODE_SRV6;
+	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
+	return cv_endpoint_miss(&key, near, &arrival->tunnel);
 }
 
 static __always_inline bool cv_source_allowed(__u32 tunnel_id, const struct cv_tunnel *tunnel,
@@ -221,6 +359,7 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 	const struct cv_tunnel *tunnel = cv_tunnel_get(arrival->tunnel);
 	__u8 outer_family = pkt->family;
 	int ecn = 0, reason;
+	__u8 tos;
 
 	if (!tunnel)
 		return CV_R_NO_TUNNEL;
@@ -236,19 +375,29 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 	pkt->l3 -= arrival->strip;
 	pkt->l4 -= arrival->strip;
 	pkt->end -= arrival->strip;
-	if (cv_set_tos(skb, pkt, ecn, CV_TOS_ECN))
+	tos = (tunnel->flags & CV_TUNNEL_DSCP_UNIFORM ? arrival->outer_tos : pkt->tos) &
+	      CV_TOS_DSCP;
+	tos |= ecn;
+	if (cv_set_tos(skb, pkt, tos, CV_TOS_DSCP | CV_TOS_ECN))
 		return CV_R_DECAP_FAILED;
-	pkt->tos = (pkt->tos & CV_TOS_DSCP) | ecn;
+	pkt->tos = tos;
+	cv_clamp_mss(skb, pkt->l3, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
 	cv_count_rx(arrival->tunnel, pkt->bytes);
+	skb->tc_index = arrival->tunnel;
 	return CV_R_OK;
 }
 
-static __always_inline bool cv_may_be_tunnelled(struct __sk_buff *skb, const struct cv_pkt *pkt)
+/* The mode of the tunnel that a packet could belong to, CV_MODE_NONE if it can be none. Later
+ * fragments of a UDP datagram do not show their port; their first one is counted. */
+static __always_inline __u8 cv_mode_of(struct __sk_buff *skb, const struct cv_pkt *pkt)
 {
-	return (pkt->proto == IPPROTO_GRE || pkt->proto == IPPROTO_IPIP ||
-		pkt->proto == IPPROTO_IPV6) &&
-	       !pkt->is_unfinished && pkt->l3 == ETH_HLEN &&
-	       CV_CTX(skb, pkt_type) == CV_PACKET_HOST;
+	if (pkt->l3 != ETH_HLEN || CV_CTX(skb, pkt_type) != CV_PACKET_HOST)
+		return CV_MODE_NONE;
+	if (pkt->proto == IPPROTO_UDP)
+		return pkt->has_ports ? cv_mode_of_port(pkt->dport) : CV_MODE_NONE;
+	if (pkt->proto == IPPROTO_GRE)
+		return CV_MODE_GRE;
+	return cv_family_of_proto(pkt->proto) ? CV_MODE_IPIP : CV_MODE_NONE;
 }
 
 /*
@@ -258,11 +407,12 @@ static __always_inline bool cv_may_be_tunnelled(struct __sk_buff *skb, const str
 static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	struct cv_arrival arrival = { .end = pkt->end, .outer_tos = pkt->tos };
+	__u8 mode = cv_mode_of(skb, pkt);
 	int reason;
 
-	if (!cv_may_be_tunnelled(skb, pkt))
+	if (mode == CV_MODE_NONE)
 		return CV_R_OK;
-	reason = cv_claim(skb, pkt, &arrival);
+	reason = cv_claim(skb, pkt, mode, &arrival);
 	if (reason != CV_R_OK) {
 		cv_count_reason(arrival.tunnel, reason);
 		return CV_R_OK;

@@ -1,32 +1,40 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Puts a packet into a tunnel from LWT_XMIT: builds the outer header, pushes it, and leaves the
- * packet to be routed anew. To add a mode: fill struct cv_outer's payload in cv_fill_payload() and
- * set hdr_len in user space.
+ * packet to be routed anew. What stands behind the outer IP header is in the tunnel's table; a mode
+ * is added there, by user space.
  */
 #ifndef CV_ENCAP_H
 #define CV_ENCAP_H
 
 #include "action.h"
-#include "gre.h"
+#include "mss.h"
 #include "packet.h"
+#include "remote.h"
 #include "tunnel.h"
+#include "udp.h"
 
 #define CV_E_NOTSUPP (-524) /* kernel-internal ENOTSUPP: a GSO type that cannot be tunnelled */
 #define CV_E_PROTONOSUPPORT (-93)
 #define CV_IP_MAX_LEN 65535
 #define CV_FLOW_LABEL_MASK 0x000fffff
+/* Dynamic ports (RFC 6335), as RFC 7348 section 5 asks for. */
+#define CV_UDP_PORT_MIN 49152
+#define CV_UDP_PORT_MASK 0x3fff
+#define CV_GRE_KEY_AT 4 /* where the word with the key stands behind the outer IP header */
+#define CV_VNI_AT (sizeof(struct cv_udp) + 4) /* VXLAN and Geneve have it at the same place */
 
-/* All that one push may write; hdr_len bytes of it are used. */
+/* All that one packet is given; hdr_len bytes from ip on are used. */
 struct cv_outer4 {
+	__u32 align; /* brings the payload to a multiple of 8 */
 	struct iphdr ip;
-	struct cv_gre gre;
-};
+	__u8 payload[CV_SHORT_PAYLOAD_HDR];
+} __attribute__((aligned(8)));
 
 struct cv_outer6 {
 	struct ipv6hdr ip;
-	struct cv_gre gre;
-};
+	__u8 payload[CV_MAX_PAYLOAD_HDR];
+} __attribute__((aligned(8)));
 
 static __always_inline __u8 cv_outer_tos(const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
 {
@@ -50,26 +58,106 @@ static __always_inline bool cv_outer_df(const struct cv_tunnel *tunnel, const st
 	return tunnel->flags & CV_TUNNEL_DF_ON;
 }
 
-/* What stands behind the outer IP header. Returns the IP protocol of it. */
-static __always_inline __u8 cv_fill_payload(const struct cv_tunnel *tunnel,
-					    const struct cv_pkt *pkt, struct cv_gre *gre)
+/* Writes the key that the other end still knows. */
+static __always_inline void cv_put_old_key(__u8 *payload, const struct cv_tunnel *tunnel)
 {
-	if (tunnel->mode == CV_MODE_IPIP)
-		return pkt->family == 4 ? IPPROTO_IPIP : IPPROTO_IPV6;
-	gre->proto = pkt->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	gre->flags = tunnel->flags & CV_TUNNEL_KEY ? bpf_htons(CV_GRE_FLAG_KEY) : 0;
-	gre->key = tunnel->key;
-	return IPPROTO_GRE;
+	__u32 at = tunnel->mode == CV_MODE_GRE ? CV_GRE_KEY_AT : CV_VNI_AT;
+
+	if (at == CV_GRE_KEY_AT)
+		*(__be32 *)(payload + CV_GRE_KEY_AT) = tunnel->old_key;
+	else
+		*(__be32 *)(payload + CV_VNI_AT) = tunnel->old_key;
+}
+
+/* Writes what stands behind the outer IP header; it and the packet are len bytes. */
+static __always_inline void cv_fill_payload(struct __sk_buff *skb, __u8 *payload,
+					    const struct cv_tunnel *tunnel,
+					    const struct cv_pkt *pkt, __u32 len)
+{
+	struct cv_udp *udp = (struct cv_udp *)payload;
+
+	if (pkt->family == 4)
+		__builtin_memcpy(payload, tunnel->payload4, CV_SHORT_PAYLOAD_HDR);
+	else
+		__builtin_memcpy(payload, tunnel->payload6, CV_SHORT_PAYLOAD_HDR);
+	if (tunnel->proto4 == IPPROTO_UDP) {
+		udp->source =
+			bpf_htons(CV_UDP_PORT_MIN | (bpf_get_hash_recalc(skb) & CV_UDP_PORT_MASK));
+		udp->len = bpf_htons(len > CV_IP_MAX_LEN ? 0 : len);
+	}
+	if (tunnel->switch_ns && bpf_ktime_get_boot_ns() < tunnel->switch_ns)
+		cv_put_old_key(payload, tunnel);
+}
+
+/* The rest of a long one, an SRv6 segment list. */
+static __always_inline void cv_fill_segments(__u8 *payload, const struct cv_tunnel *tunnel,
+					     const struct cv_pkt *pkt)
+{
+	const __u32 rest = CV_MAX_PAYLOAD_HDR - CV_SHORT_PAYLOAD_HDR;
+
+	if (pkt->family == 4)
+		__builtin_memcpy(payload + CV_SHORT_PAYLOAD_HDR,
+				 tunnel->payload4 + CV_SHORT_PAYLOAD_HDR, rest);
+	else
+		__builtin_memcpy(payload + CV_SHORT_PAYLOAD_HDR,
+				 tunnel->payload6 + CV_SHORT_PAYLOAD_HDR, rest);
 }
 
 /*
- * The protocol to push in place of the real one. bpf_lwt_push_encap() knows no GSO of protocol 4
- * (kernel: net/core/lwt_bpf.c handle_gso_encap() tests IPPROTO_IP, 0, where IPPROTO_IPIP is meant),
- * but it knows 41, which is segmented by the same code. So 41 is pushed, and 4 written over it.
+ * Builds the outer header around a packet of pkt->bytes bytes. A GSO packet may be larger than the
+ * length fields: each segment gets its own.
+ */
+static __always_inline void cv_build_ipv4(struct __sk_buff *skb, struct cv_outer4 *outer,
+					  const struct cv_tunnel *tunnel, const __be32 *remote,
+					  const struct cv_pkt *pkt)
+{
+	__u32 total = pkt->bytes + tunnel->hdr_len;
+	bool has_df = cv_outer_df(tunnel, pkt);
+
+	outer->ip.version = 4;
+	outer->ip.ihl = sizeof(outer->ip) / 4;
+	outer->ip.tos = cv_outer_tos(tunnel, pkt);
+	outer->ip.tot_len = bpf_htons(total > CV_IP_MAX_LEN ? 0 : total);
+	outer->ip.ttl = cv_outer_ttl(tunnel, pkt);
+	outer->ip.protocol = pkt->family == 4 ? tunnel->proto4 : tunnel->proto6;
+	outer->ip.frag_off = has_df ? bpf_htons(CV_IPV4_DF) : 0;
+	/* RFC 6864: only a datagram that may be fragmented needs an ID of its own. */
+	outer->ip.id = has_df ? 0 : bpf_get_prandom_u32();
+	outer->ip.saddr = tunnel->local[0];
+	outer->ip.daddr = remote[0];
+	outer->ip.check = 0;
+	outer->ip.check = ~cv_ipv4_sum(&outer->ip);
+	cv_fill_payload(skb, outer->payload, tunnel, pkt, total - sizeof(outer->ip));
+}
+
+static __always_inline void cv_build_ipv6(struct __sk_buff *skb, struct cv_outer6 *outer,
+					  const struct cv_tunnel *tunnel, const __be32 *remote,
+					  const struct cv_pkt *pkt)
+{
+	__u32 payload_len = pkt->bytes + tunnel->hdr_len - sizeof(outer->ip);
+	/* RFC 6438: the flow label lets the underlay spread the flows of one tunnel. */
+	__u32 flow = bpf_get_hash_recalc(skb) & CV_FLOW_LABEL_MASK;
+
+	*(__be32 *)&outer->ip = bpf_htonl(6u << 28 | (__u32)cv_outer_tos(tunnel, pkt) << 20 | flow);
+	outer->ip.payload_len = bpf_htons(payload_len > CV_IP_MAX_LEN ? 0 : payload_len);
+	outer->ip.hop_limit = cv_outer_ttl(tunnel, pkt);
+	outer->ip.nexthdr = pkt->family == 4 ? tunnel->proto4 : tunnel->proto6;
+	__builtin_memcpy(&outer->ip.saddr, tunnel->local, sizeof(outer->ip.saddr));
+	__builtin_memcpy(&outer->ip.daddr, remote, sizeof(outer->ip.daddr));
+	cv_fill_payload(skb, outer->payload, tunnel, pkt, payload_len);
+	if (tunnel->mode == CV_MODE_SRV6)
+		cv_fill_segments(outer->payload, tunnel, pkt);
+}
+
+/*
+ * The protocol to push in place of the real one. bpf_lwt_push_encap() knows GSO of the protocols
+ * UDP, GRE and 41 alone (kernel: net/core/lwt_bpf.c handle_gso_encap(), which tests IPPROTO_IP, 0,
+ * where IPPROTO_IPIP is meant). But 4 and a routing header in front of either are segmented by the
+ * same code as 41. So 41 is pushed, and the real protocol written over it.
  */
 static __always_inline __u8 cv_pushed_proto(__u8 real, bool is_gso)
 {
-	return real == IPPROTO_IPIP && is_gso ? IPPROTO_IPV6 : real;
+	return is_gso && (real == IPPROTO_IPIP || real == IPPROTO_ROUTING) ? IPPROTO_IPV6 : real;
 }
 
 /* Pushes len bytes of outer header. The helper changes the packet before it fails, so after an
@@ -84,13 +172,11 @@ static __always_inline int cv_push(struct __sk_buff *skb, void *outer, __u32 len
 }
 
 static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
-					const struct cv_pkt *pkt)
+					const __be32 *remote, const struct cv_pkt *pkt)
 {
-	struct cv_outer4 outer = {};
+	struct cv_outer4 outer;
 	__u32 len = tunnel->hdr_len;
-	__u32 total = pkt->bytes + len;
 	bool is_gso = CV_CTX(skb, gso_size);
-	bool has_df = cv_outer_df(tunnel, pkt);
 	/* Protocol and checksum are neighbours in the header: one store mends both. */
 	struct {
 		__u8 proto;
@@ -98,27 +184,15 @@ static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_t
 	} mend;
 	int reason;
 
-	if (total > CV_IP_MAX_LEN && !is_gso)
+	if (len < sizeof(outer.ip) || len > sizeof(outer.ip) + sizeof(outer.payload))
+		return CV_R_ENCAP_FAILED;
+	if (pkt->bytes + len > CV_IP_MAX_LEN && !is_gso)
 		return CV_R_ENCAP_SIZE;
-	outer.ip.version = 4;
-	outer.ip.ihl = sizeof(outer.ip) / 4;
-	outer.ip.tos = cv_outer_tos(tunnel, pkt);
-	/* A GSO packet may be larger than the field: each segment gets its own length. */
-	outer.ip.tot_len = bpf_htons(total > CV_IP_MAX_LEN ? 0 : total);
-	outer.ip.ttl = cv_outer_ttl(tunnel, pkt);
-	outer.ip.protocol = cv_fill_payload(tunnel, pkt, &outer.gre);
-	outer.ip.frag_off = has_df ? bpf_htons(CV_IPV4_DF) : 0;
-	/* RFC 6864: only a datagram that may be fragmented needs an ID of its own. */
-	outer.ip.id = has_df ? 0 : bpf_get_prandom_u32();
-	outer.ip.saddr = tunnel->local[0];
-	outer.ip.daddr = tunnel->remote[0];
-	outer.ip.check = ~cv_ipv4_sum(&outer.ip);
+	cv_build_ipv4(skb, &outer, tunnel, remote, pkt);
 	mend.proto = outer.ip.protocol;
 	__builtin_memcpy(mend.check, &outer.ip.check, sizeof(mend.check));
 	outer.ip.protocol = cv_pushed_proto(mend.proto, is_gso);
-	if (len < sizeof(outer.ip) || len > sizeof(outer))
-		return CV_R_ENCAP_FAILED;
-	reason = cv_push(skb, &outer, len);
+	reason = cv_push(skb, &outer.ip, len);
 	if (reason == CV_R_OK && outer.ip.protocol != mend.proto &&
 	    bpf_skb_store_bytes(skb, offsetof(struct iphdr, protocol), &mend, sizeof(mend), 0))
 		reason = CV_R_ENCAP_FAILED;
@@ -126,29 +200,24 @@ static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_t
 }
 
 static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
-					const struct cv_pkt *pkt)
+					const __be32 *remote, const struct cv_pkt *pkt)
 {
-	struct cv_outer6 outer = {};
+	struct cv_outer6 outer;
 	__u32 len = tunnel->hdr_len;
-	__u32 payload = pkt->bytes + len - sizeof(outer.ip);
 	bool is_gso = CV_CTX(skb, gso_size);
-	__u32 flow;
 	__u8 real;
 	int reason;
 
-	if (payload > CV_IP_MAX_LEN && !is_gso)
-		return CV_R_ENCAP_SIZE;
-	/* RFC 6438: the flow label lets the underlay spread the flows of one tunnel. */
-	flow = bpf_get_hash_recalc(skb) & CV_FLOW_LABEL_MASK;
-	*(__be32 *)&outer.ip = bpf_htonl(6u << 28 | (__u32)cv_outer_tos(tunnel, pkt) << 20 | flow);
-	outer.ip.payload_len = bpf_htons(payload > CV_IP_MAX_LEN ? 0 : payload);
-	outer.ip.hop_limit = cv_outer_ttl(tunnel, pkt);
-	real = cv_fill_payload(tunnel, pkt, &outer.gre);
-	outer.ip.nexthdr = cv_pushed_proto(real, is_gso);
-	__builtin_memcpy(&outer.ip.saddr, tunnel->local, sizeof(outer.ip.saddr));
-	__builtin_memcpy(&outer.ip.daddr, tunnel->remote, sizeof(outer.ip.daddr));
 	if (len < sizeof(outer.ip) || len > sizeof(outer))
 		return CV_R_ENCAP_FAILED;
+	if (pkt->bytes + len > CV_IP_MAX_LEN + sizeof(outer.ip) && !is_gso)
+		return CV_R_ENCAP_SIZE;
+	/* The helper may read all of it, and the verifier asks that all of it be written. */
+	__builtin_memset(outer.payload + CV_SHORT_PAYLOAD_HDR, 0,
+			 sizeof(outer.payload) - CV_SHORT_PAYLOAD_HDR);
+	cv_build_ipv6(skb, &outer, tunnel, remote, pkt);
+	real = outer.ip.nexthdr;
+	outer.ip.nexthdr = cv_pushed_proto(real, is_gso);
 	reason = cv_push(skb, &outer, len);
 	if (reason == CV_R_OK && outer.ip.nexthdr != real &&
 	    bpf_skb_store_bytes(skb, offsetof(struct ipv6hdr, nexthdr), &real, sizeof(real), 0))
@@ -164,13 +233,19 @@ static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_t
 static __always_inline int cv_encap(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
 				    const struct cv_pkt *pkt)
 {
+	const __be32 *remote;
+
 	if ((pkt->mark & tunnel->guard_mark) == tunnel->guard_mark)
 		return CV_R_LOOP;
 	if (!pkt->family)
 		return CV_R_ENCAP_INNER;
+	cv_clamp_mss(skb, 0, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
+	remote = cv_remote_choose(skb, tunnel, pkt->family, 0);
+	if (!remote)
+		return CV_R_NO_PEER;
 	skb->mark = pkt->mark | tunnel->guard_mark;
-	return tunnel->family == 4 ? cv_push_ipv4(skb, tunnel, pkt)
-				   : cv_push_ipv6(skb, tunnel, pkt);
+	return tunnel->family == 4 ? cv_push_ipv4(skb, tunnel, remote, pkt)
+				   : cv_push_ipv6(skb, tunnel, remote, pkt);
 }
 
 #endif

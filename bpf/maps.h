@@ -42,17 +42,41 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cv_tunnel_stats);
 } CV_MAP_TUNNEL_STATS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 2 * CV_MAX_TUNNELS);
+	__type(key, __u32);
+	CV_SLOT_OF(struct cv_remote_set, 1);
+} CV_MAP_REMOTES SEC(".maps");
 #endif
 
-#ifdef CV_USE_PEERS
+#ifdef CV_USE_ENDPOINTS
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__uint(map_flags, BPF_F_NO_PREALLOC | BPF_F_RDONLY_PROG);
-	__uint(max_entries, CV_MAX_PEERS);
-	__type(key, struct cv_peer_key);
-	__type(value, __u32);
-} CV_MAP_PEERS SEC(".maps");
+	__uint(max_entries, CV_MAX_ENDPOINTS);
+	__type(key, struct cv_endpoint_key);
+	__type(value, struct cv_endpoint);
+} CV_MAP_ENDPOINTS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_ports);
+} CV_MAP_PORTS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_TUNNELS);
+	__type(key, __u32);
+	__type(value, struct cv_path);
+} CV_MAP_PATHS SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);

@@ -48,21 +48,36 @@ struct cv_pkt {
 	bool is_unfinished; /* IPv6: hops of a routing header are to come, or an AH is to be checked */
 };
 
-/* Reads through a volatile pointer: the compiler must not turn two context reads into one pointer
- * plus a constant, which the verifier refuses. */
-#define CV_CTX(skb, member) (*(volatile __typeof__((skb)->member) *)&(skb)->member)
+/*
+ * Reads a 32-bit member of the context by just that instruction: out of two reads the compiler would
+ * make one pointer plus a constant, which the verifier refuses. The result is 64 bits wide, for the
+ * kernel puts a pointer there for data and data_end.
+ */
+#define CV_CTX(skb, member)                                                                        \
+	({                                                                                         \
+		unsigned long value_;                                                              \
+                                                                                                   \
+		asm volatile("%0 = *(u32 *)(%1 + %2)"                                              \
+			     : "=r"(value_)                                                        \
+			     : "r"(skb), "i"(offsetof(struct __sk_buff, member)));                 \
+		value_;                                                                            \
+	})
 
 /* Points at len bytes at offset, or NULL if the packet has none there that can be read. */
 static __always_inline void *cv_at(struct __sk_buff *skb, __u32 offset, __u32 len)
 {
-	void *data = (void *)(long)CV_CTX(skb, data);
-	void *end = (void *)(long)CV_CTX(skb, data_end);
+	void *data = (void *)CV_CTX(skb, data);
+	void *end = (void *)CV_CTX(skb, data_end);
+	__u64 at = offset;
 
-	if (offset > CV_MAX_HEADER_OFFSET)
+	/* What is compared must be what is added: the verifier does not see through sums. */
+	asm volatile("" : "+r"(at));
+	if (at > CV_MAX_HEADER_OFFSET)
 		return NULL;
-	if (data + offset + len > end)
+	data += at;
+	if (data + len > end)
 		return NULL;
-	return data + offset;
+	return data;
 }
 
 /*

@@ -196,6 +196,80 @@ int cv_arg_prefixes(const char *word, const char *text, struct cv_prefixes *out,
 	return each_part(word, text, add_prefix, out, err);
 }
 
+static int add_addr(const char *word, const char *part, void *out, struct cv_err *err)
+{
+	struct cv_addrs *addrs = out;
+	struct cv_addr addr = { 0 };
+	struct cv_addr *grown;
+	int rc = cv_arg_addr(word, part, &addr, err);
+
+	if (rc)
+		return rc;
+	grown = reallocarray(addrs->items, addrs->count + 1, sizeof(*grown));
+	if (!grown)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	addrs->items = grown;
+	grown[addrs->count++] = addr;
+	return 0;
+}
+
+int cv_arg_addrs(const char *word, const char *text, struct cv_addrs *out, struct cv_err *err)
+{
+	return each_part(word, text, add_addr, out, err);
+}
+
+/* A list of numbers while it is read. */
+struct number_list {
+	struct cv_numbers *out;
+	uint32_t min, max;
+};
+
+static int add_number(const char *word, const char *part, void *arg, struct cv_err *err)
+{
+	struct number_list *list = arg;
+	uint32_t number = 0;
+	uint32_t *grown;
+	int rc = cv_arg_number(word, part, list->min, list->max, &number, err);
+
+	if (rc)
+		return rc;
+	grown = reallocarray(list->out->items, list->out->count + 1, sizeof(*grown));
+	if (!grown)
+		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
+	list->out->items = grown;
+	grown[list->out->count++] = number;
+	return 0;
+}
+
+int cv_arg_numbers(const char *word, const char *text, uint32_t min, uint32_t max,
+		   struct cv_numbers *out, struct cv_err *err)
+{
+	struct number_list list = { .out = out, .min = min, .max = max };
+
+	return each_part(word, text, add_number, &list, err);
+}
+
+int cv_arg_mac(const char *word, const char *text, struct cv_mac *out, struct cv_err *err)
+{
+	unsigned int b[6];
+	int end = 0;
+
+	if (strspn(text, "0123456789abcdefABCDEF:") != strlen(text) ||
+	    sscanf(text, "%2x:%2x:%2x:%2x:%2x:%2x%n", &b[0], &b[1], &b[2], &b[3], &b[4], &b[5],
+		   &end) != 6 ||
+	    text[end]) {
+		cv_err_input(err, "%s \"%s\": not an Ethernet address", word, text);
+		return cv_err_hint(err, "as 02:00:5e:00:53:01");
+	}
+	if (b[0] & 1)
+		return cv_err_input(err, "%s \"%s\": a group address, not that of one device", word,
+				    text);
+	out->is_given = true;
+	for (size_t i = 0; i < sizeof(out->bytes); i++)
+		out->bytes[i] = b[i];
+	return 0;
+}
+
 int cv_arg_range(const char *word, const char *text, uint32_t max, struct cv_range *out,
 		 struct cv_err *err)
 {
@@ -379,6 +453,26 @@ void cv_put_addr(FILE *out, const struct cv_addr *addr)
 	char text[CV_PREFIX_TEXT];
 
 	fputs(cv_addr_format(addr, text), out);
+}
+
+void cv_put_addrs(FILE *out, const struct cv_addrs *addrs)
+{
+	char text[CV_PREFIX_TEXT];
+
+	for (size_t i = 0; i < addrs->count; i++)
+		fprintf(out, "%s%s", i ? "," : "", cv_addr_format(&addrs->items[i], text));
+}
+
+void cv_put_numbers(FILE *out, const struct cv_numbers *numbers)
+{
+	for (size_t i = 0; i < numbers->count; i++)
+		fprintf(out, "%s%u", i ? "," : "", numbers->items[i]);
+}
+
+void cv_put_mac(FILE *out, const struct cv_mac *mac)
+{
+	for (size_t i = 0; i < sizeof(mac->bytes); i++)
+		fprintf(out, "%s%02x", i ? ":" : "", mac->bytes[i]);
 }
 
 void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes)

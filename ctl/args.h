@@ -21,6 +21,13 @@ int cv_arg_name(const char *word, const char *text, char *out, struct cv_err *er
 /* Name of a network device into out[CV_IFNAME_MAX + 1]. */
 int cv_arg_ifname(const char *word, const char *text, char *out, struct cv_err *err);
 int cv_arg_addr(const char *word, const char *text, struct cv_addr *out, struct cv_err *err);
+/* A list with commas; *out owns its items and must be empty before. */
+int cv_arg_addrs(const char *word, const char *text, struct cv_addrs *out, struct cv_err *err);
+/* The same of numbers, each min..max. */
+int cv_arg_numbers(const char *word, const char *text, uint32_t min, uint32_t max,
+		   struct cv_numbers *out, struct cv_err *err);
+/* Six bytes in hexadecimal with colons; a group address is refused. */
+int cv_arg_mac(const char *word, const char *text, struct cv_mac *out, struct cv_err *err);
 /* ADDR, ADDR/BITS, or "default"; host bits are refused. */
 int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, struct cv_err *err);
 /* Lists with commas; *out owns its items and must be empty before. */
@@ -45,6 +52,9 @@ int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *er
 int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
 		  size_t *out, struct cv_err *err);
 
+void cv_put_addrs(FILE *out, const struct cv_addrs *addrs);
+void cv_put_numbers(FILE *out, const struct cv_numbers *numbers);
+void cv_put_mac(FILE *out, const struct cv_mac *mac);
 void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes);
 void cv_put_ranges(FILE *out, const struct cv_ranges *ranges);
 void cv_put_range(FILE *out, const struct cv_range *range);

@@ -10,12 +10,16 @@
 #include "words.h"
 
 #define CV_DEFAULT_TTL 64
+#define CV_WEIGHT_MAX 1000
+#define CV_OVERLAP_MAX 86400
+#define CV_MSS_MIN 88 /* the least that Linux keeps: TCP_MIN_MSS */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 static const char *const modes[] = {
-	[CV_TUNNEL_MODE_NONE] = "none",
-	[CV_TUNNEL_MODE_IPIP] = "ipip",
-	[CV_TUNNEL_MODE_GRE] = "gre",
+	[CV_TUNNEL_MODE_NONE] = "none",	    [CV_TUNNEL_MODE_IPIP] = "ipip",
+	[CV_TUNNEL_MODE_GRE] = "gre",	    [CV_TUNNEL_MODE_GUE] = "gue",
+	[CV_TUNNEL_MODE_FOU] = "fou",	    [CV_TUNNEL_MODE_VXLAN] = "vxlan",
+	[CV_TUNNEL_MODE_GENEVE] = "geneve", [CV_TUNNEL_MODE_SRV6] = "srv6",
 };
 
 static int parse_mode(void *conf, const char *text, struct cv_err *err)
@@ -45,19 +49,51 @@ static bool format_local(const void *conf, FILE *out)
 	return true;
 }
 
+static int parse_nonlocal(void *conf, const char *text, struct cv_err *err)
+{
+	(void)text;
+	(void)err;
+	((struct cv_tunnel_conf *)conf)->is_nonlocal = true;
+	return 0;
+}
+
+static bool format_nonlocal(const void *conf, FILE *out)
+{
+	(void)out;
+	return ((const struct cv_tunnel_conf *)conf)->is_nonlocal;
+}
+
 static int parse_remote(void *conf, const char *text, struct cv_err *err)
 {
-	if (strchr(text, ',')) {
-		cv_err_input(err, "remote \"%s\": several remotes are not supported", text);
-		return cv_err_hint(err, "make a tunnel for each");
-	}
-	return cv_arg_addr("remote", text, &((struct cv_tunnel_conf *)conf)->remote, err);
+	struct cv_tunnel_conf *tunnel = conf;
+
+	tunnel->has_peers = !strcmp(text, "peers");
+	return tunnel->has_peers ? 0 : cv_arg_addrs("remote", text, &tunnel->remotes, err);
 }
 
 static bool format_remote(const void *conf, FILE *out)
 {
-	cv_put_addr(out, &((const struct cv_tunnel_conf *)conf)->remote);
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->has_peers)
+		fputs("peers", out);
+	else
+		cv_put_addrs(out, &tunnel->remotes);
 	return true;
+}
+
+static int parse_weight(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_numbers("weight", text, 1, CV_WEIGHT_MAX,
+			      &((struct cv_tunnel_conf *)conf)->weights, err);
+}
+
+static bool format_weight(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	cv_put_numbers(out, &tunnel->weights);
+	return tunnel->weights.count;
 }
 
 static int parse_key(void *conf, const char *text, struct cv_err *err)
@@ -75,6 +111,149 @@ static bool format_key(const void *conf, FILE *out)
 	if (tunnel->has_key)
 		fprintf(out, "%u", tunnel->key);
 	return tunnel->has_key;
+}
+
+static int parse_vni(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_tunnel_conf *tunnel = conf;
+
+	tunnel->has_vni = true;
+	return cv_arg_number("vni", text, 0, CV_VNI_MAX, &tunnel->vni, err);
+}
+
+static bool format_vni(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->has_vni)
+		fprintf(out, "%u", tunnel->vni);
+	return tunnel->has_vni;
+}
+
+static int parse_overlap(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_number("overlap", text, 0, CV_OVERLAP_MAX,
+			     &((struct cv_tunnel_conf *)conf)->overlap_seconds, err);
+}
+
+static bool format_overlap(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->overlap_seconds)
+		fprintf(out, "%u", tunnel->overlap_seconds);
+	return tunnel->overlap_seconds;
+}
+
+static int parse_dport(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_number("dport", text, 1, UINT16_MAX, &((struct cv_tunnel_conf *)conf)->dport,
+			     err);
+}
+
+static bool format_dport(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->dport)
+		fprintf(out, "%u", tunnel->dport);
+	return tunnel->dport;
+}
+
+static int parse_variant(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_tunnel_conf *tunnel = conf;
+
+	tunnel->has_variant = true;
+	return cv_arg_number("variant", text, 0, 1, &tunnel->variant, err);
+}
+
+static bool format_variant(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->has_variant)
+		fprintf(out, "%u", tunnel->variant);
+	return tunnel->has_variant;
+}
+
+static int parse_inner_smac(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_mac("inner-smac", text, &((struct cv_tunnel_conf *)conf)->inner_smac, err);
+}
+
+static bool format_inner_smac(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->inner_smac.is_given)
+		cv_put_mac(out, &tunnel->inner_smac);
+	return tunnel->inner_smac.is_given;
+}
+
+static int parse_inner_dmac(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_mac("inner-dmac", text, &((struct cv_tunnel_conf *)conf)->inner_dmac, err);
+}
+
+static bool format_inner_dmac(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->inner_dmac.is_given)
+		cv_put_mac(out, &tunnel->inner_dmac);
+	return tunnel->inner_dmac.is_given;
+}
+
+static int parse_segments(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_addrs("segments", text, &((struct cv_tunnel_conf *)conf)->segments, err);
+}
+
+static bool format_segments(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	cv_put_addrs(out, &tunnel->segments);
+	return tunnel->segments.count;
+}
+
+static int parse_sid(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_addr("sid", text, &((struct cv_tunnel_conf *)conf)->sid, err);
+}
+
+static bool format_sid(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->sid.family)
+		cv_put_addr(out, &tunnel->sid);
+	return tunnel->sid.family;
+}
+
+static int parse_mss(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_tunnel_conf *tunnel = conf;
+
+	tunnel->mss_from = !strcmp(text, "off")	   ? CV_MSS_OFF
+			   : !strcmp(text, "auto") ? CV_MSS_AUTO
+						   : CV_MSS_FIXED;
+	tunnel->mss_bytes = 0;
+	if (tunnel->mss_from != CV_MSS_FIXED)
+		return 0;
+	return cv_arg_number("mss", text, CV_MSS_MIN, UINT16_MAX, &tunnel->mss_bytes, err);
+}
+
+static bool format_mss(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->mss_from == CV_MSS_AUTO)
+		fputs("auto", out);
+	else if (tunnel->mss_from == CV_MSS_FIXED)
+		fprintf(out, "%u", tunnel->mss_bytes);
+	return tunnel->mss_from != CV_MSS_OFF;
 }
 
 static int parse_ttl(void *conf, const char *text, struct cv_err *err)
@@ -107,7 +286,9 @@ static int parse_dscp(void *conf, const char *text, struct cv_err *err)
 {
 	struct cv_tunnel_conf *tunnel = conf;
 
-	tunnel->dscp_from = strcmp(text, "inherit") ? CV_FIXED : CV_INHERIT;
+	tunnel->dscp_from = !strcmp(text, "inherit")   ? CV_INHERIT
+			    : !strcmp(text, "uniform") ? CV_UNIFORM
+						       : CV_FIXED;
 	tunnel->dscp = 0;
 	return tunnel->dscp_from == CV_FIXED ? cv_arg_dscp("dscp", text, &tunnel->dscp, err) : 0;
 }
@@ -118,7 +299,9 @@ static bool format_dscp(const void *conf, FILE *out)
 
 	if (tunnel->dscp_from == CV_FIXED)
 		fprintf(out, "%u", tunnel->dscp);
-	return tunnel->dscp_from == CV_FIXED;
+	else if (tunnel->dscp_from == CV_UNIFORM)
+		fputs("uniform", out);
+	return tunnel->dscp_from != CV_INHERIT;
 }
 
 static int parse_ecn(void *conf, const char *text, struct cv_err *err)
@@ -198,8 +381,8 @@ static bool format_allow(const void *conf, FILE *out)
 
 static const struct cv_word words[] = {
 	{ .name = "mode",
-	  .value = "gre|ipip",
-	  .help = "what is put around a packet; IPv4 and IPv6, outside and inside",
+	  .value = "ipip|gre|gue|fou|vxlan|geneve|srv6",
+	  .help = "what is put around a packet; IPv4 and IPv6, outside (srv6: IPv6) and inside",
 	  .parse = parse_mode,
 	  .format = format_mode },
 	{ .name = "local",
@@ -207,25 +390,76 @@ static const struct cv_word words[] = {
 	  .help = "outer source: an address of this host",
 	  .parse = parse_local,
 	  .format = format_local },
+	{ .name = "nonlocal",
+	  .help = "local is no address of this host: the tunnel only sends",
+	  .parse = parse_nonlocal,
+	  .format = format_nonlocal },
 	{ .name = "remote",
-	  .value = "ADDR",
-	  .help = "outer destination: the other end, and the only one that may send",
+	  .value = "ADDR[,...]|peers",
+	  .help = "outer destination: the other end, and the only one that may send; each flow goes to one of several",
 	  .is_list = true,
 	  .parse = parse_remote,
 	  .format = format_remote },
+	{ .name = "weight",
+	  .value = "N[,...]",
+	  .help = "how much each remote counts, in their order (1 each)",
+	  .is_list = true,
+	  .parse = parse_weight,
+	  .format = format_weight },
 	{ .name = "key",
 	  .value = "N",
 	  .help = "GRE key, 32 bits",
 	  .parse = parse_key,
 	  .format = format_key },
+	{ .name = "vni",
+	  .value = "N",
+	  .help = "VXLAN or Geneve network, 24 bits",
+	  .parse = parse_vni,
+	  .format = format_vni },
+	{ .name = "overlap",
+	  .value = "SECONDS",
+	  .help = "after a change of key or vni both are accepted so long, and the old one is sent for the first half of it (0)",
+	  .parse = parse_overlap,
+	  .format = format_overlap },
+	{ .name = "dport",
+	  .value = "N",
+	  .help = "UDP port (gue 6080, fou 5555, vxlan 4789, geneve 6081)",
+	  .parse = parse_dport,
+	  .format = format_dport },
+	{ .name = "variant",
+	  .value = "0|1",
+	  .help = "GUE: with its header, or the IP packet right behind UDP (0)",
+	  .parse = parse_variant,
+	  .format = format_variant },
+	{ .name = "inner-smac",
+	  .value = "MAC",
+	  .help = "source of the inner Ethernet header (made from local)",
+	  .parse = parse_inner_smac,
+	  .format = format_inner_smac },
+	{ .name = "inner-dmac",
+	  .value = "MAC",
+	  .help = "its destination (made from remote)",
+	  .parse = parse_inner_dmac,
+	  .format = format_inner_dmac },
+	{ .name = "segments",
+	  .value = "ADDR[,...]",
+	  .help = "SRv6: where a packet goes through, the end last (remote)",
+	  .is_list = true,
+	  .parse = parse_segments,
+	  .format = format_segments },
+	{ .name = "sid",
+	  .value = "ADDR",
+	  .help = "SRv6: where packets of the remote arrive here (local)",
+	  .parse = parse_sid,
+	  .format = format_sid },
 	{ .name = "ttl",
 	  .value = "N|inherit",
 	  .help = "of the outer header (64)",
 	  .parse = parse_ttl,
 	  .format = format_ttl },
 	{ .name = "dscp",
-	  .value = "N|inherit",
-	  .help = "of the outer header (inherit)",
+	  .value = "N|inherit|uniform",
+	  .help = "of the outer header; uniform: copied inwards on arrival too (inherit)",
 	  .parse = parse_dscp,
 	  .format = format_dscp },
 	{ .name = "ecn",
@@ -243,6 +477,11 @@ static const struct cv_word words[] = {
 	  .help = "largest inner packet (auto: what the underlay leaves)",
 	  .parse = parse_mtu,
 	  .format = format_mtu },
+	{ .name = "mss",
+	  .value = "auto|N|off",
+	  .help = "largest TCP segment let through in a SYN, both ways (off)",
+	  .parse = parse_mss,
+	  .format = format_mss },
 	{ .name = "allow",
 	  .value = "PREFIX[,...]",
 	  .help = "inner sources accepted from the remote (any)",
@@ -289,6 +528,55 @@ static void json_drops(struct cv_json *json, const struct cv_drops *drops)
 	cv_json_close(json);
 }
 
+static void json_addrs(struct cv_json *json, const char *key, const struct cv_addrs *addrs)
+{
+	char addr[CV_PREFIX_TEXT];
+
+	cv_json_open_array(json, key);
+	for (size_t i = 0; i < addrs->count; i++)
+		cv_json_string(json, NULL, cv_addr_format(&addrs->items[i], addr));
+	cv_json_close(json);
+}
+
+static void json_mac(struct cv_json *json, const char *key, const struct cv_mac *mac)
+{
+	char text[sizeof("00:00:00:00:00:00")];
+
+	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac->bytes[0], mac->bytes[1],
+		 mac->bytes[2], mac->bytes[3], mac->bytes[4], mac->bytes[5]);
+	cv_json_string(json, key, text);
+}
+
+/* What only some modes have. The key is always there. */
+static void json_parameters(struct cv_json *json, const struct cv_tunnel_conf *conf)
+{
+	struct cv_mac source, destination;
+	char addr[CV_PREFIX_TEXT];
+
+	if (conf->has_key)
+		cv_json_number(json, "key", conf->key);
+	else
+		cv_json_null(json, "key");
+	if (conf->has_vni)
+		cv_json_number(json, "vni", conf->vni);
+	if (cv_tunnel_conf_port(conf))
+		cv_json_number(json, "dport", cv_tunnel_conf_port(conf));
+	if (conf->mode == CV_TUNNEL_MODE_GUE)
+		cv_json_number(json, "variant", conf->variant);
+	if (cv_tunnel_mode_has_ethernet(conf->mode)) {
+		cv_tunnel_conf_macs(conf, &source, &destination);
+		json_mac(json, "inner_smac", &source);
+		json_mac(json, "inner_dmac", &destination);
+	}
+	if (conf->mode != CV_TUNNEL_MODE_SRV6)
+		return;
+	json_addrs(json, "segments", conf->segments.count ? &conf->segments : &conf->remotes);
+	cv_json_string(json, "sid",
+		       cv_addr_format(conf->sid.family ? &conf->sid : &conf->local, addr));
+	cv_json_string(json, "encap", "H.Encaps, lwt xmit");
+	cv_json_string(json, "decap", "End.DT46, clsact ingress");
+}
+
 static void show_json(const struct cv_session *session, const struct cv_tunnel_info *infos,
 		      size_t n)
 {
@@ -307,14 +595,13 @@ static void show_json(const struct cv_session *session, const struct cv_tunnel_i
 		cv_json_number(&json, "id", infos[i].id);
 		cv_json_string(&json, "mode", modes[conf->mode]);
 		cv_json_string(&json, "local", cv_addr_format(&conf->local, addr));
-		cv_json_open_array(&json, "remote");
-		cv_json_string(&json, NULL, cv_addr_format(&conf->remote, addr));
-		cv_json_close(&json);
-		if (conf->has_key)
-			cv_json_number(&json, "key", conf->key);
-		else
-			cv_json_null(&json, "key");
+		json_addrs(&json, "remote", &conf->remotes);
+		json_parameters(&json, conf);
 		cv_json_number(&json, "mtu", infos[i].mtu_bytes);
+		if (infos[i].path_mtu_bytes)
+			cv_json_number(&json, "path_mtu", infos[i].path_mtu_bytes);
+		else
+			cv_json_null(&json, "path_mtu");
 		cv_json_number(&json, "tx_packets", infos[i].tx_packets);
 		cv_json_number(&json, "tx_bytes", infos[i].tx_bytes);
 		cv_json_number(&json, "rx_packets", infos[i].rx_packets);
@@ -326,17 +613,31 @@ static void show_json(const struct cv_session *session, const struct cv_tunnel_i
 	cv_json_end(&json);
 }
 
+/* The first remote, and how many more there are. */
+static void put_remote(const struct cv_tunnel_conf *conf, char *buf, size_t size)
+{
+	char addr[CV_PREFIX_TEXT];
+
+	if (conf->has_peers)
+		snprintf(buf, size, "peers");
+	else if (conf->remotes.count > 1)
+		snprintf(buf, size, "%s +%zu", cv_addr_format(&conf->remotes.items[0], addr),
+			 conf->remotes.count - 1);
+	else
+		snprintf(buf, size, "%s", cv_addr_format(&conf->remotes.items[0], addr));
+}
+
 static int add_row(struct cv_table *table, const struct cv_tunnel_conf *conf,
 		   const struct cv_tunnel_info *info)
 {
-	char local[CV_PREFIX_TEXT], remote[CV_PREFIX_TEXT], key[16], mtu[16];
+	char local[CV_PREFIX_TEXT], remote[CV_PREFIX_TEXT + 16], key[16], mtu[32];
 	char tx[48], rx[48], drops[24];
 	uint64_t dropped = 0;
 	const char *cells[] = { info->name,
 				modes[conf->mode],
 				cv_addr_format(&conf->local, local),
-				cv_addr_format(&conf->remote, remote),
-				conf->has_key ? key : NULL,
+				remote,
+				conf->has_key || conf->has_vni ? key : NULL,
 				mtu,
 				tx,
 				rx,
@@ -344,8 +645,12 @@ static int add_row(struct cv_table *table, const struct cv_tunnel_conf *conf,
 
 	for (size_t i = 0; i < info->drops.count; i++)
 		dropped += info->drops.items[i].packets;
-	snprintf(key, sizeof(key), "%u", conf->key);
-	snprintf(mtu, sizeof(mtu), "%u", info->mtu_bytes);
+	put_remote(conf, remote, sizeof(remote));
+	snprintf(key, sizeof(key), "%u", conf->has_vni ? conf->vni : conf->key);
+	if (info->path_mtu_bytes)
+		snprintf(mtu, sizeof(mtu), "%u (path %u)", info->mtu_bytes, info->path_mtu_bytes);
+	else
+		snprintf(mtu, sizeof(mtu), "%u", info->mtu_bytes);
 	snprintf(tx, sizeof(tx), "%llu/%llu", (unsigned long long)info->tx_packets,
 		 (unsigned long long)info->tx_bytes);
 	snprintf(rx, sizeof(rx), "%llu/%llu", (unsigned long long)info->rx_packets,
@@ -369,7 +674,7 @@ static void show_reasons(const struct cv_session *session, const struct cv_tunne
 static int show_text(const struct cv_session *session, const struct cv_tunnel_info *infos, size_t n)
 {
 	static const char *const headers[] = { "TUNNEL",	"MODE",		 "LOCAL",
-					       "REMOTE",	"KEY",		 "MTU",
+					       "REMOTE",	"KEY/VNI",	 "MTU",
 					       "TX PKTS/BYTES", "RX PKTS/BYTES", "REFUSED" };
 	CV_CLEANUP(cv_table_free) struct cv_table *table = NULL;
 	int rc = cv_table_new(&table, headers, CV_COUNT(headers));
@@ -404,7 +709,7 @@ const struct cv_noun cv_noun_tunnel = {
 	.name = "tunnel",
 	.section = "tunnels",
 	.key = "NAME",
-	.help = "tunnels to one remote each",
+	.help = "tunnels to one or more remotes",
 	.has_replace = true,
 	.groups = { { CV_WORDS_OF(words) } },
 	.group_count = 1,

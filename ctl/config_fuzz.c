@@ -70,11 +70,39 @@ static bool same_app(const struct cv_app_conf *a, const struct cv_app_conf *b)
 	       a->has_gid == b->has_gid && same_range(&a->gid, &b->gid);
 }
 
+static bool same_addrs(const struct cv_addrs *a, const struct cv_addrs *b)
+{
+	for (size_t i = 0; a->count == b->count && i < a->count; i++)
+		if (!same_addr(&a->items[i], &b->items[i]))
+			return false;
+	return a->count == b->count;
+}
+
+static bool same_numbers(const struct cv_numbers *a, const struct cv_numbers *b)
+{
+	return a->count == b->count &&
+	       (!a->count || !memcmp(a->items, b->items, a->count * sizeof(*a->items)));
+}
+
+static bool same_mac(const struct cv_mac *a, const struct cv_mac *b)
+{
+	return a->is_given == b->is_given && !memcmp(a->bytes, b->bytes, sizeof(a->bytes));
+}
+
 static bool same_tunnel(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
 {
 	return same_text(a->name, b->name) && a->mode == b->mode &&
-	       same_addr(&a->local, &b->local) && same_addr(&a->remote, &b->remote) &&
-	       a->has_key == b->has_key && a->key == b->key && a->ttl_from == b->ttl_from &&
+	       same_addr(&a->local, &b->local) && a->is_nonlocal == b->is_nonlocal &&
+	       a->has_peers == b->has_peers && same_addrs(&a->remotes, &b->remotes) &&
+	       same_numbers(&a->weights, &b->weights) && a->has_key == b->has_key &&
+	       a->key == b->key && a->has_vni == b->has_vni && a->vni == b->vni &&
+	       a->overlap_seconds == b->overlap_seconds && a->has_variant == b->has_variant &&
+	       a->variant == b->variant && a->dport == b->dport &&
+	       same_mac(&a->inner_smac, &b->inner_smac) &&
+	       same_mac(&a->inner_dmac, &b->inner_dmac) &&
+	       same_addrs(&a->segments, &b->segments) && same_addr(&a->sid, &b->sid) &&
+	       a->mss_from == b->mss_from && a->mss_bytes == b->mss_bytes &&
+	       a->ttl_from == b->ttl_from &&
 	       a->ttl == b->ttl && a->dscp_from == b->dscp_from && a->dscp == b->dscp &&
 	       a->ecn_off == b->ecn_off && a->df == b->df && a->mtu_bytes == b->mtu_bytes &&
 	       same_prefixes(&a->allow, &b->allow);

@@ -478,7 +478,7 @@ static void missing_values_are_told(void **unused)
 		   "f:2:47: error: remote: has no value\n"
 		   "      blue: {mode: gre, local: 192.0.2.1, remote: }\n"
 		   "                                                  ^\n"
-		   "hint: remote: ADDR; " HINT_IPV6);
+		   "hint: remote: ADDR[,...]|peers; " HINT_IPV6);
 	assert_bad("apps:\n"
 		   "  web:\n"
 		   "    exe:\n"
@@ -541,7 +541,7 @@ static void values_of_the_wrong_kind_are_told(void **unused)
 		"    remote: [192.0.2.7, 192.0.2.8]\n"
 		"    key: x\n"
 		"    allow: 10.9.0.1/16\n",
-		"f:3:11: error: mode \"gr\": not one of ipip, gre\n"
+		"f:3:11: error: mode \"gr\": not one of ipip, gre, gue, fou, vxlan, geneve, srv6\n"
 		"        mode: gr\n"
 		"              ^\n"
 		"hint: did you mean \"gre\"?\n"
@@ -661,7 +661,7 @@ static void what_follows_from_a_fault_is_not_reported(void **unused)
 		   "  blue: {mode: x, local: 192.0.2.1, remote: 192.0.2.7}\n"
 		   "routes:\n"
 		   "  - {to: default, tunnel: blue}\n",
-		   "f:2:16: error: mode \"x\": not one of ipip, gre\n"
+		   "f:2:16: error: mode \"x\": not one of ipip, gre, gue, fou, vxlan, geneve, srv6\n"
 		   "      blue: {mode: x, local: 192.0.2.1, remote: 192.0.2.7}\n"
 		   "                   ^\n");
 }

@@ -9,32 +9,14 @@
 #include <string.h>
 
 #include "abi.h"
-#include "culvert.h"
+#include "check.h"
 
-/* A checking run: where faults go, and how many there were. */
-struct check {
-	const struct cv_state *state;
-	cv_fault_fn fault;
-	void *arg;
-	int errors;
-};
-
-static void report(struct check *check, struct cv_err *err, const struct cv_place *place)
+void cv_check_report(struct check *check, struct cv_err *err, const struct cv_place *place)
 {
 	cv_err_at(err, place);
 	check->fault(err, check->arg);
 	check->errors++;
 }
-
-#define FAULT(check, place, hint_text, ...)                                                        \
-	do {                                                                                       \
-		struct cv_err fault_;                                                              \
-                                                                                                   \
-		cv_err_input(&fault_, __VA_ARGS__);                                                \
-		if (*(hint_text))                                                                  \
-			cv_err_hint(&fault_, "%s", hint_text);                                     \
-		report(check, &fault_, place);                                                     \
-	} while (0)
 
 /* True if a list is within its bound; what is beyond it is not looked at in detail. */
 static bool check_limit(struct check *check, const char *what, size_t count, size_t limit,
@@ -96,54 +78,6 @@ static void check_apps(struct check *check)
 	}
 }
 
-static bool same_endpoint(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
-{
-	return a->mode == b->mode && a->has_key == b->has_key && a->key == b->key &&
-	       cv_addr_equal(&a->local, &b->local) && cv_addr_equal(&a->remote, &b->remote);
-}
-
-static void check_tunnel_addresses(struct check *check, const struct cv_tunnel_conf *tunnel)
-{
-	if (!tunnel->local.family)
-		FAULT(check, &tunnel->place, "give local ADDR", "tunnel %s: no local address",
-		      tunnel->name);
-	if (!tunnel->remote.family)
-		FAULT(check, &tunnel->place, "give remote ADDR", "tunnel %s: no remote address",
-		      tunnel->name);
-	if (!tunnel->local.family || !tunnel->remote.family)
-		return;
-	if (tunnel->local.family != tunnel->remote.family)
-		FAULT(check, &tunnel->place, "local and remote are both IPv4 or both IPv6",
-		      "tunnel %s: local is IPv%u, remote is IPv%u", tunnel->name,
-		      tunnel->local.family, tunnel->remote.family);
-	else if (cv_addr_equal(&tunnel->local, &tunnel->remote))
-		FAULT(check, &tunnel->place, "", "tunnel %s: remote is the same address as local",
-		      tunnel->name);
-}
-
-static void check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
-{
-	const struct cv_state *state = check->state;
-
-	if (cv_state_find_tunnel(state, tunnel->name) != tunnel)
-		FAULT(check, &tunnel->place, "", "tunnel %s: given twice", tunnel->name);
-	if (!tunnel->mode)
-		FAULT(check, &tunnel->place, "give mode gre or mode ipip", "tunnel %s: no mode",
-		      tunnel->name);
-	if (tunnel->has_key && tunnel->mode == CV_TUNNEL_MODE_IPIP)
-		FAULT(check, &tunnel->place, "leave key out, or use mode gre",
-		      "tunnel %s: ipip has no key", tunnel->name);
-	if (tunnel->mtu_bytes && tunnel->mtu_bytes < CV_IPV4_MIN_MTU)
-		FAULT(check, &tunnel->place, "IPv6 inside needs 1280, IPv4 68",
-		      "tunnel %s: mtu %u is too small", tunnel->name, tunnel->mtu_bytes);
-	check_tunnel_addresses(check, tunnel);
-	for (const struct cv_tunnel_conf *other = state->tunnels; other < tunnel; other++)
-		if (same_endpoint(tunnel, other))
-			FAULT(check, &tunnel->place, "give one of them a key of its own",
-			      "tunnel %s: same mode, local, remote and key as tunnel %s",
-			      tunnel->name, other->name);
-}
-
 static void check_tunnels(struct check *check)
 {
 	const struct cv_state *state = check->state;
@@ -153,7 +87,7 @@ static void check_tunnels(struct check *check)
 			 &state->tunnels[state->tunnel_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->tunnel_count; i++)
-		check_tunnel(check, &state->tunnels[i]);
+		cv_check_tunnel(check, &state->tunnels[i]);
 }
 
 static void check_route_families(struct check *check, const struct cv_route_conf *route,

@@ -77,10 +77,12 @@ static void add_tunnel(struct cv_state *state, const char *name, const char *loc
 	struct cv_tunnel_conf conf = {
 		.mode = CV_TUNNEL_MODE_GRE,
 		.local = addr_of(local),
-		.remote = addr_of(remote),
+		.remotes.items = calloc(1, sizeof(*conf.remotes.items)),
+		.remotes.count = 1,
 		.place = line(at),
 	};
 
+	conf.remotes.items[0] = addr_of(remote);
 	snprintf(conf.name, sizeof(conf.name), "%s", name);
 	assert_int_equal(cv_state_add_tunnel(state, &conf, NULL), 0);
 }
@@ -396,23 +398,23 @@ static void tunnel_without_local(struct cv_state *state)
 
 static void tunnel_without_remote(struct cv_state *state)
 {
-	state->tunnels[1].remote = (struct cv_addr){ 0 };
+	state->tunnels[1].remotes.count = 0;
 }
 
 static void tunnel_without_addresses(struct cv_state *state)
 {
 	tunnel_without_local(state);
-	state->tunnels[0].remote = (struct cv_addr){ 0 };
+	state->tunnels[0].remotes.count = 0;
 }
 
 static void tunnel_of_two_families(struct cv_state *state)
 {
-	state->tunnels[0].remote = addr_of("2001:db8::9");
+	state->tunnels[0].remotes.items[0] = addr_of("2001:db8::9");
 }
 
 static void tunnel_to_itself(struct cv_state *state)
 {
-	state->tunnels[1].remote = state->tunnels[1].local;
+	state->tunnels[1].remotes.items[0] = state->tunnels[1].local;
 }
 
 static void add_twin(struct cv_state *state)
@@ -482,7 +484,7 @@ static void faults_of_tunnels(void **unused)
 	static const struct fault_case cases[] = {
 		{ "a tunnel twice", tunnel_twice, "f:32:1: tunnel blue: given twice\n" },
 		{ "no mode", tunnel_without_mode,
-		  "f:30:1: tunnel blue: no mode; give mode gre or mode ipip\n" },
+		  "f:30:1: tunnel blue: no mode; give mode ipip, gre, gue, fou, vxlan, geneve or srv6\n" },
 		{ "ipip", tunnel_ipip, "" },
 		{ "ipip with a key", tunnel_ipip_with_key,
 		  "f:30:1: tunnel blue: ipip has no key; leave key out, or use mode gre\n" },
@@ -1005,7 +1007,7 @@ static void all_faults_come_in_one_run(void **unused)
 		"mark-mask 0x80000000: not a run of two or more neighbouring bits; for instance 0x7f000000\n"
 		"f:11:1: dev eth1: neither ingress nor egress; give ingress, egress or both\n"
 		"f:21:1: app db: no selector, it would be every program; give exe, cgroup, uid, gid or comm\n"
-		"f:30:1: tunnel blue: no mode; give mode gre or mode ipip\n"
+		"f:30:1: tunnel blue: no mode; give mode ipip, gre, gue, fou, vxlan, geneve or srv6\n"
 		"f:30:1: tunnel blue: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n"
 		"f:40:1: route 10.9.0.0/16: there is no tunnel blu; add the tunnel first, or mend the name\n"
 		"f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n"

@@ -56,6 +56,21 @@ struct cv_range {
 	uint32_t max;
 };
 
+struct cv_addrs {
+	struct cv_addr *items; /* owned */
+	size_t count;
+};
+
+struct cv_numbers {
+	uint32_t *items; /* owned */
+	size_t count;
+};
+
+struct cv_mac {
+	bool is_given;
+	uint8_t bytes[6];
+};
+
 struct cv_prefixes {
 	struct cv_prefix *items; /* owned */
 	size_t count;
@@ -98,17 +113,46 @@ struct cv_app_conf {
 	struct cv_place place;
 };
 
-enum cv_tunnel_mode { CV_TUNNEL_MODE_NONE, CV_TUNNEL_MODE_IPIP, CV_TUNNEL_MODE_GRE };
-enum cv_inherit { CV_INHERIT, CV_FIXED };
+enum cv_tunnel_mode {
+	CV_TUNNEL_MODE_NONE,
+	CV_TUNNEL_MODE_IPIP,
+	CV_TUNNEL_MODE_GRE,
+	CV_TUNNEL_MODE_GUE,
+	CV_TUNNEL_MODE_FOU,
+	CV_TUNNEL_MODE_VXLAN,
+	CV_TUNNEL_MODE_GENEVE,
+	CV_TUNNEL_MODE_SRV6,
+};
+enum cv_inherit { CV_INHERIT, CV_FIXED, CV_UNIFORM };
 enum cv_df { CV_DF_ON, CV_DF_OFF, CV_DF_INHERIT };
+enum cv_mss { CV_MSS_OFF, CV_MSS_AUTO, CV_MSS_FIXED };
+
+#define CV_GUE_PORT 6080 /* IANA */
+#define CV_FOU_PORT 5555
+#define CV_VXLAN_PORT 4789 /* RFC 7348 */
+#define CV_GENEVE_PORT 6081 /* RFC 8926 */
+#define CV_VNI_MAX 0xffffffu
 
 struct cv_tunnel_conf {
 	char name[CV_NAME_MAX + 1];
 	enum cv_tunnel_mode mode;
 	struct cv_addr local;
-	struct cv_addr remote;
+	bool is_nonlocal; /* local is not an address of this host: the tunnel only sends */
+	bool has_peers; /* the remotes are those of the tunnel's peers */
+	struct cv_addrs remotes;
+	struct cv_numbers weights; /* of the remotes, in their order; none: all equal */
 	bool has_key;
-	uint32_t key; /* host order */
+	uint32_t key; /* GRE key; host order */
+	bool has_vni;
+	uint32_t vni; /* VXLAN, Geneve: 24 bits */
+	uint32_t overlap_seconds; /* how long an old key or VNI stays valid after a change */
+	bool has_variant;
+	uint32_t variant; /* GUE: 0 (default) or 1 */
+	uint32_t dport; /* UDP modes; 0: the mode's own */
+	struct cv_mac inner_smac; /* VXLAN, Geneve; not given: made from local and remote */
+	struct cv_mac inner_dmac;
+	struct cv_addrs segments; /* SRv6: none: the remote is the only one */
+	struct cv_addr sid; /* SRv6: what we take packets out at; not given: local */
 	enum cv_inherit ttl_from; /* default: fixed 64 */
 	uint8_t ttl;
 	enum cv_inherit dscp_from; /* default: inherit */
@@ -116,9 +160,20 @@ struct cv_tunnel_conf {
 	bool ecn_off; /* default: RFC 6040 */
 	enum cv_df df;
 	uint32_t mtu_bytes; /* of an inner packet; 0: underlay route's MTU less the outer headers */
+	enum cv_mss mss_from; /* default: off */
+	uint32_t mss_bytes;
 	struct cv_prefixes allow; /* inner sources accepted; none: any */
 	struct cv_place place;
 };
+
+/* The UDP port that the tunnel sends to and receives on, 0 for a mode without UDP. */
+uint32_t cv_tunnel_conf_port(const struct cv_tunnel_conf *tunnel);
+/* True for the modes that put an Ethernet header inside. */
+bool cv_tunnel_mode_has_ethernet(enum cv_tunnel_mode mode);
+/* The inner Ethernet addresses that are sent: given, or locally administered ones made from the
+ * tunnel's local address and its first remote. */
+void cv_tunnel_conf_macs(const struct cv_tunnel_conf *tunnel, struct cv_mac *source,
+			 struct cv_mac *destination);
 
 struct cv_route_conf {
 	struct cv_prefix to;
@@ -320,6 +375,7 @@ struct cv_tunnel_info {
 	char name[CV_NAME_MAX + 1];
 	uint32_t id;
 	uint32_t mtu_bytes;
+	uint32_t path_mtu_bytes; /* of an outer packet, as ICMP announced it of late; 0: it did not */
 	uint32_t generation;
 	uint64_t tx_packets;
 	uint64_t tx_bytes;

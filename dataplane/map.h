@@ -14,7 +14,7 @@
 #include "err.h"
 
 #define CV_STRING_(x) #x
-#define CV_STRING(x) CV_STRING_(x) /* CV_STRING(CV_MAP_PEERS): the name as text */
+#define CV_STRING(x) CV_STRING_(x) /* CV_STRING(CV_MAP_ENDPOINTS): the name as text */
 
 /* Opens what is pinned at DIR/NAME. Returns an fd or a negative errno; -ENOENT sets no text. */
 int cv_pin_open(const char *dir, const char *name, struct cv_err *err);

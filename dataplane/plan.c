@@ -23,7 +23,10 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->devs);
 	free(plan->routes);
 	free(plan->fib_rules);
-	free(plan->peers);
+	free(plan->endpoints);
+	for (size_t i = 0; i < plan->remote_count; i++)
+		free(plan->remotes[i].set);
+	free(plan->remotes);
 	free(plan);
 	*plan_ptr = NULL;
 }
@@ -44,11 +47,10 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	/* A default route stands for two, and each may need an ip rule. */
 	plan->routes = calloc(2 * state->route_count + 1, sizeof(*plan->routes));
 	plan->fib_rules = calloc(2 * state->route_count + 1, sizeof(*plan->fib_rules));
-	/* Exact, pair and local. */
-	plan->peers = calloc(3 * state->tunnel_count + 1, sizeof(*plan->peers));
+	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
 	    !plan->live_apps || !plan->apps || !plan->devs || !plan->routes || !plan->fib_rules ||
-	    !plan->peers)
+	    !plan->remotes)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -111,6 +113,15 @@ uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
 		if (!strcmp(plan->devs[i].conf->name, name))
 			return plan->devs[i].ifindex;
 	return 0;
+}
+
+uint32_t cv_plan_free_slot(const struct cv_plan *plan, uint32_t id)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
+	bool has_first =
+		live->mode && live->remote_kind != CV_REMOTE_ONE && live->remote_slot == 2 * id;
+
+	return 2 * id + (has_first ? 1 : 0);
 }
 
 void cv_addr_to_abi(const struct cv_addr *addr, uint32_t out[4])

@@ -30,9 +30,15 @@ struct cv_route_plan {
 	struct cv_fib_route fib; /* xmit_name empty until the tunnel's generation is known */
 };
 
-struct cv_peer_plan {
-	struct cv_peer_key key;
-	uint32_t tunnel;
+struct cv_endpoint_plan {
+	struct cv_endpoint_key key;
+	uint32_t tunnel; /* id */
+};
+
+struct cv_remote_plan {
+	struct cv_remote_set *set; /* owned */
+	uint32_t slot; /* of CV_MAP_REMOTES */
+	bool is_live; /* it is there already */
 };
 
 struct cv_plan {
@@ -54,8 +60,10 @@ struct cv_plan {
 	size_t route_count;
 	struct cv_fib_rule *fib_rules;
 	size_t fib_rule_count;
-	struct cv_peer_plan *peers; /* sorted by key */
-	size_t peer_count;
+	struct cv_remote_plan *remotes; /* of the tunnels that have several */
+	size_t remote_count;
+	struct cv_endpoint_plan *endpoints; /* sorted by key */
+	size_t endpoint_count;
 };
 
 int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *state,
@@ -66,6 +74,8 @@ void cv_plan_free(struct cv_plan **plan);
 uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name);
 const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name);
 uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name);
+/* Of the two slots for remotes that the tunnel of that id has, the one that no packet reads. */
+uint32_t cv_plan_free_slot(const struct cv_plan *plan, uint32_t id);
 
 int cv_dev_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_dev_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "map.h"
+#include "mode.h"
 #include "nl_link.h"
 #include "object.h"
 #include "own.h"
@@ -89,30 +90,31 @@ static int fill_fib(struct cv_instance *inst, const struct cv_plan *plan,
 }
 
 /*
- * Refuses a route that would carry the outer packets of a tunnel: their destination would match it
- * better than the route they take now. Routes of apps are not asked: outer packets carry the guard
- * mark, which selects no app's table.
+ * Refuses a route that would carry the outer packets of a tunnel to one of its remotes: their
+ * destination would match it better than the route they take now. Routes of apps are not asked:
+ * outer packets carry the guard mark, which selects no app's table.
  */
 static int check_loop(struct cv_instance *inst, const struct cv_plan *plan,
 		      const struct cv_route_plan *route, const struct cv_tunnel_conf *tunnel,
-		      struct cv_err *err)
+		      const struct cv_addr *destination, struct cv_err *err)
 {
+	static const struct cv_addr any;
 	const struct cv_fib_route *fib = &route->fib;
 	struct cv_fib_answer now;
 	char to[CV_PREFIX_TEXT], remote[CV_PREFIX_TEXT];
 	int rc;
 
-	if (route->conf->app[0] || !cv_prefix_contains(&fib->to, &tunnel->remote))
+	if (route->conf->app[0] || !cv_prefix_contains(&fib->to, destination))
 		return 0;
-	rc = cv_fib_lookup(inst->nl, &tunnel->remote, &tunnel->local, plan->state->mark_mask, &now,
-			   err);
+	rc = cv_fib_lookup(inst->nl, destination, tunnel->is_nonlocal ? &any : &tunnel->local,
+			   plan->state->mark_mask, &now, err);
 	if (rc)
 		return rc;
 	if (now.route.table != fib->table || now.route.to.bits > fib->to.bits ||
 	    (now.route.to.bits == fib->to.bits && now.route.metric < fib->metric))
 		return 0;
 	cv_err_set(err, -ELOOP, "route %s: remote %s of tunnel %s would be routed into tunnel %s",
-		   cv_prefix_format(&fib->to, to), cv_addr_format(&tunnel->remote, remote),
+		   cv_prefix_format(&fib->to, to), cv_addr_format(destination, remote),
 		   tunnel->name, route->conf->tunnel);
 	return cv_err_hint(err, "first add a more specific route to %s over the underlay", remote);
 }
@@ -122,8 +124,13 @@ static int check_loops(struct cv_instance *inst, const struct cv_plan *plan,
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++)
-		rc = check_loop(inst, plan, route, &plan->state->tunnels[i], err);
+	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *tunnel = &plan->state->tunnels[i];
+
+		for (size_t j = 0; !rc && j < tunnel->remotes.count; j++)
+			rc = check_loop(inst, plan, route, tunnel, cv_mode_destination(tunnel, j),
+					err);
+	}
 	return rc;
 }
 

@@ -20,6 +20,9 @@ void cv_app_conf_fini(struct cv_app_conf *app)
 
 void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel)
 {
+	free(tunnel->remotes.items);
+	free(tunnel->weights.items);
+	free(tunnel->segments.items);
 	free(tunnel->allow.items);
 }
 

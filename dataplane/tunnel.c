@@ -6,17 +6,21 @@
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <linux/ip.h>
-#include <linux/ipv6.h>
 #include <string.h>
 
+#include "endpoint.h"
 #include "map.h"
+#include "mode.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "remote.h"
 
-#define CV_GRE_LEN 4 /* RFC 2784 */
-#define CV_GRE_KEY_LEN 4 /* RFC 2890 */
+#define CV_IPV4_LEAST_PATH 576 /* RFC 791: what every host takes */
+#define CV_TCP4_HEADERS 40 /* what is not payload of a segment: IPv4 and TCP without options */
+#define CV_TCP6_HEADERS 60
+#define CV_PATH_FRESH_NS (600 * 1000000000ULL) /* how long ICMP is believed, as the kernel does */
+#define CV_NS_PER_SECOND 1000000000ULL
 
 const struct cv_slot_shape cv_tunnel_shape = {
 	.name = CV_STRING(CV_MAP_TUNNELS),
@@ -64,21 +68,14 @@ static uint32_t choose_id(const struct cv_plan *plan, const char *name)
 	return 0;
 }
 
-static uint8_t header_len(const struct cv_tunnel_conf *conf)
+static uint32_t flags_of(const struct cv_tunnel_conf *conf)
 {
-	uint8_t len = conf->local.family == 4 ? sizeof(struct iphdr) : sizeof(struct ipv6hdr);
-
-	if (conf->mode == CV_TUNNEL_MODE_GRE)
-		len += CV_GRE_LEN + (conf->has_key ? CV_GRE_KEY_LEN : 0);
-	return len;
-}
-
-static uint8_t flags_of(const struct cv_tunnel_conf *conf)
-{
-	return (conf->has_key ? CV_TUNNEL_KEY : 0) | (conf->df == CV_DF_ON ? CV_TUNNEL_DF_ON : 0) |
+	return (conf->has_key || conf->has_vni ? CV_TUNNEL_KEY : 0) |
+	       (conf->df == CV_DF_ON ? CV_TUNNEL_DF_ON : 0) |
 	       (conf->df == CV_DF_INHERIT ? CV_TUNNEL_DF_INHERIT : 0) |
 	       (conf->ttl_from == CV_INHERIT ? CV_TUNNEL_TTL_INHERIT : 0) |
-	       (conf->dscp_from == CV_INHERIT ? CV_TUNNEL_DSCP_INHERIT : 0) |
+	       (conf->dscp_from != CV_FIXED ? CV_TUNNEL_DSCP_INHERIT : 0) |
+	       (conf->dscp_from == CV_UNIFORM ? CV_TUNNEL_DSCP_UNIFORM : 0) |
 	       (conf->ecn_off ? 0 : CV_TUNNEL_ECN) | (conf->allow.count ? CV_TUNNEL_ALLOW : 0);
 }
 
@@ -87,27 +84,26 @@ static void fill_from_conf(const struct cv_plan *plan, const struct cv_tunnel_co
 {
 	memcpy(tunnel->name, conf->name, sizeof(conf->name));
 	cv_addr_to_abi(&conf->local, tunnel->local);
-	cv_addr_to_abi(&conf->remote, tunnel->remote);
-	tunnel->mode = conf->mode == CV_TUNNEL_MODE_GRE ? CV_MODE_GRE : CV_MODE_IPIP;
 	tunnel->family = conf->local.family;
-	tunnel->hdr_len = header_len(conf);
 	tunnel->ttl = conf->ttl;
 	tunnel->dscp = conf->dscp;
 	tunnel->flags = flags_of(conf);
-	tunnel->key = htonl(conf->key);
 	tunnel->guard_mark = plan->state->mark_mask;
+	cv_mode_fill(conf, tunnel);
 }
 
-/* The remote's route: not ours, not into a tunnel. */
-static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
-			  const struct cv_tunnel_conf *conf, struct cv_fib_answer *answer,
-			  struct cv_err *err)
-{
-	char remote[CV_PREFIX_TEXT];
-	int rc = cv_fib_lookup(inst->nl, &conf->remote, &conf->local, plan->state->mark_mask,
-			       answer, err);
+static const struct cv_addr any_addr;
 
-	cv_addr_format(&conf->remote, remote);
+/* The route to one remote: not into a tunnel. */
+static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
+			  const struct cv_tunnel_conf *conf, const struct cv_addr *to,
+			  struct cv_fib_answer *answer, struct cv_err *err)
+{
+	const struct cv_addr *from = conf->is_nonlocal ? &any_addr : &conf->local;
+	char remote[CV_PREFIX_TEXT];
+	int rc = cv_fib_lookup(inst->nl, to, from, plan->state->mark_mask, answer, err);
+
+	cv_addr_format(to, remote);
 	if (rc) {
 		cv_err_set(err, rc, "tunnel %s: remote %s is not reachable: %s", conf->name, remote,
 			   strerrordesc_np(-rc));
@@ -125,41 +121,117 @@ static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
 	return 0;
 }
 
+/* What all remotes together leave: the smallest MTU, and the device towards the first. */
+static int look_up_remotes(struct cv_instance *inst, const struct cv_plan *plan,
+			   const struct cv_tunnel_conf *conf, struct cv_fib_answer *answer,
+			   struct cv_err *err)
+{
+	size_t count = conf->segments.count ? 1 : conf->remotes.count;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++) {
+		struct cv_fib_answer one;
+
+		rc = look_up_remote(inst, plan, conf, cv_mode_destination(conf, i), &one, err);
+		if (!rc && i == 0)
+			*answer = one;
+		else if (!rc && one.mtu_bytes < answer->mtu_bytes)
+			answer->mtu_bytes = one.mtu_bytes;
+	}
+	return rc;
+}
+
 static int check_local(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
 		       struct cv_err *err)
 {
 	struct cv_fib_answer answer;
-	struct cv_addr any = { 0 };
 	char local[CV_PREFIX_TEXT];
+	bool is_local = !cv_fib_lookup(inst->nl, &conf->local, &any_addr, 0, &answer, NULL) &&
+			answer.is_local;
 
-	if (!cv_fib_lookup(inst->nl, &conf->local, &any, 0, &answer, NULL) && answer.is_local)
+	if (is_local != conf->is_nonlocal)
 		return 0;
+	cv_addr_format(&conf->local, local);
+	if (is_local) {
+		cv_err_set(err, -EADDRINUSE,
+			   "tunnel %s: nonlocal, but %s is an address of this host", conf->name,
+			   local);
+		return cv_err_hint(err, "leave nonlocal out");
+	}
 	cv_err_set(err, -EADDRNOTAVAIL, "tunnel %s: local %s is no address of this host",
-		   conf->name, cv_addr_format(&conf->local, local));
-	return cv_err_hint(err, "'ip address' shows those that are");
+		   conf->name, local);
+	return cv_err_hint(err, "'ip address' shows those that are; a tunnel that only sends may "
+				"have another one: nonlocal");
+}
+
+/* What ICMP announced of late for the tunnel of that id, which is live; 0 if nothing. */
+static int read_path_mtu(const struct cv_instance *inst, uint32_t id, uint32_t *mtu_bytes,
+			 struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PATHS), err);
+	struct cv_path path;
+
+	*mtu_bytes = 0;
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &id, &path))
+		return cv_err_set(err, -errno, "tunnel paths: read: %s", strerrordesc_np(errno));
+	if (path.mtu_bytes && cv_boot_ns() - path.seen_ns < CV_PATH_FRESH_NS)
+		*mtu_bytes = path.mtu_bytes;
+	return 0;
 }
 
 /* An inner packet of mtu bytes must fit the underlay with its outer header, unless the outer packet
- * may be fragmented. */
-static int choose_mtu(const struct cv_tunnel_conf *conf, const struct cv_fib_answer *answer,
-		      struct cv_tunnel *tunnel, struct cv_err *err)
+ * may be fragmented. mtu auto also heeds what ICMP announced, within what a forged message may do. */
+static int choose_mtu(const struct cv_tunnel_conf *conf, uint32_t underlay_bytes,
+		      uint32_t path_bytes, struct cv_tunnel *tunnel, struct cv_err *err)
 {
-	uint32_t room = answer->mtu_bytes - tunnel->hdr_len;
+	uint32_t least = conf->local.family == 4 ? CV_IPV4_LEAST_PATH : CV_IPV6_MIN_MTU;
+	uint32_t room = underlay_bytes - tunnel->hdr_len;
 
-	if (answer->mtu_bytes < tunnel->hdr_len + (uint32_t)CV_IPV4_MIN_MTU)
+	if (underlay_bytes < tunnel->hdr_len + (uint32_t)CV_IPV4_MIN_MTU)
 		return cv_err_set(err, -EMSGSIZE,
 				  "tunnel %s: the route to its remote has an mtu of "
 				  "%u, %u of which are headers",
-				  conf->name, answer->mtu_bytes, tunnel->hdr_len);
+				  conf->name, underlay_bytes, tunnel->hdr_len);
 	if (conf->mtu_bytes > room && conf->df == CV_DF_ON) {
 		cv_err_set(err, -EMSGSIZE,
 			   "tunnel %s: mtu %u does not fit: the route to its remote "
 			   "has %u, less %u of headers",
-			   conf->name, conf->mtu_bytes, answer->mtu_bytes, tunnel->hdr_len);
+			   conf->name, conf->mtu_bytes, underlay_bytes, tunnel->hdr_len);
 		return cv_err_hint(err, "at most mtu %u, or leave it out", room);
 	}
+	if (path_bytes >= least && path_bytes < underlay_bytes)
+		room = path_bytes - tunnel->hdr_len;
 	tunnel->mtu_bytes = conf->mtu_bytes ? conf->mtu_bytes : room;
 	return 0;
+}
+
+static uint16_t mss_of(const struct cv_tunnel_conf *conf, uint32_t mtu_bytes, uint32_t headers)
+{
+	if (conf->mss_from == CV_MSS_OFF)
+		return 0;
+	return conf->mss_from == CV_MSS_FIXED ? conf->mss_bytes : mtu_bytes - headers;
+}
+
+/* Until both ends know the new key, both use the old one: for the first half of the time in which
+ * both accept both. */
+static void choose_old_key(const struct cv_tunnel_conf *conf, const struct cv_tunnel *live,
+			   struct cv_tunnel *tunnel)
+{
+	uint64_t now = cv_boot_ns();
+	bool is_switching = live->mode && live->switch_ns > now;
+
+	if (is_switching && live->key == tunnel->key) {
+		tunnel->old_key = live->old_key;
+		tunnel->switch_ns = live->switch_ns;
+		return;
+	}
+	if (!conf->overlap_seconds || live->mode != tunnel->mode || live->key == tunnel->key ||
+	    !(live->flags & tunnel->flags & CV_TUNNEL_KEY))
+		return;
+	tunnel->old_key = is_switching ? live->old_key : live->key;
+	tunnel->switch_ns = now + conf->overlap_seconds * CV_NS_PER_SECOND / 2;
 }
 
 static struct cv_allowed_key allowed_key(uint32_t id, uint32_t generation,
@@ -241,49 +313,23 @@ static int choose_generations(struct cv_instance *inst, const struct cv_plan *pl
 	return rc < 0 ? rc : 0;
 }
 
-/* Peers that may send to the tunnel: its exact key, and what tells why others are refused. */
-static void add_peer(struct cv_plan *plan, const struct cv_peer_key *key, uint32_t tunnel)
+/* The kernel checks a UDP checksum over IPv6 unless a socket says otherwise. */
+static void warn_about_checksum(struct cv_instance *inst, const struct cv_tunnel_conf *conf)
 {
-	for (size_t i = 0; i < plan->peer_count; i++)
-		if (!memcmp(&plan->peers[i].key, key, sizeof(*key)))
-			return;
-	plan->peers[plan->peer_count++] = (struct cv_peer_plan){ .key = *key, .tunnel = tunnel };
-}
-
-static void add_peers(struct cv_plan *plan, uint32_t id)
-{
-	const struct cv_tunnel *tunnel = &plan->tunnels[id];
-	struct cv_peer_key key = {
-		.key = tunnel->key,
-		.mode = tunnel->mode,
-		.family = tunnel->family,
-		.kind = CV_PEER_EXACT,
-		.has_key = !!(tunnel->flags & CV_TUNNEL_KEY),
-	};
-
-	memcpy(key.local, tunnel->local, sizeof(key.local));
-	memcpy(key.remote, tunnel->remote, sizeof(key.remote));
-	add_peer(plan, &key, id);
-	key.key = 0;
-	key.has_key = 0;
-	key.kind = CV_PEER_PAIR;
-	add_peer(plan, &key, id);
-	memset(key.remote, 0, sizeof(key.remote));
-	key.kind = CV_PEER_LOCAL;
-	add_peer(plan, &key, id);
-}
-
-static int compare_peers(const void *a, const void *b)
-{
-	return memcmp(a, b, sizeof(struct cv_peer_key));
+	if (conf->local.family == 6 && cv_tunnel_conf_port(conf))
+		cv_log(inst, CV_LOG_WARN,
+		       "tunnel %s: its outer UDP checksum is zero (RFC 6935); culvert accepts that, "
+		       "a kernel device at the other end needs udp6zerocsumrx",
+		       conf->name);
 }
 
 static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 		       const struct cv_tunnel_conf *conf, struct cv_err *err)
 {
-	uint32_t id = choose_id(plan, conf->name);
+	uint32_t id = choose_id(plan, conf->name), path_bytes = 0;
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
 	struct cv_tunnel tunnel = { 0 };
-	struct cv_fib_answer answer;
+	struct cv_fib_answer answer = { 0 };
 	int rc;
 
 	if (!id)
@@ -291,17 +337,36 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 	fill_from_conf(plan, conf, &tunnel);
 	rc = check_local(inst, conf, err);
 	if (!rc)
-		rc = look_up_remote(inst, plan, conf, &answer, err);
+		rc = look_up_remotes(inst, plan, conf, &answer, err);
+	if (!rc && live->mode)
+		rc = read_path_mtu(inst, id, &path_bytes, err);
 	if (!rc)
-		rc = choose_mtu(conf, &answer, &tunnel, err);
+		rc = choose_mtu(conf, answer.mtu_bytes, path_bytes, &tunnel, err);
 	if (!rc)
 		rc = choose_generations(inst, plan, conf, id, &tunnel, err);
+	if (!rc)
+		rc = cv_remote_plan(inst, plan, conf, id, &tunnel, err);
 	if (rc)
 		return rc;
+	choose_old_key(conf, live, &tunnel);
+	tunnel.mss4 = mss_of(conf, tunnel.mtu_bytes, CV_TCP4_HEADERS);
+	tunnel.mss6 = mss_of(conf, tunnel.mtu_bytes, CV_TCP6_HEADERS);
 	tunnel.ifindex = answer.ifindex;
 	plan->tunnels[id] = tunnel;
-	add_peers(plan, id);
-	return 0;
+	if (!live->mode)
+		warn_about_checksum(inst, conf);
+	return cv_endpoint_plan(plan, conf, id, err);
+}
+
+/* What was there stays as it was. */
+static int keep_live(struct cv_plan *plan, const struct cv_tunnel_conf *conf, struct cv_err *err)
+{
+	uint32_t id = find_by_name(plan->live_tunnels, conf->name);
+
+	if (!id)
+		return 0;
+	plan->tunnels[id] = plan->live_tunnels[id];
+	return cv_endpoint_plan(plan, conf, id, err);
 }
 
 int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
@@ -309,20 +374,13 @@ int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 	for (size_t i = 0; i < plan->state->tunnel_count; i++) {
 		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
 		int rc = plan_tunnel(inst, plan, conf, err);
-		uint32_t id;
 
-		if (!rc)
-			continue;
-		if (!plan->is_lenient)
+		if (rc && plan->is_lenient)
+			rc = keep_live(plan, conf, err);
+		if (rc)
 			return cv_err_at(err, &conf->place);
-		/* What was there stays as it was. */
-		id = find_by_name(plan->live_tunnels, conf->name);
-		if (id) {
-			plan->tunnels[id] = plan->live_tunnels[id];
-			add_peers(plan, id);
-		}
 	}
-	qsort(plan->peers, plan->peer_count, sizeof(*plan->peers), compare_peers);
+	cv_endpoint_finish(plan);
 	return 0;
 }
 
@@ -388,12 +446,19 @@ static int clear_drop(int fd, const void *key_bytes, void *arg, struct cv_err *e
 static int clear_counters(struct cv_instance *inst, uint32_t id, struct cv_err *err)
 {
 	CV_CLOSE int stats = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
+	CV_CLOSE int paths = -1;
 	CV_CLOSE int drops = -1;
 	struct drop_of of = { .tunnel = id };
+	struct cv_path unknown = { 0 };
 	int rc;
 
 	if (stats < 0)
 		return stats;
+	paths = cv_instance_map(inst, CV_STRING(CV_MAP_PATHS), err);
+	if (paths < 0)
+		return paths;
+	if (bpf_map_update_elem(paths, &id, &unknown, BPF_ANY))
+		return cv_err_set(err, -errno, "tunnel paths: clear: %s", strerrordesc_np(errno));
 	drops = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
 	if (drops < 0)
 		return drops;
@@ -420,25 +485,6 @@ static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, stru
 	if (rc || !memcmp(both, plan->live_tunnels, size))
 		return rc;
 	return write_tunnels(inst, both, err);
-}
-
-static int grow_peers(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PEERS), err);
-
-	if (fd < 0)
-		return fd;
-	for (size_t i = 0; i < plan->peer_count; i++) {
-		const struct cv_peer_plan *peer = &plan->peers[i];
-		uint32_t live = 0;
-
-		if (!bpf_map_lookup_elem(fd, &peer->key, &live) && live == peer->tunnel)
-			continue;
-		if (bpf_map_update_elem(fd, &peer->key, &peer->tunnel, BPF_ANY))
-			return cv_err_set(err, -errno, "tunnel %s: peer: %s",
-					  plan->tunnels[peer->tunnel].name, strerrordesc_np(errno));
-	}
-	return 0;
 }
 
 static int program_dir(const struct cv_instance *inst, const char *tunnel, char *dir,
@@ -475,9 +521,11 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 	int rc = grow_allowed(inst, plan, err);
 
 	if (!rc)
+		rc = cv_remote_grow(inst, plan, err);
+	if (!rc)
 		rc = grow_table(inst, plan, err);
 	if (!rc)
-		rc = grow_peers(inst, plan, err);
+		rc = cv_endpoint_grow(inst, plan, err);
 	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
 		if (plan->tunnels[id].mode)
 			rc = grow_program(inst, plan->tunnels[id].name, id, err);
@@ -485,17 +533,6 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 }
 
 /* ---- shrink ---- */
-
-static int shrink_peer(int fd, const void *key, void *arg, struct cv_err *err)
-{
-	const struct cv_plan *plan = arg;
-
-	if (bsearch(key, plan->peers, plan->peer_count, sizeof(*plan->peers), compare_peers))
-		return 0;
-	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
-		return cv_err_set(err, -errno, "peer: remove: %s", strerrordesc_np(errno));
-	return 0;
-}
 
 static int shrink_allowed(int fd, const void *key_bytes, void *arg, struct cv_err *err)
 {
@@ -538,12 +575,14 @@ static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, st
 	return 0;
 }
 
-static int shrink_map(struct cv_instance *inst, const char *name, size_t key_size, size_t max,
-		      cv_map_key_fn fn, const struct cv_plan *plan, struct cv_err *err)
+static int shrink_allow_lists(struct cv_instance *inst, const struct cv_plan *plan,
+			      struct cv_err *err)
 {
-	CV_CLOSE int fd = cv_instance_map(inst, name, err);
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
 
-	return fd < 0 ? fd : cv_map_each(fd, key_size, max, fn, (void *)plan, err);
+	return fd < 0 ? fd
+		      : cv_map_each(fd, sizeof(struct cv_allowed_key), CV_MAX_ALLOWED,
+				    shrink_allowed, (void *)plan, err);
 }
 
 int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -551,13 +590,13 @@ int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struc
 	int rc = shrink_programs(inst, plan, err);
 
 	if (!rc)
-		rc = shrink_map(inst, CV_STRING(CV_MAP_PEERS), sizeof(struct cv_peer_key),
-				CV_MAX_PEERS, shrink_peer, plan, err);
+		rc = cv_endpoint_shrink(inst, plan, err);
 	if (!rc)
 		rc = shrink_table(inst, plan, err);
 	if (!rc)
-		rc = shrink_map(inst, CV_STRING(CV_MAP_ALLOWED), sizeof(struct cv_allowed_key),
-				CV_MAX_ALLOWED, shrink_allowed, plan, err);
+		rc = cv_remote_shrink(inst, plan, err);
+	if (!rc)
+		rc = shrink_allow_lists(inst, plan, err);
 	return rc;
 }
 
@@ -574,6 +613,9 @@ static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
 	info->id = id;
 	info->mtu_bytes = tunnel->mtu_bytes;
 	info->generation = tunnel->generation;
+	rc = read_path_mtu(inst, id, &info->path_mtu_bytes, err);
+	if (rc)
+		return rc;
 	rc = cv_percpu_sum(stats_fd, &id, (uint64_t *)&stats, sizeof(stats) / sizeof(uint64_t),
 			   err);
 	if (rc)

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What the checks of a state share; cv_state_check() in culvert.h is the way in. */
+#ifndef CV_CHECK_H
+#define CV_CHECK_H
+
+#include "culvert.h"
+
+/* A checking run: where faults go, and how many there were. */
+struct check {
+	const struct cv_state *state;
+	cv_fault_fn fault;
+	void *arg;
+	int errors;
+};
+
+/* Hands a fault on, with the place of the object at fault. */
+void cv_check_report(struct check *check, struct cv_err *err, const struct cv_place *place);
+
+#define FAULT(check, place, hint_text, ...)                                                        \
+	do {                                                                                       \
+		struct cv_err fault_;                                                              \
+                                                                                                   \
+		cv_err_input(&fault_, __VA_ARGS__);                                                \
+		if (*(hint_text))                                                                  \
+			cv_err_hint(&fault_, "%s", hint_text);                                     \
+		cv_check_report(check, &fault_, place);                                            \
+	} while (0)
+
+/* Checks one tunnel, and it against those before it. */
+void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel);
+
+#endif

@@ -1,0 +1,259 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "endpoint.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <time.h>
+
+#include "map.h"
+#include "mode.h"
+#include "own.h"
+
+#define NS_PER_SECOND 1000000000ULL
+
+uint64_t cv_boot_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+}
+
+/* ---- plan ---- */
+
+static int append(struct cv_plan *plan, const struct cv_endpoint_key *key, uint32_t tunnel,
+		  struct cv_err *err)
+{
+	size_t count = plan->endpoint_count;
+	struct cv_endpoint_plan *grown;
+
+	if (!(count & (count - 1))) {
+		grown = reallocarray(plan->endpoints, count ? 2 * count : 1, sizeof(*grown));
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "endpoints: out of memory");
+		plan->endpoints = grown;
+	}
+	plan->endpoints[plan->endpoint_count++] =
+		(struct cv_endpoint_plan){ .key = *key, .tunnel = tunnel };
+	return 0;
+}
+
+/* What outer packets look like to whom they cross: as ICMP quotes them. */
+static int add_path(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
+		    const struct cv_addr *destination, struct cv_err *err)
+{
+	struct cv_endpoint_key key = {
+		.port = (uint16_t)cv_tunnel_conf_port(conf),
+		.mode = plan->tunnels[id].mode,
+		.family = plan->tunnels[id].family,
+		.kind = CV_ENDPOINT_PATH,
+	};
+
+	cv_addr_to_abi(&conf->local, key.local);
+	cv_addr_to_abi(destination, key.remote);
+	return append(plan, &key, id, err);
+}
+
+int cv_endpoint_add(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
+		    const struct cv_addr *remote, struct cv_err *err)
+{
+	const struct cv_tunnel *tunnel = &plan->tunnels[id];
+	struct cv_endpoint_key key = {
+		.key = tunnel->key,
+		.port = (uint16_t)cv_tunnel_conf_port(conf),
+		.mode = tunnel->mode,
+		.family = tunnel->family,
+		.kind = CV_ENDPOINT_EXACT,
+		.has_key = !!(tunnel->flags & CV_TUNNEL_KEY),
+	};
+	int rc;
+
+	cv_addr_to_abi(cv_mode_arrival(conf), key.local);
+	cv_addr_to_abi(remote, key.remote);
+	rc = append(plan, &key, id, err);
+	key.key = 0;
+	key.has_key = 0;
+	key.kind = CV_ENDPOINT_PAIR;
+	if (!rc)
+		rc = append(plan, &key, id, err);
+	return rc;
+}
+
+int cv_endpoint_plan(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
+		     struct cv_err *err)
+{
+	struct cv_endpoint_key local = {
+		.port = (uint16_t)cv_tunnel_conf_port(conf),
+		.mode = plan->tunnels[id].mode,
+		.family = plan->tunnels[id].family,
+		.kind = CV_ENDPOINT_LOCAL,
+	};
+	int rc = 0;
+
+	/* Nothing arrives for an address that is not here. */
+	for (size_t i = 0; !rc && !conf->is_nonlocal && i < conf->remotes.count; i++)
+		rc = cv_endpoint_add(plan, conf, id, &conf->remotes.items[i], err);
+	for (size_t i = 0; !rc && i < conf->remotes.count; i++)
+		rc = add_path(plan, conf, id, cv_mode_destination(conf, i), err);
+	if (rc || conf->is_nonlocal)
+		return rc;
+	cv_addr_to_abi(cv_mode_arrival(conf), local.local);
+	return append(plan, &local, id, err);
+}
+
+static int compare_keys(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct cv_endpoint_key));
+}
+
+/* Of two tunnels that an endpoint is near to, the one with the lower id. */
+static int compare_endpoints(const void *a, const void *b)
+{
+	const struct cv_endpoint_plan *left = a, *right = b;
+	int order = compare_keys(a, b);
+
+	return order ? order : (left->tunnel > right->tunnel) - (left->tunnel < right->tunnel);
+}
+
+void cv_endpoint_finish(struct cv_plan *plan)
+{
+	size_t kept = 0;
+
+	if (plan->endpoint_count)
+		qsort(plan->endpoints, plan->endpoint_count, sizeof(*plan->endpoints),
+		      compare_endpoints);
+	for (size_t i = 0; i < plan->endpoint_count; i++)
+		if (!kept || compare_keys(&plan->endpoints[kept - 1], &plan->endpoints[i]))
+			plan->endpoints[kept++] = plan->endpoints[i];
+	plan->endpoint_count = kept;
+}
+
+static bool is_wanted(const struct cv_plan *plan, const struct cv_endpoint_key *key)
+{
+	return plan->endpoint_count && bsearch(key, plan->endpoints, plan->endpoint_count,
+					       sizeof(*plan->endpoints), compare_keys);
+}
+
+/* ---- ports ---- */
+
+/* Wanted ports, and if is_growing the live ones with them. */
+static int write_ports(struct cv_instance *inst, const struct cv_plan *plan, bool is_growing,
+		       struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PORTS), err);
+	CV_FREE struct cv_ports *live = calloc(1, sizeof(*live));
+	CV_FREE struct cv_ports *ports = calloc(1, sizeof(*ports));
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (!live || !ports)
+		return cv_err_set(err, -ENOMEM, "ports: out of memory");
+	if (bpf_map_lookup_elem(fd, &zero, live))
+		return cv_err_set(err, -errno, "ports: read: %s", strerrordesc_np(errno));
+	if (is_growing)
+		*ports = *live;
+	for (size_t i = 0; i < plan->endpoint_count; i++)
+		if (plan->endpoints[i].key.port && plan->endpoints[i].key.kind == CV_ENDPOINT_LOCAL)
+			ports->mode[plan->endpoints[i].key.port] = plan->endpoints[i].key.mode;
+	if (!memcmp(ports, live, sizeof(*ports)))
+		return 0;
+	if (bpf_map_update_elem(fd, &zero, ports, BPF_ANY))
+		return cv_err_set(err, -errno, "ports: write: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* ---- grow ---- */
+
+static int write_endpoints(int fd, const struct cv_plan *plan, struct cv_err *err)
+{
+	for (size_t i = 0; i < plan->endpoint_count; i++) {
+		const struct cv_endpoint_plan *endpoint = &plan->endpoints[i];
+		struct cv_endpoint wanted = { .tunnel = endpoint->tunnel }, live;
+
+		if (!bpf_map_lookup_elem(fd, &endpoint->key, &live) &&
+		    !memcmp(&live, &wanted, sizeof(live)))
+			continue;
+		if (bpf_map_update_elem(fd, &endpoint->key, &wanted, BPF_ANY))
+			return cv_err_set(err, -errno, "tunnel %s: remote: %s",
+					  plan->tunnels[endpoint->tunnel].name,
+					  strerrordesc_np(errno));
+	}
+	return 0;
+}
+
+/* How long the old key of a tunnel stays valid, by its id. */
+static uint32_t overlap_of(const struct cv_plan *plan, uint32_t id)
+{
+	const struct cv_tunnel_conf *conf =
+		cv_state_find_tunnel(plan->state, plan->tunnels[id].name);
+
+	return conf ? conf->overlap_seconds : 0;
+}
+
+/* An endpoint with a key that its tunnel has no more is given an end. */
+static int end_old_key(int fd, const void *key_bytes, void *arg, struct cv_err *err)
+{
+	const struct cv_endpoint_key *key = key_bytes;
+	const struct cv_plan *plan = arg;
+	const struct cv_tunnel *tunnel;
+	struct cv_endpoint endpoint;
+	uint32_t seconds;
+
+	if (key->kind != CV_ENDPOINT_EXACT || is_wanted(plan, key) ||
+	    bpf_map_lookup_elem(fd, key, &endpoint) || endpoint.until_ns)
+		return 0;
+	tunnel = &plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS];
+	seconds = tunnel->mode ? overlap_of(plan, endpoint.tunnel) : 0;
+	if (!seconds || key->key == tunnel->key)
+		return 0;
+	endpoint.until_ns = cv_boot_ns() + seconds * NS_PER_SECOND;
+	if (bpf_map_update_elem(fd, key, &endpoint, BPF_EXIST))
+		return cv_err_set(err, -errno, "tunnel %s: old key: %s", tunnel->name,
+				  strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_endpoint_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ENDPOINTS), err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = write_endpoints(fd, plan, err);
+	if (!rc)
+		rc = cv_map_each(fd, sizeof(struct cv_endpoint_key), CV_MAX_ENDPOINTS, end_old_key,
+				 (void *)plan, err);
+	return rc ? rc : write_ports(inst, plan, true, err);
+}
+
+/* ---- shrink ---- */
+
+static int shrink_endpoint(int fd, const void *key, void *arg, struct cv_err *err)
+{
+	const struct cv_plan *plan = arg;
+	struct cv_endpoint endpoint;
+
+	if (is_wanted(plan, key))
+		return 0;
+	if (!bpf_map_lookup_elem(fd, key, &endpoint) && endpoint.until_ns > cv_boot_ns() &&
+	    plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS].mode)
+		return 0;
+	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+		return cv_err_set(err, -errno, "endpoint: remove: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_endpoint_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ENDPOINTS), err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = cv_map_each(fd, sizeof(struct cv_endpoint_key), CV_MAX_ENDPOINTS, shrink_endpoint,
+			 (void *)plan, err);
+	return rc ? rc : write_ports(inst, plan, false, err);
+}

@@ -1,0 +1,161 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "remote.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <math.h>
+#include <string.h>
+
+#include "map.h"
+#include "mode.h"
+#include "own.h"
+
+/* ---- sharing out ---- */
+
+/* The finalizer of SplitMix64: every bit of the input changes every bit of the output. */
+static uint64_t mix(uint64_t word)
+{
+	word = (word ^ word >> 30) * 0xbf58476d1ce4e5b9ULL;
+	word = (word ^ word >> 27) * 0x94d049bb133111ebULL;
+	return word ^ word >> 31;
+}
+
+static uint64_t hash_addr(const struct cv_addr *addr)
+{
+	uint64_t halves[2];
+
+	memcpy(halves, addr->bytes, sizeof(halves));
+	return mix(mix(halves[0]) ^ halves[1]);
+}
+
+/* The smaller, the better: an exponential variable whose rate is the weight. */
+static double draw(uint64_t remote_hash, uint32_t bucket, uint32_t weight)
+{
+	uint64_t bits = mix(remote_hash ^ mix(bucket + 1)) >> 11; /* 53 bits, as a double has */
+
+	return -log(((double)bits + 0.5) / 0x1p53) / weight;
+}
+
+void cv_remote_spread(const struct cv_addr *remotes, const uint32_t *weights, size_t count,
+		      uint8_t bucket[CV_REMOTE_BUCKETS])
+{
+	uint64_t hashes[CV_MAX_REMOTES];
+
+	for (size_t i = 0; i < count; i++)
+		hashes[i] = hash_addr(&remotes[i]);
+	for (uint32_t b = 0; b < CV_REMOTE_BUCKETS; b++) {
+		double best = INFINITY;
+
+		for (size_t i = 0; i < count; i++) {
+			double drawn = draw(hashes[i], b, weights ? weights[i] : 1);
+
+			if (drawn < best) {
+				best = drawn;
+				bucket[b] = (uint8_t)i;
+			}
+		}
+	}
+}
+
+/* ---- plan ---- */
+
+static const struct cv_slot_shape set_shape = {
+	.name = CV_STRING(CV_MAP_REMOTES),
+	.value_size = sizeof(struct cv_remote_set),
+	.max_entries = 1,
+};
+
+static struct cv_remote_set *new_set(const struct cv_tunnel_conf *conf)
+{
+	struct cv_remote_set *set = calloc(1, sizeof(*set));
+
+	if (!set)
+		return NULL;
+	set->count = conf->remotes.count;
+	for (size_t i = 0; i < conf->remotes.count; i++)
+		cv_addr_to_abi(&conf->remotes.items[i], set->remotes[i]);
+	cv_remote_spread(conf->remotes.items, conf->weights.items, conf->remotes.count,
+			 set->bucket);
+	return set;
+}
+
+/* 1 if the live tunnel reads just this set, 0 if not, or a negative errno. */
+static int set_is_live(struct cv_instance *inst, const struct cv_tunnel *live,
+		       const struct cv_remote_set *set, struct cv_err *err)
+{
+	CV_FREE struct cv_remote_set *now = calloc(1, sizeof(*now));
+	CV_CLOSE int fd = -1;
+	int rc;
+
+	if (!now)
+		return cv_err_set(err, -ENOMEM, "remotes: out of memory");
+	if (!live->mode || live->remote_kind != CV_REMOTE_SET)
+		return 0;
+	fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+	if (fd < 0)
+		return fd;
+	rc = cv_slot_read(fd, &live->remote_slot, &set_shape, now, err);
+	return rc ? rc : !memcmp(now, set, sizeof(*set));
+}
+
+int cv_remote_plan(struct cv_instance *inst, struct cv_plan *plan,
+		   const struct cv_tunnel_conf *conf, uint32_t id, struct cv_tunnel *tunnel,
+		   struct cv_err *err)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
+	struct cv_remote_plan *remote = &plan->remotes[plan->remote_count];
+	int rc;
+
+	tunnel->remote_kind = CV_REMOTE_ONE;
+	if (conf->remotes.count < 2 || conf->segments.count) {
+		cv_addr_to_abi(cv_mode_destination(conf, 0), tunnel->remote);
+		return 0;
+	}
+	tunnel->remote_kind = CV_REMOTE_SET;
+	remote->set = new_set(conf);
+	if (!remote->set)
+		return cv_err_set(err, -ENOMEM, "remotes: out of memory");
+	plan->remote_count++;
+	rc = set_is_live(inst, live, remote->set, err);
+	if (rc < 0)
+		return rc;
+	remote->is_live = rc;
+	tunnel->remote_slot = rc ? live->remote_slot : cv_plan_free_slot(plan, id);
+	remote->slot = tunnel->remote_slot;
+	return 0;
+}
+
+/* ---- grow and shrink ---- */
+
+int cv_remote_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+	int rc = fd < 0 ? fd : 0;
+
+	for (size_t i = 0; !rc && i < plan->remote_count; i++)
+		if (!plan->remotes[i].is_live)
+			rc = cv_slot_write(fd, &plan->remotes[i].slot, &set_shape,
+					   plan->remotes[i].set, err);
+	return rc;
+}
+
+int cv_remote_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+
+	if (fd < 0)
+		return fd;
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
+		const struct cv_tunnel *live = &plan->live_tunnels[id];
+		const struct cv_tunnel *wanted = &plan->tunnels[id];
+
+		if (!live->mode || live->remote_kind != CV_REMOTE_SET ||
+		    (wanted->mode && wanted->remote_kind == CV_REMOTE_SET &&
+		     wanted->remote_slot == live->remote_slot))
+			continue;
+		if (bpf_map_delete_elem(fd, &live->remote_slot) && errno != ENOENT)
+			return cv_err_set(err, -errno, "remotes of tunnel %s: remove: %s",
+					  live->name, strerrordesc_np(errno));
+	}
+	return 0;
+}
