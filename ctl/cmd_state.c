@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* The verbs on a whole state: check, apply, save, status, down, version, help. */
+/* The verbs on a whole state: check, apply, repair, save, status, down, version, help. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -75,6 +75,18 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 	}
 	cv_session_want(session, &state);
 	return 0;
+}
+
+/* Applies once more what is applied: what is missing comes back, what changed around it is heeded. */
+static int run_repair(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("repair", argc, argv, err);
+
+	if (!rc)
+		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	if (!rc)
+		session->is_changed = true;
+	return rc;
 }
 
 static int run_save(struct cv_session *session, int argc, char **argv, struct cv_err *err)
@@ -229,6 +241,9 @@ const struct cv_verb cv_state_verbs[] = {
 	  run_check },
 	{ "apply", "FILE", "makes the running state what the file says, or changes nothing",
 	  run_apply },
+	{ "repair", "",
+	  "puts back what is missing, and follows changes of the underlay's routes and MTU",
+	  run_repair },
 	{ "save", "", "prints the running state as a state file", run_save },
 	{ "status", "", "what is running, who stands beside it, and what is wrong", run_status },
 	{ "down", "", "takes everything away", run_down },

@@ -8,18 +8,26 @@
 #include <errno.h>
 #include <string.h>
 
-#include "plan.h"
+#include "object.h"
 #include "own.h"
+#include "plan.h"
+
+/* Programs of another build give way to ours; what uses them is moved over by the steps that follow.
+ */
+static int upgrade(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	return plan->is_upgrade ? cv_object_pin_classify(inst, err) : 0;
+}
 
 typedef int (*step_fn)(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
 static const step_fn steps[] = {
-	cv_tunnel_grow, /* tables and programs; nothing uses them yet */
+	upgrade,       cv_tunnel_grow, /* tables and programs; nothing uses them yet */
 	cv_dev_grow, /* ready to decapsulate */
 	cv_rule_grow, /* from here on packets meet the new rules */
 	cv_route_grow, /* ready to encapsulate */
 	cv_app_grow, /* sockets are born with the marks that lead there */
-	cv_app_shrink,	cv_route_shrink, cv_dev_shrink, cv_tunnel_shrink,
+	cv_app_shrink, cv_route_shrink, cv_dev_shrink, cv_tunnel_shrink,
 };
 
 static int run_steps(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -41,6 +49,7 @@ static int write_meta(const struct cv_instance *inst, const struct cv_plan *plan
 		return rc;
 	meta.generation = plan->generation;
 	meta.mark_mask = plan->state->mark_mask;
+	snprintf(meta.build, sizeof(meta.build), "%s", cv_object_build());
 	return cv_meta_write(inst, &meta, err);
 }
 

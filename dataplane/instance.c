@@ -285,10 +285,10 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 		.mark_mask = CV_DEFAULT_MARK_MASK,
 		.netns_cookie = inst->netns_cookie,
 		.netns_inode = inst->netns_inode,
-		.build = CV_VERSION,
 	};
 	int rc;
 
+	snprintf(meta.build, sizeof(meta.build), "%s", cv_object_build());
 	rc = create_user_map(inst, BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_META),
 			     sizeof(struct cv_meta), 1, err);
 	if (!rc)

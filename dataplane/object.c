@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
 
@@ -84,9 +85,12 @@ static int load(const struct cv_instance *inst, struct bpf_object *object, const
 	return cv_err_hint(err, "the kernel refused them, -v shows its verifier log");
 }
 
+/* Takes the place of a pin that is there. */
 static int pin_program(struct bpf_program *program, const char *dir, struct cv_err *err)
 {
-	return cv_pin_set(bpf_program__fd(program), dir, bpf_program__name(program), err);
+	int rc = cv_pin_del(dir, bpf_program__name(program), err);
+
+	return rc ? rc : cv_pin_set(bpf_program__fd(program), dir, bpf_program__name(program), err);
 }
 
 static int out_of_memory(struct cv_err *err, const char *name)
@@ -98,6 +102,35 @@ static void start_log(const struct cv_instance *inst)
 {
 	log_to = inst;
 	libbpf_set_print(forward_log);
+}
+
+#define FNV_OFFSET 0xcbf29ce484222325ULL /* of FNV-1a, 64 bits */
+#define FNV_PRIME 0x100000001b3ULL
+
+static uint64_t add_to_hash(uint64_t hash, const void *bytes, size_t size)
+{
+	for (const uint8_t *byte = bytes; size--; byte++)
+		hash = (hash ^ *byte) * FNV_PRIME;
+	return hash;
+}
+
+const char *cv_object_build(void)
+{
+	static char build[CV_BUILD_LEN];
+	uint64_t hash = FNV_OFFSET;
+	const void *bytes;
+	size_t size;
+
+	if (build[0])
+		return build;
+	bytes = cv_classify_bpf__elf_bytes(&size);
+	hash = add_to_hash(hash, bytes, size);
+	bytes = cv_tunnel_bpf__elf_bytes(&size);
+	hash = add_to_hash(hash, bytes, size);
+	bytes = cv_owner_bpf__elf_bytes(&size);
+	hash = add_to_hash(hash, bytes, size);
+	snprintf(build, sizeof(build), "%s-%016" PRIx64, CV_VERSION, hash);
+	return build;
 }
 
 static void free_classify(struct cv_classify_bpf **skel)
@@ -218,9 +251,7 @@ int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *
 		return rc;
 	bpf_object__for_each_program (program, skel->obj) {
 		if (is_iterator(program)) {
-			rc = cv_pin_del(inst->host_progs, bpf_program__name(program), err);
-			if (!rc)
-				rc = pin_program(program, inst->host_progs, err);
+			rc = pin_program(program, inst->host_progs, err);
 		} else if (!link_is_attached(inst->host_links, bpf_program__name(program))) {
 			rc = pin_hook(inst, program, cgroup_fd, err);
 		}

@@ -16,7 +16,12 @@
 #define CV_PROG_ITER "cv_iter_owners"
 #define CV_PROG_XMIT "xmit" /* pin of a tunnel's lwt program in tunnels/NAME */
 
-/* Loads the tc programs and pins them, and with them all maps of the instance. */
+/* Version and fingerprint of the objects in this binary: programs that another build has pinned are
+ * to be replaced. Static. */
+const char *cv_object_build(void);
+
+/* Loads the tc programs and pins them, in place of those of another build, and with them all maps
+ * of the instance that are not there yet. */
 int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 
 /* Loads the lwt program of a tunnel. Returns its fd. */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "map.h"
+#include "object.h"
 #include "own.h"
 
 void cv_plan_free(struct cv_plan **plan_ptr)
@@ -68,6 +69,7 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 	plan->is_lenient = is_lenient;
 	rc = cv_meta_read(inst, &meta, err);
 	plan->generation = meta.generation + 1;
+	plan->is_upgrade = !rc && strcmp(meta.build, cv_object_build());
 	if (!rc)
 		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
 	if (!rc)

@@ -46,6 +46,7 @@ struct cv_plan {
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
 	bool is_lenient;
 	uint32_t generation; /* of this change */
+	bool is_upgrade; /* another build pinned the programs: they are loaded anew */
 
 	struct cv_tunnel *live_tunnels; /* CV_MAX_TUNNELS each, by id */
 	struct cv_tunnel *tunnels;

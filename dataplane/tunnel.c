@@ -181,12 +181,32 @@ static int read_path_mtu(const struct cv_instance *inst, uint32_t id, uint32_t *
 	return 0;
 }
 
-/* An inner packet of mtu bytes must fit the underlay with its outer header, unless the outer packet
- * may be fragmented. mtu auto also heeds what ICMP announced, within what a forged message may do. */
-static int choose_mtu(const struct cv_tunnel_conf *conf, uint32_t underlay_bytes,
-		      uint32_t path_bytes, struct cv_tunnel *tunnel, struct cv_err *err)
+static bool carries_ipv6(const struct cv_state *state, const struct cv_tunnel_conf *conf)
 {
-	uint32_t least = conf->local.family == 4 ? CV_IPV4_LEAST_PATH : CV_IPV6_MIN_MTU;
+	for (size_t i = 0; i < state->route_count; i++)
+		if (state->routes[i].to.addr.family != 4 &&
+		    !strcmp(state->routes[i].tunnel, conf->name))
+			return true;
+	return false;
+}
+
+/* What mtu auto makes of an MTU that ICMP announced: less room than the underlay's, but not so
+ * little that a forged message could stop IPv6, or IPv4 (RFC 791: every host takes 576). */
+static uint32_t heed_path(const struct cv_state *state, const struct cv_tunnel_conf *conf,
+			  uint32_t path_bytes, uint32_t hdr_len, uint32_t room)
+{
+	uint32_t least = carries_ipv6(state, conf) ? CV_IPV6_MIN_MTU : CV_IPV4_LEAST_PATH - hdr_len;
+	uint32_t path_room = path_bytes > hdr_len + least ? path_bytes - hdr_len : least;
+
+	return path_bytes && path_room < room ? path_room : room;
+}
+
+/* An inner packet of mtu bytes must fit the underlay with its outer header, unless the outer packet
+ * may be fragmented. */
+static int choose_mtu(const struct cv_state *state, const struct cv_tunnel_conf *conf,
+		      uint32_t underlay_bytes, uint32_t path_bytes, struct cv_tunnel *tunnel,
+		      struct cv_err *err)
+{
 	uint32_t room = underlay_bytes - tunnel->hdr_len;
 
 	if (underlay_bytes < tunnel->hdr_len + (uint32_t)CV_IPV4_MIN_MTU)
@@ -201,9 +221,9 @@ static int choose_mtu(const struct cv_tunnel_conf *conf, uint32_t underlay_bytes
 			   conf->name, conf->mtu_bytes, underlay_bytes, tunnel->hdr_len);
 		return cv_err_hint(err, "at most mtu %u, or leave it out", room);
 	}
-	if (path_bytes >= least && path_bytes < underlay_bytes)
-		room = path_bytes - tunnel->hdr_len;
-	tunnel->mtu_bytes = conf->mtu_bytes ? conf->mtu_bytes : room;
+	tunnel->mtu_bytes = conf->mtu_bytes
+				    ? conf->mtu_bytes
+				    : heed_path(state, conf, path_bytes, tunnel->hdr_len, room);
 	return 0;
 }
 
@@ -301,7 +321,7 @@ static int choose_generations(struct cv_instance *inst, const struct cv_plan *pl
 	const struct cv_tunnel *live = &plan->live_tunnels[id];
 	int rc;
 
-	tunnel->generation = live->mode ? live->generation : plan->generation;
+	tunnel->generation = live->mode && !plan->is_upgrade ? live->generation : plan->generation;
 	if (!conf->allow.count)
 		return 0;
 	tunnel->allow_generation = plan->generation;
@@ -341,7 +361,7 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 	if (!rc && live->mode)
 		rc = read_path_mtu(inst, id, &path_bytes, err);
 	if (!rc)
-		rc = choose_mtu(conf, answer.mtu_bytes, path_bytes, &tunnel, err);
+		rc = choose_mtu(plan->state, conf, answer.mtu_bytes, path_bytes, &tunnel, err);
 	if (!rc)
 		rc = choose_generations(inst, plan, conf, id, &tunnel, err);
 	if (!rc)
@@ -496,24 +516,29 @@ static int program_dir(const struct cv_instance *inst, const char *tunnel, char 
 }
 
 /* The pin outlives a change of parameters: the program knows its id only. */
-static int grow_program(struct cv_instance *inst, const char *name, uint32_t id, struct cv_err *err)
+static int grow_program(struct cv_instance *inst, const struct cv_plan *plan, uint32_t id,
+			struct cv_err *err)
 {
+	const struct cv_tunnel *tunnel = &plan->tunnels[id];
 	CV_CLOSE int prog = -1;
 	char dir[PATH_MAX];
-	int rc = program_dir(inst, name, dir, err);
+	int rc = program_dir(inst, tunnel->name, dir, err);
 
 	if (rc)
 		return rc;
 	prog = cv_pin_open(dir, CV_PROG_XMIT, err);
-	if (prog != -ENOENT)
-		return prog < 0 ? prog : 0;
-	rc = cv_dir_make(dir, err);
-	if (rc)
-		return rc;
+	if (prog < 0 && prog != -ENOENT)
+		return prog;
+	if (prog >= 0 && tunnel->generation != plan->generation)
+		return 0;
+	cv_close_fd(&prog);
 	prog = cv_object_load_tunnel(inst, id, err);
 	if (prog < 0)
-		return cv_err_prefix(err, "tunnel %s", name);
-	return cv_pin_set(prog, dir, CV_PROG_XMIT, err);
+		return cv_err_prefix(err, "tunnel %s", tunnel->name);
+	rc = cv_dir_make(dir, err);
+	if (!rc)
+		rc = cv_pin_del(dir, CV_PROG_XMIT, err);
+	return rc ? rc : cv_pin_set(prog, dir, CV_PROG_XMIT, err);
 }
 
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -528,7 +553,7 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 		rc = cv_endpoint_grow(inst, plan, err);
 	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
 		if (plan->tunnels[id].mode)
-			rc = grow_program(inst, plan->tunnels[id].name, id, err);
+			rc = grow_program(inst, plan, id, err);
 	return rc;
 }
 
