@@ -22,10 +22,6 @@
 #define CV_IPV4_MAX_HEADER 60
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
 
-/* linux/bpf.h of Debian 12 does not have them; kernels from 6.3 on do. */
-#define CV_DECAP_L3_IPV4 (1ULL << 7)
-#define CV_DECAP_L3_IPV6 (1ULL << 8)
-
 enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
 
 /* What decapsulation found. */
@@ -330,22 +326,43 @@ static __always_inline int cv_check_inner(struct __sk_buff *skb, const struct cv
 	return *ecn < 0 ? CV_R_DECAP_ECN : CV_R_OK;
 }
 
+/* Without FIXED_GSO the kernel would raise gso_size, and segments would not be those that were
+ * sent. */
+static __always_inline int cv_shrink(struct __sk_buff *skb, __u32 len)
+{
+	return bpf_skb_adjust_room(skb, -(__s32)len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+}
+
+/*
+ * Removes the outer headers where the inner packet is of the other family. bpf_skb_adjust_room()
+ * can change skb->protocol from kernel 6.3 on only, bpf_skb_change_proto() always could: it takes
+ * away, or adds, the bytes in which the two IP headers differ, behind the Ethernet header. It is
+ * made for translation of addresses, but what it does to the kind of GSO is right here, too: it
+ * leaves alone what is of the new family already.
+ */
+static __always_inline int cv_strip_other(struct __sk_buff *skb, const struct cv_arrival *arrival)
+{
+	const __u32 difference = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
+	__be16 ethertype = arrival->inner_family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+
+	if (arrival->inner_family == 4 && cv_shrink(skb, arrival->strip - difference))
+		return -1;
+	if (bpf_skb_change_proto(skb, ethertype, 0))
+		return -1;
+	if (arrival->inner_family == 6 && cv_shrink(skb, arrival->strip + difference))
+		return -1;
+	return bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ethertype,
+				   sizeof(ethertype), 0);
+}
+
 /* Removes the outer headers; the inner IP header comes to stand behind the Ethernet header. */
 static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arrival *arrival,
 				    __u8 outer_family)
 {
-	__be16 ethertype = arrival->inner_family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
-	/* Without FIXED_GSO the kernel would raise gso_size, and segments would not be those that
-	 * were sent. */
-	__u64 flags = BPF_F_ADJ_ROOM_FIXED_GSO;
+	int rc = arrival->inner_family == outer_family ? cv_shrink(skb, arrival->strip)
+						       : cv_strip_other(skb, arrival);
 
-	if (arrival->inner_family != outer_family)
-		flags |= arrival->inner_family == 4 ? CV_DECAP_L3_IPV4 : CV_DECAP_L3_IPV6;
-	if (bpf_skb_adjust_room(skb, -(__s32)arrival->strip, BPF_ADJ_ROOM_MAC, flags))
-		return CV_R_DECAP_FAILED;
-	if (arrival->inner_family != outer_family &&
-	    bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ethertype,
-				sizeof(ethertype), 0))
+	if (rc)
 		return CV_R_DECAP_FAILED;
 	bpf_set_hash_invalid(skb);
 	return CV_R_OK;

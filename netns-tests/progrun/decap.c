@@ -7,8 +7,6 @@
 
 #include "decoder.h"
 
-#define DECAP_L3_SINCE_MAJOR 6 /* kernel 6.3 can change the family when it takes a header off */
-#define DECAP_L3_SINCE_MINOR 3
 #define FUZZ_ROUNDS 20000
 #define FUZZ_SHOWN 3 /* frames of one kind of mismatch that are printed */
 #define FUZZ_KINDS 64
@@ -553,22 +551,6 @@ static void assert_end(const struct decap_row *row, const struct frame *frame,
 	assert_rx(row->tunnel, inner);
 }
 
-static uint16_t first_type(const struct layer *layers)
-{
-	while (layers->kind != L_IP4 && layers->kind != L_IP6 && layers->kind != L_END)
-		layers++;
-	return layer_ethertype(layers);
-}
-
-static void skip_if_family_changes(const struct decap_row *row)
-{
-	if (row->end != DECAPSULATED || first_type(row->outer) == first_type(row->inner) ||
-	    kernel_is_at_least(DECAP_L3_SINCE_MAJOR, DECAP_L3_SINCE_MINOR))
-		return;
-	print_message("skip: this kernel cannot change the family of a packet (it needs 6.3)\n");
-	skip();
-}
-
 static void run_row(void **state)
 {
 	static const struct layer ethernet[] = { ETH(), { .kind = L_END } };
@@ -578,7 +560,6 @@ static void run_row(void **state)
 	struct run_result result;
 
 	need_programs();
-	skip_if_family_changes(row);
 	frame_build_joined(&frame, row->outer, row->inner);
 	frame_build_joined(&expected, ethernet, row->result ? row->result : row->inner);
 	memcpy(expected.bytes, frame.bytes, 12);
@@ -798,13 +779,6 @@ static size_t least_len(const struct frame *frame)
 	return ETH_LEN + (type == TYPE_IPV4 ? 20 : type == TYPE_IPV6 ? 40 : 1);
 }
 
-static void skip_if_good_changes_family(const struct good *good)
-{
-	struct decap_row row = { .outer = good->outer, .inner = good->inner, .end = DECAPSULATED };
-
-	skip_if_family_changes(&row);
-}
-
 /* Where it is cut tells the reason: in the inner packet, the tunnel header, or before it. */
 static void run_cut(const struct good *good, const struct frame *frame, size_t inner_at,
 		    size_t tunnel_at)
@@ -844,7 +818,6 @@ static void cut_off_anywhere(void **state)
 	size_t inner_at, whole;
 
 	need_programs();
-	skip_if_good_changes_family(good);
 	frame_build_joined(&frame, good->outer, good->inner);
 	inner_at = size_of(good->outer, true);
 	whole = inner_at + size_of(good->inner, true);
@@ -1019,7 +992,6 @@ static void random_frames(void **state)
 	bool is_accepted;
 
 	need_programs();
-	skip_if_good_changes_family(good);
 	empty_slot(progrun.skel->maps.CV_MAP_RULES);
 	random_state = 0x63756c76 + (good - goods);
 	for (int i = 0; i < FUZZ_ROUNDS; i++) {
