@@ -685,6 +685,8 @@ static void words_of_the_nouns_mean_what_cli_md_says(void **state)
 	}
 }
 
+#define MODES "ipip, gre, gue, fou, vxlan, geneve, srv6"
+
 static void wrong_words_of_the_nouns_are_explained(void **state)
 {
 	static const struct {
@@ -708,12 +710,11 @@ static void wrong_words_of_the_nouns_are_explained(void **state)
 		{ &cv_noun_app, "comm a234567890123456",
 		  "comm \"a234567890123456\": not a process name of 1 to 15 characters",
 		  "the kernel keeps no more: see /proc/PID/comm" },
-		{ &cv_noun_tunnel, "mode gr", "mode \"gr\": not one of ipip, gre",
+		{ &cv_noun_tunnel, "mode gr", "mode \"gr\": not one of " MODES,
 		  "did you mean \"gre\"?" },
-		{ &cv_noun_tunnel, "mode none", "mode \"none\": not one of ipip, gre", "" },
-		{ &cv_noun_tunnel, "remote 192.0.2.7,192.0.2.8",
-		  "remote \"192.0.2.7,192.0.2.8\": several remotes are not supported",
-		  "make a tunnel for each" },
+		{ &cv_noun_tunnel, "mode none", "mode \"none\": not one of " MODES, "" },
+		{ &cv_noun_tunnel, "remote 192.0.2.7,192.0.2",
+		  "remote \"192.0.2\": not an IPv4 or IPv6 address", "" },
 		{ &cv_noun_tunnel, "ttl 0", "ttl \"0\": not a number from 1 to 255", "" },
 		{ &cv_noun_tunnel, "df maybe", "df \"maybe\": not one of on, off, inherit", "" },
 		{ &cv_noun_tunnel, "mtu 67", "mtu \"67\": not a number from 68 to 65535", "" },
