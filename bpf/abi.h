@@ -92,7 +92,7 @@
 	X(DECAP_GENEVE, "decap_geneve",                                                            \
 	  "Geneve control message, version or critical option: goes on")                           \
 	X(DECAP_ROUTING, "decap_routing",                                                          \
-	  "IPv6 routing header with segments left, or an AH to be checked: goes on")
+	  "source route, IPv6 segments left, or an AH to be checked: goes on")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,

@@ -20,6 +20,11 @@
 #include "udp.h"
 
 #define CV_IPV4_MAX_HEADER 60
+#define CV_IPV4_MAX_OPTIONS 40
+#define CV_IPV4_OPT_END 0
+#define CV_IPV4_OPT_NOP 1
+#define CV_IPV4_OPT_LSRR 131 /* loose source route */
+#define CV_IPV4_OPT_SSRR 137 /* strict source route */
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
 
 enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
@@ -198,33 +203,59 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
 	return CV_R_OK;
 }
 
-/* The same sum where there are options. */
-static __always_inline bool cv_options_are_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
+/* True if the options of an IPv4 header, which end at len, have a source route: the packet may have
+ * hops to come, or hide whom it came from (RFC 791 section 3.1). */
+static __always_inline bool cv_has_source_route(const __u8 *header, __u32 len)
+{
+	__u32 at = sizeof(struct iphdr);
+	int i;
+
+	for (i = 0; i < CV_IPV4_MAX_OPTIONS; i++) {
+		if (at + 2 > len || at > CV_IPV4_MAX_HEADER - 2 || header[at] == CV_IPV4_OPT_END)
+			return false;
+		if (header[at] == CV_IPV4_OPT_LSRR || header[at] == CV_IPV4_OPT_SSRR)
+			return true;
+		if (header[at] != CV_IPV4_OPT_NOP && header[at + 1] < 2)
+			return false;
+		at += header[at] == CV_IPV4_OPT_NOP ? 1 : header[at + 1];
+	}
+	return false;
+}
+
+/* Judges an outer IPv4 header with options, len bytes at l3: CV_R_OK or the reason to leave it
+ * alone. A global function, as cv_parse_ip() is. */
+__attribute__((noinline)) int cv_judge_options(struct __sk_buff *skb, __u32 l3, __u32 len)
 {
 	__u8 header[CV_IPV4_MAX_HEADER] = {};
-	__u32 len = pkt->l4 - pkt->l3;
 	__s64 sum;
 
 	if (len < sizeof(struct iphdr) || len > sizeof(header) ||
-	    bpf_skb_load_bytes(skb, pkt->l3, header, len))
-		return false;
+	    bpf_skb_load_bytes(skb, l3, header, len))
+		return CV_R_DECAP_HEADER;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)header, sizeof(header), 0);
 	sum = (sum & 0xffff) + (sum >> 16);
 	sum = (sum & 0xffff) + (sum >> 16);
-	return sum == 0xffff;
+	if (sum != 0xffff)
+		return CV_R_DECAP_HEADER;
+	return cv_has_source_route(header, len) ? CV_R_DECAP_ROUTING : CV_R_OK;
 }
 
-/* This hook comes before the stack's own check of the header (RFC 1122 section 3.2.1.2). */
-static __always_inline bool cv_outer_is_sound(struct __sk_buff *skb, const struct cv_pkt *pkt)
+/* This hook comes before the stack's own check of the header (RFC 1122 section 3.2.1.2). Returns
+ * CV_R_OK or the reason to leave the packet alone. */
+static __always_inline int cv_judge_outer(struct __sk_buff *skb, const struct cv_pkt *pkt)
 {
 	struct iphdr *ip;
 
+	if (pkt->is_fragment)
+		return CV_R_DECAP_FRAGMENT;
+	if (pkt->is_unfinished)
+		return CV_R_DECAP_ROUTING;
 	if (pkt->family == 6)
-		return true;
+		return CV_R_OK;
 	if (pkt->l4 - pkt->l3 != sizeof(*ip))
-		return cv_options_are_sound(skb, pkt);
+		return cv_judge_options(skb, pkt->l3, pkt->l4 - pkt->l3);
 	ip = cv_at(skb, pkt->l3, sizeof(*ip));
-	return ip && cv_ipv4_sum(ip) == 0xffff;
+	return ip && cv_ipv4_sum(ip) == 0xffff ? CV_R_OK : CV_R_DECAP_HEADER;
 }
 
 /* The tunnel with exactly these ends. A packet in IPv6 that carries IP may be IPIP or, with or
@@ -256,10 +287,9 @@ static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *
 
 	__builtin_memcpy(key.local, pkt->dst, sizeof(key.local));
 	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
-	near = pkt->is_fragment		      ? CV_R_DECAP_FRAGMENT
-	       : pkt->is_unfinished	      ? CV_R_DECAP_ROUTING
-	       : !cv_outer_is_sound(skb, pkt) ? CV_R_DECAP_HEADER
-					      : cv_read_payload(skb, pkt, &key, arrival);
+	near = cv_judge_outer(skb, pkt);
+	if (near == CV_R_OK)
+		near = cv_read_payload(skb, pkt, &key, arrival);
 	if (near == CV_R_OK) {
 		arrival->tunnel = cv_claimant(&key);
 		if (arrival->tunnel)

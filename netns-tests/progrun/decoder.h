@@ -10,7 +10,7 @@
  *
  * What culvert does not support and this refuses, too: fragments, GRE checksum, routing and
  * sequence numbers, frames with a VLAN tag in them, more than 6 IPv6 extension headers.
- * Not an opinion on: options inside IPv4, hop-by-hop and destination option headers.
+ * Not an opinion on: IPv4 options but source routes, hop-by-hop and destination option headers.
  */
 #ifndef CV_DECODER_H
 #define CV_DECODER_H
@@ -73,6 +73,21 @@ static inline size_t span_len(const struct span *span)
 	return span->end - span->at;
 }
 
+/* RFC 791: an option is one byte (0 ends the list, 1 is nothing), or type, length and the rest. */
+static inline bool has_source_route(const uint8_t *options, size_t len)
+{
+	size_t at = 0;
+
+	while (at + 1 < len && options[at] != 0) {
+		if (options[at] == 131 || options[at] == 137)
+			return true;
+		if (options[at] != 1 && options[at + 1] < 2)
+			return false;
+		at += options[at] == 1 ? 1 : options[at + 1];
+	}
+	return false;
+}
+
 static inline const char *decode_outer4(struct span *span, struct outer_header *outer)
 {
 	const uint8_t *ip = span->bytes + span->at;
@@ -94,6 +109,8 @@ static inline const char *decode_outer4(struct span *span, struct outer_header *
 		return "outer IPv4 checksum is wrong";
 	if (frame_get16(ip + 6) & 0x3fff)
 		return "outer IPv4 packet is a fragment";
+	if (has_source_route(ip + 20, header - 20))
+		return "outer IPv4 packet has a source route";
 	*outer = (struct outer_header){
 		.family = 4, .proto = ip[9], .ecn = ip[1] & 3, .src = ip + 12, .dst = ip + 16
 	};
