@@ -20,10 +20,13 @@ static __always_inline __u32 cv_endpoint_get(const struct cv_endpoint_key *key)
 /* The mode that a UDP destination port stands for. */
 static __always_inline __u8 cv_mode_of_port(__u16 port)
 {
-	__u32 zero = 0;
+	__u32 zero = 0, index = port;
 	struct cv_ports *ports = bpf_map_lookup_elem(&CV_MAP_PORTS, &zero);
 
-	return ports ? ports->mode[port] : CV_MODE_NONE;
+	/* Kernels up to 6.12 know no limit of what a byte swap gives; to the compiler a mask of 16
+	 * bits does nothing, unless it does not see where the index comes from. */
+	asm volatile("" : "+r"(index));
+	return ports ? ports->mode[index & 0xffff] : CV_MODE_NONE;
 }
 
 #endif
