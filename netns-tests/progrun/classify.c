@@ -3,7 +3,7 @@
  * Program runs of the classifier without tunnels: which packet meets which match, and what a rule
  * does to it. Every row is a test. Rows of the first table run at ingress and at egress.
  */
-#include "progrun.h"
+#include "classifier.h"
 
 #include <fcntl.h>
 #include <linux/if.h>
@@ -513,8 +513,8 @@ static void run_match_row(void **state)
 	const struct match_row *row = *state;
 
 	need_programs();
-	run_match_row_at(row, progrun.ingress, CV_DIR_IN);
-	run_match_row_at(row, progrun.egress, CV_DIR_OUT);
+	run_match_row_at(row, classifier.ingress, CV_DIR_IN);
+	run_match_row_at(row, classifier.egress, CV_DIR_OUT);
 }
 
 /* ---- what a rule does ---- */
@@ -706,8 +706,8 @@ static void run_action_row(void **state)
 	const struct action_row *row = *state;
 
 	need_programs();
-	run_action_row_at(row, progrun.ingress, CV_DIR_IN);
-	run_action_row_at(row, progrun.egress, CV_DIR_OUT);
+	run_action_row_at(row, classifier.ingress, CV_DIR_IN);
+	run_action_row_at(row, classifier.egress, CV_DIR_OUT);
 }
 
 /* IPv4 header checksums wrap in their own ways: every DSCP to every other, with several headers. */
@@ -732,7 +732,7 @@ static void every_dscp_leaves_a_right_checksum(void **state)
 			frame_build(&frame, packet);
 			packet[1].tos = (from & 3) | to << 2;
 			frame_build(&expected, packet);
-			run_program(progrun.egress, &frame, &ctx, &result);
+			run_program(classifier.egress, &frame, &ctx, &result);
 			assert_frame(&result.frame, &expected);
 		}
 	}
@@ -772,7 +772,7 @@ static void the_first_match_wins(void **state)
 
 	(void)state;
 	need_programs();
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 1);
 	assert_rule_counted(6, 1, TCP4_BYTES);
 }
@@ -785,7 +785,7 @@ static void a_match_that_fails_leaves_the_packet_to_the_next(void **state)
 	(void)state;
 	need_programs();
 	set.matches[2] = (struct cv_match){ M_PROTO(17) };
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 2);
 	assert_rule_counted(7, 1, TCP4_BYTES);
 }
@@ -798,7 +798,7 @@ static void the_order_of_matches_counts_and_not_that_of_rules(void **state)
 	(void)state;
 	need_programs();
 	set.matches[2].rule = 2;
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 3);
 	assert_rule_counted(8, 1, TCP4_BYTES);
 }
@@ -813,7 +813,7 @@ static void matches_beside_the_list_are_not_asked(void **state)
 	/* Index 3 is in the list and fails; 2 and 4 would hold. */
 	set.lists[CV_DIR_IN] = (struct cv_match_list){ .first = 3, .count = 1 };
 	set.matches[3] = (struct cv_match){ M_PROTO(17) };
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 0);
 	assert_rule_counted(0, 0, 0);
 }
@@ -825,13 +825,13 @@ static void each_direction_asks_its_own_list(void **state)
 
 	(void)state;
 	need_programs();
-	run_set(&set, progrun.egress, &result);
+	run_set(&set, classifier.egress, &result);
 	assert_int_equal(result.mark, 0);
 	set.lists[CV_DIR_OUT] = (struct cv_match_list){ .first = 3, .count = 1 };
-	run_set(&set, progrun.egress, &result);
+	run_set(&set, classifier.egress, &result);
 	assert_int_equal(result.mark, 2);
 	assert_rule_counted(7, 1, TCP4_BYTES);
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 1);
 	assert_rule_counted(6, 1, TCP4_BYTES);
 }
@@ -847,7 +847,7 @@ static void the_last_of_all_matches_is_found(void **state)
 		set.matches[i] = (struct cv_match){ M_PROTO(17) };
 	set.matches[CV_MAX_MATCHES - 1] = (struct cv_match){ .rule = CV_MAX_RULES - 1 };
 	set.rules[CV_MAX_RULES - 1] = (struct cv_rule){ .id = RULE_ID, A_MARK(99, ONES) };
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_int_equal(result.mark, 99);
 	assert_rule_counted(RULE_ID, 1, TCP4_BYTES);
 }
@@ -861,7 +861,7 @@ static void a_rule_that_does_not_exist_is_none(void **state)
 	need_programs();
 	set.matches[0].rule = CV_MAX_RULES;
 	set.rules[0].verdict = CV_VERDICT_DROP;
-	run_set(&set, progrun.ingress, &result);
+	run_set(&set, classifier.ingress, &result);
 	assert_verdict(result.verdict, TC_ACT_UNSPEC);
 }
 
@@ -873,13 +873,13 @@ static void without_rules_packets_pass(void **state)
 
 	(void)state;
 	need_programs();
-	empty_slot(progrun.skel->maps.CV_MAP_RULES);
+	empty_rules();
 	frame_build(&frame, TCP4);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_verdict(result.verdict, TC_ACT_UNSPEC);
 	assert_int_equal(result.mark, 3);
 	assert_frame(&result.frame, &frame);
-	run_program(progrun.egress, &frame, &ctx, &result);
+	run_program(classifier.egress, &frame, &ctx, &result);
 	assert_verdict(result.verdict, TC_ACT_UNSPEC);
 	assert_rule_counted(0, 0, 0);
 	assert_only_drop(0, CV_R_OK);
@@ -893,7 +893,7 @@ static void counters_add_up(void **state)
 	(void)state;
 	need_programs();
 	for (int i = 0; i < 3; i++)
-		run_set(&set, progrun.ingress, &result);
+		run_set(&set, classifier.ingress, &result);
 	assert_rule_counted(6, 3, 3 * TCP4_BYTES);
 }
 
@@ -943,10 +943,10 @@ static void a_second_device_is_told_from_the_first(void **state)
 	set.matches[0] = (struct cv_match){ M_DEV(ctx.ifindex) };
 	set.lists[CV_DIR_IN].count = 1;
 	fill_rules(&set);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_int_equal(result.mark, HIT_MARK);
 	ctx.ifindex = 0;
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_int_equal(result.mark, 0);
 	assert_rule_counted(RULE_ID, 1, TCP4_BYTES);
 }
@@ -963,8 +963,7 @@ static int open_owned_socket(uint32_t app, uint64_t *netns_cookie)
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(getsockopt(fd, SOL_SOCKET, SO_NETNS_COOKIE, netns_cookie, &size), 0);
 	owner.netns_cookie = *netns_cookie;
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(progrun.skel->maps.CV_MAP_OWNERS), &fd,
-					     &owner, BPF_ANY),
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_OWNERS)), &fd, &owner, BPF_ANY),
 			 0);
 	return fd;
 }
@@ -983,7 +982,7 @@ static bool app_is_hit(const struct layer *packet, uint32_t app, uint64_t netns_
 	set.matches[0] = (struct cv_match){ M_APP(app) };
 	set.lists[CV_DIR_IN].count = 1;
 	fill_rules(&set);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	return result.mark == HIT_MARK;
 }
 
@@ -1048,7 +1047,7 @@ static int clear_counters(void **state)
 	struct cv_rule_stats stats;
 
 	(void)state;
-	for (uint32_t i = 0; progrun.skel && i < 2 * RULE_ID; i++)
+	for (uint32_t i = 0; progrun.object && i < 2 * RULE_ID; i++)
 		take_rule_stats(i, &stats);
 	return 0;
 }

@@ -3,8 +3,7 @@
  * Program runs of decapsulation at clsact ingress: what is taken out of a tunnel and what comes
  * out, what is refused and under which reason, and random frames against a second decoder.
  */
-#include "progrun.h"
-
+#include "classifier.h"
 #include "decoder.h"
 
 #define FUZZ_ROUNDS 20000
@@ -72,7 +71,7 @@ static void to_address(uint8_t family, const char *text, __be32 address[4])
 
 static void put_endpoint(const struct cv_endpoint_key *key, uint32_t tunnel)
 {
-	int fd = bpf_map__fd(progrun.skel->maps.CV_MAP_ENDPOINTS);
+	int fd = bpf_map__fd(MAP(CV_MAP_ENDPOINTS));
 	struct cv_endpoint endpoint = { .tunnel = tunnel };
 
 	/* Who came first stays, as in dataplane/endpoint.c. */
@@ -146,7 +145,7 @@ static void put_allowed(const struct allowed *entry)
 		.generation = entry->generation,
 		.family = entry->family,
 	};
-	int fd = bpf_map__fd(progrun.skel->maps.CV_MAP_ALLOWED);
+	int fd = bpf_map__fd(MAP(CV_MAP_ALLOWED));
 	uint32_t one = 1;
 
 	to_address(entry->family, entry->prefix, key.source);
@@ -159,7 +158,7 @@ static int tunnels_setup(void **state)
 	int rc = group_setup(state);
 
 	assert_non_null(slots);
-	if (rc || !progrun.skel)
+	if (rc || !progrun.object)
 		return rc;
 	for (const struct decoder_tunnel *tunnel = tunnels; tunnel->id; tunnel++)
 		put_tunnel(tunnel, &slots[tunnel->id]);
@@ -167,8 +166,7 @@ static int tunnels_setup(void **state)
 		put_endpoints(tunnel);
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		put_allowed(&allowed[i]);
-	fill_slot(progrun.skel->maps.CV_MAP_TUNNELS, "test_tunnels", sizeof(*slots), CV_MAX_TUNNELS,
-		  slots);
+	close(fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots));
 	return 0;
 }
 
@@ -564,7 +562,7 @@ static void run_row(void **state)
 	frame_build_joined(&expected, ethernet, row->result ? row->result : row->inner);
 	memcpy(expected.bytes, frame.bytes, 12);
 	fill_tunnel_rules(row->end == DECAPSULATED ? row->tunnel : T_GRE4);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_end(row, &frame, &expected, &result);
 }
 
@@ -577,9 +575,9 @@ static int clear_counters(void **state)
 	int drops;
 
 	(void)state;
-	if (!progrun.skel)
+	if (!progrun.object)
 		return 0;
-	drops = bpf_map__fd(progrun.skel->maps.CV_MAP_DROPS);
+	drops = bpf_map__fd(MAP(CV_MAP_DROPS));
 	while (!bpf_map_get_next_key(drops, NULL, &key))
 		bpf_map_delete_elem(drops, &key);
 	for (uint32_t i = 0; i <= T_GONE; i++)
@@ -600,7 +598,7 @@ static void at_egress_nothing_is_taken_out(void **state)
 	(void)state;
 	need_programs();
 	frame_build_joined(&frame, GRE4(), INNER4);
-	run_program(progrun.egress, &frame, &ctx, &result);
+	run_program(classifier.egress, &frame, &ctx, &result);
 	assert_verdict(result.verdict, TC_ACT_UNSPEC);
 	assert_frame(&result.frame, &frame);
 	assert_only_drop(0, CV_R_OK);
@@ -637,7 +635,7 @@ static void rules_see_the_inner_packet(void **state)
 	};
 	set.rules[0] = (struct cv_rule){ .id = RULE_OF_TUNNEL, .verdict = CV_VERDICT_DROP };
 	fill_rules(&set);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_verdict(result.verdict, TC_ACT_SHOT);
 	assert_rule_bytes(RULE_OF_TUNNEL, 28);
 	assert_rx(T_GRE4, 28);
@@ -660,7 +658,7 @@ static void a_rule_writes_dscp_beside_the_new_ecn_bits(const struct layer *outer
 	frame_build(&expected, packet);
 	set.rules[0] = (struct cv_rule){ .flags = CV_ACTION_DSCP, .dscp = 46 };
 	fill_rules(&set);
-	run_program(progrun.ingress, &frame, &ctx, &result);
+	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_frame(&result.frame, &expected);
 }
 
@@ -797,7 +795,7 @@ static void run_cut(const struct good *good, const struct frame *frame, size_t i
 		row.reason = frame->bytes[12] == TYPE_IPV4 >> 8 ? CV_R_DECAP_HEADER : CV_R_OK;
 	}
 	fill_tunnel_rules(T_GRE4);
-	run_program(progrun.ingress, frame, &ctx, &result);
+	run_program(classifier.ingress, frame, &ctx, &result);
 	assert_end(&row, frame, frame, &result);
 }
 
@@ -974,7 +972,7 @@ static const char *judge(const struct frame *frame, bool *is_accepted)
 
 	decode(frame, tunnels, &decoded);
 	*is_accepted = !decoded.refused;
-	run_program(progrun.ingress, frame, &ctx, &result);
+	run_program(classifier.ingress, frame, &ctx, &result);
 	if (decoded.refused)
 		return is_untouched(&result, frame) ? NULL : decoded.refused;
 	if (is_expected(frame, &decoded, &result))
@@ -992,7 +990,7 @@ static void random_frames(void **state)
 	bool is_accepted;
 
 	need_programs();
-	empty_slot(progrun.skel->maps.CV_MAP_RULES);
+	empty_rules();
 	random_state = 0x63756c76 + (good - goods);
 	for (int i = 0; i < FUZZ_ROUNDS; i++) {
 		const char *what;

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Program runs (BPF_PROG_TEST_RUN) of the tc programs: private maps that are filled by hand, one
- * run at a time, and every counter read and cleared after it. Nothing is pinned or attached; the
- * test stands in a network namespace of its own, where lo has index 1 and address 0.
+ * Program runs (BPF_PROG_TEST_RUN): private maps that are filled by hand, one run at a time, and
+ * every counter read and cleared after it. Nothing is pinned or attached; the test stands in a
+ * network namespace of its own, where lo has index 1 and address 0. Which object is loaded is said
+ * by classifier.h or by the test.
  */
 #ifndef CV_PROGRUN_H
 #define CV_PROGRUN_H
@@ -21,19 +22,17 @@
 #include <cmocka.h>
 
 #include "abi.h"
-#include "classify.skel.h"
 #include "frame.h"
 #include "own.h"
 
 #define BE32(x) (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? __builtin_bswap32(x) : (uint32_t)(x))
 
-/* What the programs and their maps are reached by; NULL skeleton: they could not be loaded. */
+/* What the maps are reached by; NULL object: the programs could not be loaded. */
 struct progrun {
-	struct cv_classify_bpf *skel;
+	struct bpf_object *object;
 	const char *why_not;
-	int ingress;
-	int egress;
 	int cpus;
+	int rule_set; /* the array of one in the slot of the rules; 0: the slot is empty */
 };
 
 #define ARRAY_LEN(array) (sizeof(array) / sizeof((array)[0]))
@@ -83,48 +82,57 @@ static inline int silent(enum libbpf_print_level level, const char *format, va_l
 	return 0;
 }
 
-static inline int group_setup(void **state)
+/* To be called before an object is opened. Returns false if no test can run. */
+static inline bool progrun_enter(void)
 {
-	struct cv_classify_bpf *skel;
-	struct bpf_map *map;
-
-	(void)state;
 	progrun.cpus = libbpf_num_possible_cpus();
 	if (unshare(CLONE_NEWNET)) {
 		progrun.why_not = "no network namespace of its own: not root?";
-		return 0;
+		return false;
 	}
 	if (!getenv("V"))
 		libbpf_set_print(silent);
-	skel = cv_classify_bpf__open();
-	assert_non_null(skel);
-	bpf_object__for_each_map (map, skel->obj)
-		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
-	if (cv_classify_bpf__load(skel)) {
-		/* Only what this kernel or this user may not do is a reason to skip. */
-		assert_true(errno == EPERM || errno == ENOSYS);
-		progrun.why_not = "the kernel does not let us load BPF programs";
-		cv_classify_bpf__destroy(skel);
-		return 0;
-	}
-	progrun.skel = skel;
-	progrun.ingress = bpf_program__fd(skel->progs.cv_cls_ingress);
-	progrun.egress = bpf_program__fd(skel->progs.cv_cls_egress);
-	return 0;
+	return true;
 }
 
-static inline int group_teardown(void **state)
+/* No map of a test is shared. */
+static inline void forget_pins(struct bpf_object *object)
 {
-	(void)state;
-	cv_classify_bpf__destroy(progrun.skel);
-	progrun.skel = NULL;
-	return 0;
+	struct bpf_map *map;
+
+	bpf_object__for_each_map (map, object)
+		assert_int_equal(bpf_map__set_pin_path(map, NULL), 0);
+}
+
+/* rc: what came of loading the object. Returns false if its programs cannot be run. */
+static inline bool take_loaded(struct bpf_object *object, int rc)
+{
+	if (!rc) {
+		progrun.object = object;
+		return true;
+	}
+	/* Only what this kernel or this user may not do is a reason to skip. */
+	assert_true(errno == EPERM || errno == ENOSYS);
+	progrun.why_not = "the kernel does not let us load BPF programs";
+	return false;
+}
+
+#define MAP_TEXT(name) #name
+/* MAP(CV_MAP_DROPS): the map of that name. */
+#define MAP(name) map_of(MAP_TEXT(name))
+
+static inline struct bpf_map *map_of(const char *name)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(progrun.object, name);
+
+	assert_non_null(map);
+	return map;
 }
 
 /* To be called first in every test. */
 static inline void need_programs(void)
 {
-	if (progrun.skel)
+	if (progrun.object)
 		return;
 	print_message("skip: %s\n", progrun.why_not);
 	skip();
@@ -170,33 +178,43 @@ static inline void run_program(int prog_fd, const struct frame *in, const struct
 
 /* ---- filling maps ---- */
 
-/* As cv_slot_write(): a new array, put into the slot's only element. */
-static inline void fill_slot(struct bpf_map *slot, const char *name, size_t value_size,
-			     uint32_t entries, const void *values)
+/* An array as cv_slot_write() makes it, put into that element of the slot. Returns its fd. */
+static inline int fill_slot(struct bpf_map *slot, uint32_t index, size_t value_size,
+			    uint32_t entries, const void *values)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG);
-	CV_CLOSE int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, name, sizeof(uint32_t), value_size,
-					    entries, &opts);
+	int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test_slot", sizeof(uint32_t), value_size,
+				   entries, &opts);
 	const char *value = values;
-	uint32_t zero = 0;
 
 	assert_true(inner >= 0);
 	for (uint32_t i = 0; i < entries; i++)
 		assert_int_equal(bpf_map_update_elem(inner, &i, value + i * value_size, 0), 0);
-	assert_int_equal(bpf_map_update_elem(bpf_map__fd(slot), &zero, &inner, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(slot), &index, &inner, 0), 0);
+	return inner;
 }
 
+/* The rules that the next packets meet. Written in place: a new array would cost a grace period of
+ * the kernel. */
 static inline void fill_rules(const struct cv_rule_set *set)
-{
-	fill_slot(progrun.skel->maps.CV_MAP_RULES, "test_rules", sizeof(*set), 1, set);
-}
-
-static inline void empty_slot(struct bpf_map *slot)
 {
 	uint32_t zero = 0;
 
-	if (bpf_map_delete_elem(bpf_map__fd(slot), &zero))
-		assert_int_equal(errno, ENOENT);
+	if (!progrun.rule_set)
+		progrun.rule_set = fill_slot(MAP(CV_MAP_RULES), 0, sizeof(*set), 1, set);
+	else
+		assert_int_equal(bpf_map_update_elem(progrun.rule_set, &zero, set, 0), 0);
+}
+
+static inline void empty_rules(void)
+{
+	uint32_t zero = 0;
+
+	if (!progrun.rule_set)
+		return;
+	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &zero), 0);
+	close(progrun.rule_set);
+	progrun.rule_set = 0;
 }
 
 /* ---- counters: every take_ function sets to zero what it reads ---- */
@@ -221,18 +239,18 @@ static inline void take_percpu(struct bpf_map *map, const void *key, __u64 *sums
 
 static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
 {
-	take_percpu(progrun.skel->maps.CV_MAP_RULE_STATS, &id, (__u64 *)stats, 2, false);
+	take_percpu(MAP(CV_MAP_RULE_STATS), &id, (__u64 *)stats, 2, false);
 }
 
 static inline void take_tunnel_stats(uint32_t id, struct cv_tunnel_stats *stats)
 {
-	take_percpu(progrun.skel->maps.CV_MAP_TUNNEL_STATS, &id, (__u64 *)stats, 4, false);
+	take_percpu(MAP(CV_MAP_TUNNEL_STATS), &id, (__u64 *)stats, 4, false);
 }
 
 /* One packet under that reason and nothing under any other; CV_R_OK: nothing at all. */
 static inline void assert_only_drop(uint32_t tunnel, uint32_t reason)
 {
-	struct bpf_map *map = progrun.skel->maps.CV_MAP_DROPS;
+	struct bpf_map *map = MAP(CV_MAP_DROPS);
 	struct cv_drop_key key;
 	__u64 count = 0, total = 0;
 	bool is_right = true;
