@@ -34,26 +34,10 @@ struct cv_arrival {
 	__u32 tunnel; /* 0: not claimed by any */
 	__u32 strip; /* bytes from the outer IP header to the inner one */
 	__u32 end; /* offset at which the outer packet ends by its own length */
+	__u32 payload_end; /* the same, or the end of its UDP datagram: the inner packet ends there */
 	__u8 inner_family;
 	__u8 outer_tos;
 };
-
-/* Why nobody claimed it: looks for its sender with any key, then for its destination. Returns
- * CV_R_OK if it has nothing to do with us. *tunnel is the one that it came nearest to. */
-static __always_inline int cv_endpoint_miss(struct cv_endpoint_key *key, int near_reason,
-					    __u32 *tunnel)
-{
-	key->key = 0;
-	key->has_key = 0;
-	key->kind = CV_ENDPOINT_PAIR;
-	*tunnel = cv_endpoint_get(key);
-	if (*tunnel)
-		return near_reason;
-	__builtin_memset(key->remote, 0, sizeof(key->remote));
-	key->kind = CV_ENDPOINT_LOCAL;
-	*tunnel = cv_endpoint_get(key);
-	return *tunnel ? CV_R_DECAP_PEER : CV_R_OK;
-}
 
 static __always_inline __u8 cv_family_of_ethertype(__be16 type)
 {
@@ -175,10 +159,11 @@ static __always_inline int cv_read_udp(struct __sk_buff *skb, const struct cv_pk
 
 	if (!udp)
 		return CV_R_DECAP_HEADER;
-	/* What the IP header holds beyond the datagram is none of it. */
-	if (bpf_ntohs(udp->len) < sizeof(*udp) || pkt->l4 + bpf_ntohs(udp->len) > arrival->end)
-		if (!CV_CTX(skb, gso_size))
+	if (!CV_CTX(skb, gso_size)) {
+		arrival->payload_end = pkt->l4 + bpf_ntohs(udp->len);
+		if (arrival->payload_end < at || arrival->payload_end > arrival->end)
 			return CV_R_DECAP_HEADER;
+	}
 	arrival->strip += sizeof(*udp);
 	if (key->mode == CV_MODE_GUE)
 		return cv_read_gue(skb, at, arrival);
@@ -258,8 +243,8 @@ static __always_inline int cv_judge_outer(struct __sk_buff *skb, const struct cv
 	return ip && cv_ipv4_sum(ip) == 0xffff ? CV_R_OK : CV_R_DECAP_HEADER;
 }
 
-/* The tunnel with exactly these ends. A packet in IPv6 that carries IP may be IPIP or, with or
- * without its segment list, SRv6. */
+/* The tunnel of that endpoint. A packet in IPv6 that carries IP may be IPIP or, with or without its
+ * segment list, SRv6. */
 static __always_inline __u32 cv_claimant(struct cv_endpoint_key *key)
 {
 	__u32 tunnel = cv_endpoint_get(key);
@@ -268,9 +253,25 @@ static __always_inline __u32 cv_claimant(struct cv_endpoint_key *key)
 		return tunnel;
 	key->mode = CV_MODE_SRV6;
 	tunnel = cv_endpoint_get(key);
-	if (!tunnel)
-		key->mode = CV_MODE_IPIP;
+	key->mode = CV_MODE_IPIP;
 	return tunnel;
+}
+
+/* Why nobody claimed it: looks for its sender with any key, then for its destination. Returns
+ * CV_R_OK if it has nothing to do with us. *tunnel is the one that it came nearest to. */
+static __always_inline int cv_endpoint_miss(struct cv_endpoint_key *key, int near_reason,
+					    __u32 *tunnel)
+{
+	key->key = 0;
+	key->has_key = 0;
+	key->kind = CV_ENDPOINT_PAIR;
+	*tunnel = cv_claimant(key);
+	if (*tunnel)
+		return near_reason;
+	__builtin_memset(key->remote, 0, sizeof(key->remote));
+	key->kind = CV_ENDPOINT_LOCAL;
+	*tunnel = cv_claimant(key);
+	return *tunnel ? CV_R_DECAP_PEER : CV_R_OK;
 }
 
 /* Finds the tunnel that claims the packet. Returns CV_R_OK, or the reason why none does. */
@@ -283,7 +284,7 @@ static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *
 		.family = pkt->family,
 		.kind = CV_ENDPOINT_EXACT,
 	};
-	int near, reason;
+	int near;
 
 	__builtin_memcpy(key.local, pkt->dst, sizeof(key.local));
 	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
@@ -296,11 +297,6 @@ static __always_inline int cv_claim(struct __sk_buff *skb, const struct cv_pkt *
 			return CV_R_OK;
 		near = CV_R_DECAP_KEY;
 	}
-	reason = cv_endpoint_miss(&key, near, &arrival->tunnel);
-	if (reason != CV_R_OK || mode != CV_MODE_IPIP || pkt->family != 6)
-		return reason;
-	key.mode = CV_MODE_SRV6;
-	__builtin_memcpy(key.remote, pkt->src, sizeof(key.remote));
 	return cv_endpoint_miss(&key, near, &arrival->tunnel);
 }
 
@@ -337,7 +333,7 @@ static __always_inline bool cv_inner_is_cut(struct __sk_buff *skb, const struct 
 {
 	if (CV_CTX(skb, gso_size))
 		return false;
-	return arrival->end > CV_CTX(skb, len) || inner->end > arrival->end ||
+	return arrival->end > CV_CTX(skb, len) || inner->end > arrival->payload_end ||
 	       (inner->family == 4 && inner->end < inner->l4);
 }
 
@@ -453,7 +449,11 @@ static __always_inline __u8 cv_mode_of(struct __sk_buff *skb, const struct cv_pk
  */
 static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
-	struct cv_arrival arrival = { .end = pkt->end, .outer_tos = pkt->tos };
+	struct cv_arrival arrival = {
+		.end = pkt->end,
+		.payload_end = pkt->end,
+		.outer_tos = pkt->tos,
+	};
 	__u8 mode = cv_mode_of(skb, pkt);
 	int reason;
 

@@ -6,7 +6,7 @@
 #include "classifier.h"
 #include "decoder.h"
 
-#define FUZZ_ROUNDS 20000
+#define FUZZ_ROUNDS 25000
 #define FUZZ_SHOWN 3 /* frames of one kind of mismatch that are printed */
 #define FUZZ_KINDS 64
 
@@ -30,33 +30,77 @@ enum tunnel_id {
 	T_KEY0_6,
 	T_ALLOW6,
 	T_PLAIN6,
-	T_GONE = 40, /* has peers only */
-	T_BEYOND = CV_MAX_TUNNELS, /* has peers only */
+	T_GUE4,
+	T_GUE6,
+	T_FOU4,
+	T_FOU6,
+	T_VXLAN4,
+	T_VXLAN6,
+	T_VXLAN_OTHER,
+	T_VXLAN_PORT,
+	T_VXLAN_0,
+	T_GENEVE4,
+	T_GENEVE6,
+	T_SRV6,
+	T_UNIFORM4,
+	T_UNIFORM6,
+	T_ALLOW_VXLAN,
+	T_ALLOW_SRV6,
+	T_OVERLAP,
+	T_MSS4,
+	T_MSS6,
+	T_GONE = 40, /* has endpoints only */
+	T_BEYOND = CV_MAX_TUNNELS, /* has endpoints only */
 };
 
 #define KEY 0x11223344u
+#define VNI 0x123456u
+#define GUE_PORT 6080
+#define FOU_PORT 5555
+#define VXLAN_PORT 4789
+#define VXLAN_OTHER_PORT 8472
+#define GENEVE_PORT 6081
+#define MSS 1200
 
 static const struct decoder_tunnel tunnels[] = {
-	{ T_GRE4, true, 4, .remote = "192.0.2.2", .has_ecn = true },
-	{ T_IPIP4, false, 4, .remote = "192.0.2.3", .has_ecn = true },
-	{ T_KEY4, true, 4, .remote = "192.0.2.4", .has_key = true, .key = KEY, .has_ecn = true },
-	{ T_KEY0_4, true, 4, .remote = "192.0.2.5", .has_key = true, .has_ecn = true },
-	{ T_ALLOW4, true, 4, .remote = "192.0.2.6", .has_ecn = true, .has_allow = true },
-	{ T_PLAIN4, true, 4, .remote = "192.0.2.7" },
-	{ T_TWIN_A, true, 4, .remote = "192.0.2.8", .has_key = true, .key = 1, .has_ecn = true },
-	{ T_TWIN_B, true, 4, .remote = "192.0.2.8", .has_key = true, .key = 2, .has_ecn = true },
-	{ T_GRE6, true, 6, .remote = "2001:db8::2", .has_ecn = true },
-	{ T_IPIP6, false, 6, .remote = "2001:db8::3", .has_ecn = true },
-	{ T_KEY6, true, 6, .remote = "2001:db8::4", .has_key = true, .key = KEY, .has_ecn = true },
-	{ T_KEY0_6, true, 6, .remote = "2001:db8::5", .has_key = true, .has_ecn = true },
-	{ T_ALLOW6, true, 6, .remote = "2001:db8::6", .has_ecn = true, .has_allow = true },
-	{ T_PLAIN6, true, 6, .remote = "2001:db8::7" },
+	{ T_GRE4, D_GRE, 4, .remote = "192.0.2.2", .has_ecn = true },
+	{ T_IPIP4, D_IPIP, 4, .remote = "192.0.2.3", .has_ecn = true },
+	{ T_KEY4, D_GRE, 4, .remote = "192.0.2.4", .has_key = true, .key = KEY, .has_ecn = true },
+	{ T_KEY0_4, D_GRE, 4, .remote = "192.0.2.5", .has_key = true, .has_ecn = true },
+	{ T_ALLOW4, D_GRE, 4, .remote = "192.0.2.6", .has_ecn = true, .has_allow = true },
+	{ T_PLAIN4, D_GRE, 4, .remote = "192.0.2.7" },
+	{ T_TWIN_A, D_GRE, 4, .remote = "192.0.2.8", .has_key = true, .key = 1, .has_ecn = true },
+	{ T_TWIN_B, D_GRE, 4, .remote = "192.0.2.8", .has_key = true, .key = 2, .has_ecn = true },
+	{ T_GRE6, D_GRE, 6, .remote = "2001:db8::2", .has_ecn = true },
+	{ T_IPIP6, D_IPIP, 6, .remote = "2001:db8::3", .has_ecn = true },
+	{ T_KEY6, D_GRE, 6, .remote = "2001:db8::4", .has_key = true, .key = KEY, .has_ecn = true },
+	{ T_KEY0_6, D_GRE, 6, .remote = "2001:db8::5", .has_key = true, .has_ecn = true },
+	{ T_ALLOW6, D_GRE, 6, .remote = "2001:db8::6", .has_ecn = true, .has_allow = true },
+	{ T_PLAIN6, D_GRE, 6, .remote = "2001:db8::7" },
+	{ T_GUE4, D_GUE, 4, .remote = "192.0.2.10", GUE_PORT, .has_ecn = true },
+	{ T_GUE6, D_GUE, 6, .remote = "2001:db8::10", GUE_PORT, .has_ecn = true },
+	{ T_FOU4, D_FOU, 4, .remote = "192.0.2.11", FOU_PORT, .has_ecn = true },
+	{ T_FOU6, D_FOU, 6, .remote = "2001:db8::11", FOU_PORT, .has_ecn = true },
+	{ T_VXLAN4, D_VXLAN, 4, .remote = "192.0.2.12", VXLAN_PORT, true, VNI, .has_ecn = true },
+	{ T_VXLAN6, D_VXLAN, 6, .remote = "2001:db8::12", VXLAN_PORT, true, VNI, .has_ecn = true },
+	{ T_VXLAN_OTHER, D_VXLAN, 4, .remote = "192.0.2.12", VXLAN_PORT, true, 7, .has_ecn = true },
+	{ T_VXLAN_PORT, D_VXLAN, 4, "192.0.2.12", VXLAN_OTHER_PORT, true, 8, .has_ecn = true },
+	{ T_VXLAN_0, D_VXLAN, 4, .remote = "192.0.2.22", VXLAN_PORT, true, 0, .has_ecn = true },
+	{ T_GENEVE4, D_GENEVE, 4, .remote = "192.0.2.13", GENEVE_PORT, true, VNI, .has_ecn = true },
+	{ T_GENEVE6, D_GENEVE, 6, "2001:db8::13", GENEVE_PORT, true, VNI, .has_ecn = true },
+	{ T_SRV6, D_SRV6, 6, .remote = "2001:db8::14", .has_ecn = true },
+	{ T_UNIFORM4, D_GRE, 4, .remote = "192.0.2.15", .has_ecn = true, .is_uniform = true },
+	{ T_UNIFORM6, D_FOU, 6, "2001:db8::15", FOU_PORT, .has_ecn = true, .is_uniform = true },
+	{ T_ALLOW_VXLAN, D_VXLAN, 4, "192.0.2.16", VXLAN_PORT, true, VNI, .has_allow = true },
+	{ T_ALLOW_SRV6, D_SRV6, 6, .remote = "2001:db8::16", .has_ecn = true, .has_allow = true },
+	{ T_MSS4, D_GRE, 4, .remote = "192.0.2.18" },
+	{ T_MSS6, D_SRV6, 6, .remote = "2001:db8::18" },
 	{ 0 },
 };
 
 static const struct decoder_tunnel peers_only[] = {
-	{ T_GONE, true, 4, .remote = "192.0.2.40" },
-	{ T_BEYOND, true, 4, .remote = "192.0.2.41" },
+	{ T_GONE, D_GRE, 4, .remote = "192.0.2.40" },
+	{ T_BEYOND, D_GRE, 4, .remote = "192.0.2.41" },
 	{ 0 },
 };
 
@@ -69,33 +113,57 @@ static void to_address(uint8_t family, const char *text, __be32 address[4])
 	assert_int_equal(inet_pton(family == 4 ? AF_INET : AF_INET6, text, address), 1);
 }
 
-static void put_endpoint(const struct cv_endpoint_key *key, uint32_t tunnel)
+static void put_endpoint(const struct cv_endpoint_key *key, uint32_t tunnel, uint64_t until_ns)
 {
 	int fd = bpf_map__fd(MAP(CV_MAP_ENDPOINTS));
-	struct cv_endpoint endpoint = { .tunnel = tunnel };
+	struct cv_endpoint endpoint = { .tunnel = tunnel, .until_ns = until_ns };
 
 	/* Who came first stays, as in dataplane/endpoint.c. */
 	if (bpf_map_update_elem(fd, key, &endpoint, BPF_NOEXIST))
 		assert_int_equal(errno, EEXIST);
 }
 
-static void put_endpoints(const struct decoder_tunnel *tunnel)
-{
-	struct cv_endpoint_key key = { .kind = CV_ENDPOINT_EXACT, .family = tunnel->family };
+static const uint8_t abi_modes[] = {
+	[D_IPIP] = CV_MODE_IPIP, [D_GRE] = CV_MODE_GRE,	    [D_GUE] = CV_MODE_GUE,
+	[D_FOU] = CV_MODE_FOU,	 [D_VXLAN] = CV_MODE_VXLAN, [D_GENEVE] = CV_MODE_GENEVE,
+	[D_SRV6] = CV_MODE_SRV6,
+};
 
-	key.mode = tunnel->is_gre ? CV_MODE_GRE : CV_MODE_IPIP;
+static __be32 abi_key(const struct decoder_tunnel *tunnel)
+{
+	bool is_vni = tunnel->mode == D_VXLAN || tunnel->mode == D_GENEVE;
+
+	return is_vni ? BE32(tunnel->key << 8) : BE32(tunnel->key);
+}
+
+static struct cv_endpoint_key exact_key(const struct decoder_tunnel *tunnel)
+{
+	struct cv_endpoint_key key = {
+		.key = abi_key(tunnel),
+		.port = tunnel->port,
+		.mode = abi_modes[tunnel->mode],
+		.family = tunnel->family,
+		.kind = CV_ENDPOINT_EXACT,
+		.has_key = tunnel->has_key,
+	};
+
 	to_address(tunnel->family, tunnel->family == 4 ? LOCAL4 : LOCAL6, key.local);
 	to_address(tunnel->family, tunnel->remote, key.remote);
-	key.key = BE32(tunnel->key);
-	key.has_key = tunnel->has_key;
-	put_endpoint(&key, tunnel->id);
+	return key;
+}
+
+static void put_endpoints(const struct decoder_tunnel *tunnel)
+{
+	struct cv_endpoint_key key = exact_key(tunnel);
+
+	put_endpoint(&key, tunnel->id, 0);
 	key.key = 0;
 	key.has_key = 0;
 	key.kind = CV_ENDPOINT_PAIR;
-	put_endpoint(&key, tunnel->id);
+	put_endpoint(&key, tunnel->id, 0);
 	memset(key.remote, 0, sizeof(key.remote));
 	key.kind = CV_ENDPOINT_LOCAL;
-	put_endpoint(&key, tunnel->id);
+	put_endpoint(&key, tunnel->id, 0);
 }
 
 #define ALLOW_GENERATION 7
@@ -107,11 +175,16 @@ static void put_tunnel(const struct decoder_tunnel *conf, struct cv_tunnel *tunn
 	snprintf(tunnel->name, sizeof(tunnel->name), "t%u", conf->id);
 	to_address(conf->family, conf->family == 4 ? LOCAL4 : LOCAL6, tunnel->local);
 	to_address(conf->family, conf->remote, tunnel->remote);
-	tunnel->mode = conf->is_gre ? CV_MODE_GRE : CV_MODE_IPIP;
+	tunnel->mode = abi_modes[conf->mode];
 	tunnel->family = conf->family;
 	tunnel->flags = (conf->has_key ? CV_TUNNEL_KEY : 0) | (conf->has_ecn ? CV_TUNNEL_ECN : 0) |
-			(conf->has_allow ? CV_TUNNEL_ALLOW : 0);
-	tunnel->key = BE32(conf->key);
+			(conf->has_allow ? CV_TUNNEL_ALLOW : 0) |
+			(conf->is_uniform ? CV_TUNNEL_DSCP_UNIFORM : 0);
+	tunnel->key = abi_key(conf);
+	if (conf->id == T_MSS4 || conf->id == T_MSS6) {
+		tunnel->mss4 = MSS;
+		tunnel->mss6 = MSS - 20;
+	}
 	if (conf->has_allow)
 		tunnel->allow_generation = conf->family == 4 ? ALLOW_GENERATION : ALLOW6_GENERATION;
 }
@@ -134,6 +207,10 @@ static const struct allowed allowed[] = {
 	{ T_ALLOW4, ALLOW_GENERATION + 1, 6, "2001:db8:2::", 48 },
 	{ T_ALLOW6, ALLOW6_GENERATION, 4, "10.1.0.0", 16 },
 	{ T_ALLOW6, ALLOW6_GENERATION, 6, "2001:db8:1::", 48 },
+	{ T_ALLOW_VXLAN, ALLOW_GENERATION, 4, "10.1.0.0", 16 },
+	{ T_ALLOW_VXLAN, ALLOW_GENERATION, 6, "2001:db8:1::", 48 },
+	{ T_ALLOW_SRV6, ALLOW6_GENERATION, 4, "10.1.0.0", 16 },
+	{ T_ALLOW_SRV6, ALLOW6_GENERATION, 6, "2001:db8:1::", 48 },
 	{ T_GRE4, ALLOW_GENERATION, 4, "10.3.0.0", 16 },
 };
 
@@ -152,6 +229,32 @@ static void put_allowed(const struct allowed *entry)
 	assert_int_equal(bpf_map_update_elem(fd, &key, &one, BPF_ANY), 0);
 }
 
+static void put_ports(void)
+{
+	static struct cv_ports ports;
+	uint32_t zero = 0;
+
+	for (const struct decoder_tunnel *tunnel = tunnels; tunnel->id; tunnel++)
+		if (tunnel->port)
+			ports.mode[tunnel->port] = abi_modes[tunnel->mode];
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_PORTS)), &zero, &ports, 0), 0);
+}
+
+/* A tunnel whose key was changed: the old one stays valid for a while, one before it is not. */
+static void put_old_keys(void)
+{
+	static const struct decoder_tunnel keys[] = {
+		{ T_OVERLAP, D_GRE, 4, .remote = "192.0.2.17", .has_key = true, .key = 3 },
+		{ T_OVERLAP, D_GRE, 4, .remote = "192.0.2.17", .has_key = true, .key = 2 },
+		{ T_OVERLAP, D_GRE, 4, .remote = "192.0.2.17", .has_key = true, .key = 1 },
+	};
+	struct cv_endpoint_key old = exact_key(&keys[1]), older = exact_key(&keys[2]);
+
+	put_endpoints(&keys[0]);
+	put_endpoint(&old, T_OVERLAP, boot_ns() + 3600 * NS_PER_SECOND);
+	put_endpoint(&older, T_OVERLAP, boot_ns() - 1);
+}
+
 static int tunnels_setup(void **state)
 {
 	CV_FREE struct cv_tunnel *slots = calloc(CV_MAX_TUNNELS, sizeof(*slots));
@@ -164,6 +267,10 @@ static int tunnels_setup(void **state)
 		put_tunnel(tunnel, &slots[tunnel->id]);
 	for (const struct decoder_tunnel *tunnel = peers_only; tunnel->id; tunnel++)
 		put_endpoints(tunnel);
+	put_old_keys();
+	slots[T_OVERLAP] = slots[T_TWIN_A];
+	slots[T_OVERLAP].key = BE32(3);
+	put_ports();
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		put_allowed(&allowed[i]);
 	close(fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots));
@@ -182,7 +289,7 @@ struct decap_row {
 	uint32_t tunnel; /* taken out of, or counted for; 0: none is known */
 	uint32_t reason;
 	const struct layer *result; /* inner layers that come out; NULL: as they went in */
-	uint16_t cut; /* bytes that arrive; 0: all */
+	uint16_t cut; /* bytes that are missing at the end */
 	uint32_t gso_bytes;
 	bool is_not_ip; /* no rule is asked */
 };
@@ -197,6 +304,7 @@ struct decap_row {
 
 #define GRE4(...) PACKET(ETH(), FROM4(2), GRE(__VA_ARGS__))
 #define GRE6(...) PACKET(ETH(), FROM6(2), GRE(__VA_ARGS__))
+#define OPTIONS(text) .raw = (text), .options = sizeof(text) - 1
 #define KEYED .flags = GRE_KEY
 #define SENDER4(last) PACKET(ETH(), FROM4(last), GRE())
 #define SOURCE4(text) PACKET(IP4(.src = text), UDP(7, 8))
@@ -204,6 +312,141 @@ struct decap_row {
 #define ALLOW4 PACKET(ETH(), FROM4(6), GRE())
 #define ALLOW6 PACKET(ETH(), FROM6(6), GRE())
 #define DST EXT(EXT_DST)
+
+#define GUE4(...) PACKET(ETH(), FROM4(10), UDP(4000, GUE_PORT), GUE(__VA_ARGS__))
+#define GUE6(...) PACKET(ETH(), FROM6(10), UDP(4000, GUE_PORT), GUE(__VA_ARGS__))
+#define GUE4_BARE PACKET(ETH(), FROM4(10), UDP(4000, GUE_PORT))
+#define GUE6_BARE PACKET(ETH(), FROM6(10), UDP(4000, GUE_PORT))
+#define FOU4 PACKET(ETH(), FROM4(11), UDP(4000, FOU_PORT))
+#define FOU6 PACKET(ETH(), FROM6(11), UDP(4000, FOU_PORT))
+#define VXLAN4(...) PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_PORT), VXLAN(__VA_ARGS__), ETH())
+#define VXLAN6(...) PACKET(ETH(), FROM6(12), UDP(4000, VXLAN_PORT), VXLAN(__VA_ARGS__), ETH())
+#define VXLAN4_OF(...) PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_PORT), VXLAN(VNI), ETH(__VA_ARGS__))
+#define GENEVE4(...) PACKET(ETH(), FROM4(13), UDP(4000, GENEVE_PORT), GENEVE(__VA_ARGS__), ETH())
+#define GENEVE6(...) PACKET(ETH(), FROM6(13), UDP(4000, GENEVE_PORT), GENEVE(__VA_ARGS__), ETH())
+#define GENEVE4_OF(...)                                                                            \
+	PACKET(ETH(), FROM4(13), UDP(4000, GENEVE_PORT), GENEVE(VNI), ETH(__VA_ARGS__))
+#define GENEVE4_IP(...) PACKET(ETH(), FROM4(13), UDP(4000, GENEVE_PORT), GENEVE(__VA_ARGS__))
+#define SRV6_PLAIN PACKET(ETH(), FROM6(14))
+#define SRV6_SRH PACKET(ETH(), FROM6(14), SRH(0, LOCAL6, "2001:db8:5::1"))
+#define SRH_THEN(number)                                                                           \
+	{                                                                                          \
+		.kind = L_SRH, .list = (const char *const[]){ LOCAL6, NULL }, .next = (number)     \
+	}
+#define OLD_KEY(number) PACKET(ETH(), FROM4(17), GRE(KEYED, .key = (number)))
+
+/* What holds for every mode over UDP: id4 and id6 are its tunnels with the remotes `last`; its header
+ * follows. */
+#define UDP_ROWS(mode, id4, id6, last, port, ...)                                                  \
+	{ mode " from a stranger", PACKET(ETH(), FROM4(99), UDP(4000, port), ##__VA_ARGS__),       \
+	  INNER4, GOES_ON(id4, DECAP_PEER) },                                                      \
+		{ mode " from a stranger in IPv6",                                                 \
+		  PACKET(ETH(), FROM6(99), UDP(4000, port), ##__VA_ARGS__), INNER4,                \
+		  GOES_ON(id6, DECAP_PEER) },                                                      \
+		{ mode " to an address that is no tunnel's",                                       \
+		  PACKET(ETH(), IP4(.src = "192.0.2." #last, .dst = "192.0.2.99"),                 \
+			 UDP(4000, port), ##__VA_ARGS__),                                          \
+		  INNER4, UNTOUCHED },                                                             \
+		{ mode " to another port",                                                         \
+		  PACKET(ETH(), FROM4(last), UDP(4000, 9), ##__VA_ARGS__), INNER4, UNTOUCHED },    \
+		{ mode " from the port, to another",                                               \
+		  PACKET(ETH(), FROM4(last), UDP(port, 4000), ##__VA_ARGS__), INNER4, UNTOUCHED }, \
+		{ mode " over UDP-Lite",                                                           \
+		  PACKET(ETH(), FROM4(last), PORTS(136, 4000, port), ##__VA_ARGS__), INNER4,       \
+		  UNTOUCHED },                                                                     \
+		{ mode " in a frame for another host",                                             \
+		  PACKET(ETH(.mac = "\x02\0\0\0\0\x77"), FROM4(last), UDP(4000, port),             \
+			 ##__VA_ARGS__),                                                           \
+		  INNER4, UNTOUCHED },                                                             \
+		{ mode ": first fragment",                                                         \
+		  PACKET(ETH(), FROM4(last, .fragment = IP4_MF), UDP(4000, port), ##__VA_ARGS__),  \
+		  INNER4, GOES_ON(id4, DECAP_FRAGMENT) },                                          \
+		{ mode ": later fragment, which shows no port",                                    \
+		  PACKET(ETH(), FROM4(last, .fragment = 1), UDP(4000, port), ##__VA_ARGS__),       \
+		  INNER4, UNTOUCHED },                                                             \
+		{ mode ": first fragment in IPv6",                                                 \
+		  PACKET(ETH(), FROM6(last), FRAG(IP6_MF), UDP(4000, port), ##__VA_ARGS__),        \
+		  INNER4, GOES_ON(id6, DECAP_FRAGMENT) },                                          \
+		{ mode ": later fragment in IPv6",                                                 \
+		  PACKET(ETH(), FROM6(last), FRAG(8), UDP(4000, port), ##__VA_ARGS__), INNER4,     \
+		  UNTOUCHED },                                                                     \
+		{ mode " behind a routing header with segments left",                              \
+		  PACKET(ETH(), FROM6(last), EXT(EXT_ROUTING, .units = 2, .segments = 1),          \
+			 UDP(4000, port), ##__VA_ARGS__),                                          \
+		  INNER4, GOES_ON(id6, DECAP_ROUTING) },                                           \
+		{ mode " behind an authentication header",                                         \
+		  PACKET(ETH(), FROM6(last), EXT(EXT_AH, .units = 4), UDP(4000, port),             \
+			 ##__VA_ARGS__),                                                           \
+		  INNER4, GOES_ON(id6, DECAP_ROUTING) },                                           \
+		{ mode " behind destination options",                                              \
+		  PACKET(ETH(), FROM6(last), DST, UDP(4000, port), ##__VA_ARGS__), INNER6,         \
+		  DECAPS(id6) },                                                                   \
+		{ mode " with IPv4 options outside",                                               \
+		  PACKET(ETH(), FROM4(last, .options = 12), UDP(4000, port), ##__VA_ARGS__),       \
+		  INNER4, DECAPS(id4) },                                                           \
+		{ mode " with a UDP checksum, which nobody has to verify",                         \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port, .check_xor = 0x1234), ##__VA_ARGS__), \
+		  INNER4, DECAPS(id4) },                                                           \
+		{ mode ": the UDP datagram is one byte longer than the IP packet",                 \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port, .len_off = 1), ##__VA_ARGS__),        \
+		  INNER4, GOES_ON(id4, DECAP_HEADER) },                                            \
+		{ mode ": the UDP datagram is longer than the IPv6 packet",                        \
+		  PACKET(ETH(), FROM6(last), UDP(4000, port, .len_off = 1), ##__VA_ARGS__),        \
+		  INNER4, GOES_ON(id6, DECAP_HEADER) },                                            \
+		{ mode ": a UDP length of 7",                                                      \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port, .size = 7), ##__VA_ARGS__), INNER4,   \
+		  GOES_ON(id4, DECAP_HEADER) },                                                    \
+		{ mode ": a UDP length of 65535",                                                  \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port, .size = 65535), ##__VA_ARGS__),       \
+		  INNER4, GOES_ON(id4, DECAP_HEADER) },                                            \
+		{ mode ": the UDP datagram leaves out the end of the inner packet",                \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port, .len_off = -1), ##__VA_ARGS__),       \
+		  INNER4, DROPS(id4, DECAP_INNER) },                                               \
+		{ mode ": the UDP datagram ends with its header",                                  \
+		  PACKET(ETH(), FROM6(last), UDP(4000, port, .size = 8), ##__VA_ARGS__), INNER4,   \
+		  DROPS(id6, DECAP_INNER) },                                                       \
+		{ mode ": the IPv4 packet leaves out the end of the datagram",                     \
+		  PACKET(ETH(), FROM4(last, .len_off = -1), UDP(4000, port), ##__VA_ARGS__),       \
+		  INNER4, GOES_ON(id4, DECAP_HEADER) },                                            \
+		{ mode ": the IPv4 packet is longer than what arrived",                            \
+		  PACKET(ETH(), FROM4(last, .len_off = 1), UDP(4000, port), ##__VA_ARGS__),        \
+		  INNER4, DROPS(id4, DECAP_INNER) },                                               \
+		{ mode ": the IPv6 packet is longer than what arrived",                            \
+		  PACKET(ETH(), FROM6(last, .len_off = 1), UDP(4000, port), ##__VA_ARGS__),        \
+		  INNER4, DROPS(id6, DECAP_INNER) },                                               \
+		{ mode ": a wrong outer IPv4 checksum",                                            \
+		  PACKET(ETH(), FROM4(last, .check_xor = 1), UDP(4000, port), ##__VA_ARGS__),      \
+		  INNER4, GOES_ON(id4, DECAP_HEADER) },                                            \
+		{ mode ": a wrong checksum of an outer header with options",                       \
+		  PACKET(ETH(), FROM4(last, .options = 4, .check_xor = 1), UDP(4000, port),        \
+			 ##__VA_ARGS__),                                                           \
+		  INNER4, GOES_ON(id4, DECAP_HEADER) },                                            \
+		{ mode ": an inner IPv4 header of 4 words",                                        \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP4(.ihl = 4), UDP(7, 8)), DROPS(id4, DECAP_INNER) },                     \
+		{ mode ": an inner IPv4 length that is less than the header",                      \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP4(.len_off = -9), UDP(7, 8)), DROPS(id4, DECAP_INNER) },                \
+		{ mode ": an inner IPv4 length of one more than there is",                         \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP4(.len_off = 1), UDP(7, 8)), DROPS(id4, DECAP_INNER) },                 \
+		{ mode ": an inner IPv6 length of one more than there is",                         \
+		  PACKET(ETH(), FROM6(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP6(.len_off = 1), UDP(7, 8)), DROPS(id6, DECAP_INNER) },                 \
+		{ mode ": an inner IPv4 header that is not all there",                             \
+		  PACKET(ETH(), FROM6(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP4(), UDP(7, 8)), DROPS(id6, DECAP_INNER), .cut = 10 },                  \
+		{ mode ": a tunnel in a tunnel is taken out once",                                 \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(FROM4(last), UDP(4000, port), DATA(40)), DECAPS(id4) },                   \
+		{ mode ": bytes of the datagram behind the inner packet stay behind it",           \
+		  PACKET(ETH(), FROM4(last), UDP(4000, port), ##__VA_ARGS__),                      \
+		  PACKET(IP4(.len_off = -9), DATA(9)), DECAPS(id4) },                              \
+	{                                                                                          \
+		mode ": CE outside, Not-ECT inside",                                               \
+			PACKET(ETH(), FROM4(last, .tos = CE), UDP(4000, port), ##__VA_ARGS__),     \
+			INNER4, DROPS(id4, DECAP_ECN)                                              \
+	}
 
 static const struct decap_row rows[] = {
 	/* ---- the good ---- */
@@ -274,7 +517,261 @@ static const struct decap_row rows[] = {
 	{ "without ECN the outer CE is not looked at", PACKET(ETH(), FROM4(7, .tos = 3), GRE()),
 	  INNER4, DECAPS(T_PLAIN4) },
 
+	/* ---- the good of the later modes ---- */
+	{ "GUE in IPv4 with IPv4 inside", GUE4(), INNER4, DECAPS(T_GUE4) },
+	{ "GUE in IPv4 with IPv6 inside", GUE4(), INNER6, DECAPS(T_GUE4) },
+	{ "GUE in IPv6 with IPv4 inside", GUE6(), INNER4, DECAPS(T_GUE6) },
+	{ "GUE in IPv6 with IPv6 inside", GUE6(), INNER6, DECAPS(T_GUE6) },
+	{ "GUE variant 1 in IPv4 with IPv4 inside", GUE4_BARE, INNER4, DECAPS(T_GUE4) },
+	{ "GUE variant 1 in IPv4 with IPv6 inside", GUE4_BARE, INNER6, DECAPS(T_GUE4) },
+	{ "GUE variant 1 in IPv6 with IPv4 inside", GUE6_BARE, INNER4, DECAPS(T_GUE6) },
+	{ "GUE variant 1 in IPv6 with IPv6 inside", GUE6_BARE, INNER6, DECAPS(T_GUE6) },
+	{ "FOU in IPv4 with IPv4 inside", FOU4, INNER4, DECAPS(T_FOU4) },
+	{ "FOU in IPv4 with IPv6 inside", FOU4, INNER6, DECAPS(T_FOU4) },
+	{ "FOU in IPv6 with IPv4 inside", FOU6, INNER4, DECAPS(T_FOU6) },
+	{ "FOU in IPv6 with IPv6 inside", FOU6, INNER6, DECAPS(T_FOU6) },
+	{ "VXLAN in IPv4 with IPv4 inside", VXLAN4(VNI), INNER4, DECAPS(T_VXLAN4) },
+	{ "VXLAN in IPv4 with IPv6 inside", VXLAN4(VNI), INNER6, DECAPS(T_VXLAN4) },
+	{ "VXLAN in IPv6 with IPv4 inside", VXLAN6(VNI), INNER4, DECAPS(T_VXLAN6) },
+	{ "VXLAN in IPv6 with IPv6 inside", VXLAN6(VNI), INNER6, DECAPS(T_VXLAN6) },
+	{ "Geneve in IPv4 with IPv4 inside", GENEVE4(VNI), INNER4, DECAPS(T_GENEVE4) },
+	{ "Geneve in IPv4 with IPv6 inside", GENEVE4(VNI), INNER6, DECAPS(T_GENEVE4) },
+	{ "Geneve in IPv6 with IPv4 inside", GENEVE6(VNI), INNER4, DECAPS(T_GENEVE6) },
+	{ "Geneve in IPv6 with IPv6 inside", GENEVE6(VNI), INNER6, DECAPS(T_GENEVE6) },
+	{ "SRv6 with IPv4 inside", SRV6_PLAIN, INNER4, DECAPS(T_SRV6) },
+	{ "SRv6 with IPv6 inside", SRV6_PLAIN, INNER6, DECAPS(T_SRV6) },
+	{ "SRv6 with a segment list, IPv4 inside", SRV6_SRH, INNER4, DECAPS(T_SRV6) },
+	{ "SRv6 with a segment list, IPv6 inside", SRV6_SRH, INNER6, DECAPS(T_SRV6) },
+	{ "the inner DSCP is the outer one: IPv4",
+	  PACKET(ETH(), FROM4(15, .tos = 10 << 2 | ECT_1), GRE()),
+	  PACKET(IP4(.tos = 46 << 2 | ECT_0), UDP(7, 8)), DECAPS(T_UNIFORM4),
+	  .result = PACKET(IP4(.tos = 10 << 2 | ECT_1), UDP(7, 8)) },
+	{ "the inner DSCP is the outer one: IPv6",
+	  PACKET(ETH(), FROM6(15, .tos = 10 << 2 | CE), UDP(4000, FOU_PORT)),
+	  PACKET(IP6(.tos = 46 << 2 | ECT_0), UDP(7, 8)), DECAPS(T_UNIFORM6),
+	  .result = PACKET(IP6(.tos = 10 << 2 | CE), UDP(7, 8)) },
+
+	/* ---- UDP ---- */
+	UDP_ROWS("GUE", T_GUE4, T_GUE6, 10, GUE_PORT, GUE()),
+	UDP_ROWS("GUE variant 1", T_GUE4, T_GUE6, 10, GUE_PORT),
+	UDP_ROWS("FOU", T_FOU4, T_FOU6, 11, FOU_PORT),
+	UDP_ROWS("VXLAN", T_VXLAN4, T_VXLAN6, 12, VXLAN_PORT, VXLAN(VNI), ETH()),
+	UDP_ROWS("Geneve", T_GENEVE4, T_GENEVE6, 13, GENEVE_PORT, GENEVE(VNI), ETH()),
+
+	/* ---- GUE ---- */
+	{ "GUE control message", GUE4(.spoil = 0x20000000), INNER4, GOES_ON(T_GUE4, DECAP_GUE) },
+	{ "GUE with one word of fields", GUE4(.spoil = 0x01000000), INNER4,
+	  GOES_ON(T_GUE4, DECAP_GUE) },
+	{ "GUE with 31 words of fields, beyond the packet", GUE4(.spoil = 0x1f000000), INNER4,
+	  GOES_ON(T_GUE4, DECAP_GUE) },
+	{ "GUE variant 2", GUE4(.spoil = 0x80000000), INNER4, GOES_ON(T_GUE4, DECAP_GUE) },
+	{ "GUE variant 3", GUE6(.spoil = 0xc0000000), INNER4, GOES_ON(T_GUE6, DECAP_GUE) },
+	{ "GUE with the first flag", GUE4(.spoil = 0x00008000), INNER4,
+	  GOES_ON(T_GUE4, DECAP_GUE) },
+	{ "GUE with the private flag", GUE6(.spoil = 0x00000001), INNER4,
+	  GOES_ON(T_GUE6, DECAP_GUE) },
+	{ "GUE that carries UDP", GUE4(.next = 17), INNER4, GOES_ON(T_GUE4, DECAP_HEADER) },
+	{ "GUE that carries no next header", GUE6(.next = 59), INNER4,
+	  GOES_ON(T_GUE6, DECAP_HEADER) },
+	{ "GUE that carries Ethernet", GUE4(.next = 143), INNER4, GOES_ON(T_GUE4, DECAP_HEADER) },
+	{ "IPv6 where GUE says IPv4", GUE4(.next = 4), INNER6, DROPS(T_GUE4, DECAP_INNER) },
+	{ "IPv4 where GUE says IPv6", GUE6(.next = 41), INNER4, DROPS(T_GUE6, DECAP_INNER) },
+	{ "version 5 in GUE", GUE4(), PACKET(IP4(.version = 5), UDP(7, 8)),
+	  DROPS(T_GUE4, DECAP_INNER) },
+	{ "nothing inside GUE", GUE4(.next = 4), NOTHING, DROPS(T_GUE4, DECAP_INNER) },
+	{ "GUE variant 1 with version 5", GUE4_BARE, PACKET(IP4(.version = 5), UDP(7, 8)),
+	  GOES_ON(T_GUE4, DECAP_HEADER) },
+	{ "GUE variant 1 with version 7", GUE6_BARE, PACKET(IP6(.version = 7), UDP(7, 8)),
+	  GOES_ON(T_GUE6, DECAP_HEADER) },
+	{ "nothing behind the UDP header of GUE", GUE4_BARE, NOTHING,
+	  GOES_ON(T_GUE4, DECAP_HEADER) },
+	{ "GUE at the port of FOU", PACKET(ETH(), FROM4(11), UDP(4000, FOU_PORT), GUE()), INNER4,
+	  GOES_ON(T_FOU4, DECAP_HEADER) },
+	{ "GUE from the remote of a FOU tunnel",
+	  PACKET(ETH(), FROM4(11), UDP(4000, GUE_PORT), GUE()), INNER4,
+	  GOES_ON(T_GUE4, DECAP_PEER) },
+
+	/* ---- FOU ---- */
+	{ "FOU with version 5", FOU4, PACKET(IP4(.version = 5), UDP(7, 8)),
+	  GOES_ON(T_FOU4, DECAP_HEADER) },
+	{ "FOU with version 0", FOU6, PACKET(IP6(.version = 0xf0), UDP(7, 8)),
+	  GOES_ON(T_FOU6, DECAP_HEADER) },
+	{ "FOU with version 15", FOU4, PACKET(IP4(.version = 15), UDP(7, 8)),
+	  GOES_ON(T_FOU4, DECAP_HEADER) },
+	{ "nothing behind the UDP header of FOU", FOU4, NOTHING, GOES_ON(T_FOU4, DECAP_HEADER) },
+	{ "one byte behind the UDP header of FOU", FOU4, PACKET(RAW("\x45")),
+	  DROPS(T_FOU4, DECAP_INNER) },
+	{ "FOU with an IPv6 header that says version 4", FOU6, PACKET(IP6(.version = 4)),
+	  DROPS(T_FOU6, DECAP_INNER) },
+	{ "FOU from the remote of a GUE tunnel", PACKET(ETH(), FROM4(10), UDP(4000, FOU_PORT)),
+	  INNER4, GOES_ON(T_FOU4, DECAP_PEER) },
+
+	/* ---- VXLAN ---- */
+	{ "VXLAN without the bit that says there is a VNI", VXLAN4(VNI, .spoil = 0x08000000),
+	  INNER4, GOES_ON(T_VXLAN4, DECAP_VXLAN) },
+	{ "VXLAN with a group policy", VXLAN4(VNI, .spoil = 0x80000000), INNER4,
+	  GOES_ON(T_VXLAN4, DECAP_VXLAN) },
+	{ "VXLAN-GPE", VXLAN6(VNI, .spoil = 0x04000000), INNER4, GOES_ON(T_VXLAN6, DECAP_VXLAN) },
+	{ "VXLAN with remote checksum offload", VXLAN4(VNI, .spoil = 0x00200000), INNER4,
+	  GOES_ON(T_VXLAN4, DECAP_VXLAN) },
+	{ "VXLAN with the last reserved flag", VXLAN6(VNI, .spoil = 0x00000001), INNER4,
+	  GOES_ON(T_VXLAN6, DECAP_VXLAN) },
+	{ "VXLAN with the byte behind the VNI in use", VXLAN4(VNI, .reserved = 1), INNER4,
+	  GOES_ON(T_VXLAN4, DECAP_VXLAN) },
+	{ "VXLAN with another VNI", VXLAN4(VNI + 1), INNER4, GOES_ON(T_VXLAN4, DECAP_KEY) },
+	{ "VXLAN with another VNI in IPv6", VXLAN6(VNI ^ 0x800000), INNER4,
+	  GOES_ON(T_VXLAN6, DECAP_KEY) },
+	{ "VXLAN with VNI 0", VXLAN4(0), INNER4, GOES_ON(T_VXLAN4, DECAP_KEY) },
+	{ "VXLAN with the VNI in the other byte order", VXLAN4(0x563412), INNER4,
+	  GOES_ON(T_VXLAN4, DECAP_KEY) },
+	{ "the VNI tells two tunnels of one pair apart", VXLAN4(7), INNER4, DECAPS(T_VXLAN_OTHER) },
+	{ "VNI 0 where it is expected",
+	  PACKET(ETH(), FROM4(22), UDP(4000, VXLAN_PORT), VXLAN(0), ETH()), INNER4,
+	  DECAPS(T_VXLAN_0) },
+	{ "the port tells two tunnels of one pair apart",
+	  PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_OTHER_PORT), VXLAN(8), ETH()), INNER4,
+	  DECAPS(T_VXLAN_PORT) },
+	{ "a VNI of another port",
+	  PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_OTHER_PORT), VXLAN(VNI), ETH()), INNER4,
+	  GOES_ON(T_VXLAN_PORT, DECAP_KEY) },
+	{ "VXLAN at the port of Geneve",
+	  PACKET(ETH(), FROM4(13), UDP(4000, GENEVE_PORT), VXLAN(VNI), ETH()), INNER4,
+	  DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "ARP inside VXLAN", VXLAN4_OF(.type = TYPE_ARP), INNER4, DROPS(T_VXLAN4, DECAP_INNER) },
+	{ "a VLAN tag inside VXLAN", VXLAN4_OF(), PACKET(VLAN(), IP4(), UDP(7, 8)),
+	  DROPS(T_VXLAN4, DECAP_INNER) },
+	{ "IPv6 where the inner Ethernet header says IPv4", VXLAN4_OF(.type = TYPE_IPV4), INNER6,
+	  DROPS(T_VXLAN4, DECAP_INNER) },
+	{ "IPv4 where the inner Ethernet header says IPv6", VXLAN4_OF(.type = TYPE_IPV6), INNER4,
+	  DROPS(T_VXLAN4, DECAP_INNER) },
+	{ "nothing inside the inner Ethernet frame", VXLAN4_OF(.type = TYPE_IPV4), NOTHING,
+	  DROPS(T_VXLAN4, DECAP_INNER) },
+	{ "nothing behind the VXLAN header",
+	  PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_PORT), VXLAN(VNI)), NOTHING,
+	  GOES_ON(T_VXLAN4, DECAP_HEADER) },
+	{ "an inner Ethernet address of another host is no matter",
+	  VXLAN4_OF(.mac = "\x02\0\0\0\0\x77"), INNER4, DECAPS(T_VXLAN4) },
+	{ "VXLAN in VXLAN is taken out once", VXLAN4(VNI),
+	  PACKET(FROM4(12), UDP(4000, VXLAN_PORT), VXLAN(VNI), ETH(), IP4(), UDP(7, 8)),
+	  DECAPS(T_VXLAN4) },
+
+	/* ---- Geneve ---- */
+	{ "Geneve version 1", GENEVE4(VNI, .spoil = 0x40000000), INNER4,
+	  GOES_ON(T_GENEVE4, DECAP_GENEVE) },
+	{ "Geneve version 2", GENEVE6(VNI, .spoil = 0x80000000), INNER4,
+	  GOES_ON(T_GENEVE6, DECAP_GENEVE) },
+	{ "Geneve control message", GENEVE4(VNI, .spoil = 0x00800000), INNER4,
+	  GOES_ON(T_GENEVE4, DECAP_GENEVE) },
+	{ "Geneve with a critical option", GENEVE4(VNI, .options = 8, .spoil = 0x00400000), INNER4,
+	  GOES_ON(T_GENEVE4, DECAP_GENEVE) },
+	{ "Geneve that says critical without an option", GENEVE6(VNI, .spoil = 0x00400000), INNER4,
+	  GOES_ON(T_GENEVE6, DECAP_GENEVE) },
+	{ "Geneve with an option that nobody knows", GENEVE4(VNI, .options = 8), INNER4,
+	  DECAPS(T_GENEVE4) },
+	{ "Geneve with 252 bytes of options", GENEVE6(VNI, .options = 252), INNER6,
+	  DECAPS(T_GENEVE6) },
+	{ "Geneve options of 63 words, beyond the packet", GENEVE4(VNI, .spoil = 0x3f000000),
+	  INNER4, GOES_ON(T_GENEVE4, DECAP_HEADER) },
+	{ "Geneve options beyond the packet, and IP behind them",
+	  GENEVE4_IP(VNI, .spoil = 0x3f000000), INNER4, DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "Geneve options that reach into the inner frame", GENEVE4(VNI, .spoil = 0x01000000),
+	  INNER4, DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "Geneve options that leave a word of them outside",
+	  GENEVE4(VNI, .options = 8, .spoil = 0x03000000), INNER4, DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "reserved bits of Geneve are ignored (RFC 8926 3.4)",
+	  GENEVE4(VNI, .spoil = 0x003f0000, .reserved = 0xff), INNER4, DECAPS(T_GENEVE4) },
+	{ "IPv4 right behind Geneve", GENEVE4_IP(VNI), INNER4, DECAPS(T_GENEVE4) },
+	{ "IPv6 right behind Geneve and an option", GENEVE4_IP(VNI, .options = 4), INNER6,
+	  DECAPS(T_GENEVE4) },
+	{ "ARP right behind Geneve", GENEVE4_IP(VNI, .type = TYPE_ARP), INNER4,
+	  DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "IPv6 where Geneve says IPv4", GENEVE4_IP(VNI, .type = TYPE_IPV4), INNER6,
+	  DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "ARP inside Geneve", GENEVE4_OF(.type = TYPE_ARP), INNER4,
+	  DROPS(T_GENEVE4, DECAP_INNER) },
+	{ "Geneve with another VNI", GENEVE4(VNI - 1), INNER4, GOES_ON(T_GENEVE4, DECAP_KEY) },
+	{ "Geneve with VNI 0", GENEVE6(0), INNER4, GOES_ON(T_GENEVE6, DECAP_KEY) },
+	{ "nothing behind the Geneve header", GENEVE4_IP(VNI, .type = TYPE_ETHERNET), NOTHING,
+	  GOES_ON(T_GENEVE4, DECAP_HEADER) },
+	{ "Geneve at the port of VXLAN",
+	  PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_PORT), GENEVE(VNI), ETH()), INNER4,
+	  GOES_ON(T_VXLAN4, DECAP_VXLAN) },
+
+	/* ---- SRv6 ---- */
+	{ "SRv6 from a stranger", PACKET(ETH(), FROM6(99), SRH(0, LOCAL6)), INNER4,
+	  GOES_ON(T_IPIP6, DECAP_PEER) },
+	{ "SRv6 to an address that is no SID",
+	  PACKET(ETH(), IP6(.src = "2001:db8::14", .dst = "2001:db8::9"), SRH(0, LOCAL6)), INNER4,
+	  UNTOUCHED },
+	{ "SRv6 with segments left is not for us yet",
+	  PACKET(ETH(), FROM6(14), SRH(1, "2001:db8:5::1", LOCAL6)), INNER4,
+	  GOES_ON(T_SRV6, DECAP_ROUTING) },
+	{ "SRv6 with 255 segments left", PACKET(ETH(), FROM6(14), SRH(255, LOCAL6)), INNER6,
+	  GOES_ON(T_SRV6, DECAP_ROUTING) },
+	{ "SRv6 behind a hop-by-hop header", PACKET(ETH(), FROM6(14), EXT(EXT_HOP), SRH(0, LOCAL6)),
+	  INNER6, DECAPS(T_SRV6) },
+	{ "two segment lists, both done", PACKET(ETH(), FROM6(14), SRH(0, LOCAL6), SRH(0, LOCAL6)),
+	  INNER4, DECAPS(T_SRV6) },
+	{ "two segment lists, one not done",
+	  PACKET(ETH(), FROM6(14), SRH(0, LOCAL6), SRH(1, LOCAL6, LOCAL6)), INNER4,
+	  GOES_ON(T_SRV6, DECAP_ROUTING) },
+	{ "an unfinished segment list in front of one that is done",
+	  PACKET(ETH(), FROM6(14), SRH(1, LOCAL6, LOCAL6), SRH(0, LOCAL6)), INNER4,
+	  GOES_ON(T_SRV6, DECAP_ROUTING) },
+	{ "a segment list that is longer than the packet",
+	  PACKET(ETH(), FROM6(14, .next = EXT_ROUTING), RAW("\x04\xff\x04\0\x7f\0\0\0")), INNER4,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "a segment list that ends in the inner packet",
+	  PACKET(ETH(), FROM6(14, .next = EXT_ROUTING), RAW("\x29\x02\x04\0\0\0\0\0")), INNER6,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "SRv6 that carries UDP", PACKET(ETH(), FROM6(14), SRH(0, LOCAL6)), PACKET(UDP(7, 8)),
+	  UNTOUCHED },
+	{ "SRv6 that carries Ethernet", PACKET(ETH(), FROM6(14), SRH_THEN(143)), INNER4,
+	  UNTOUCHED },
+	{ "IPv6 where the segment list says IPv4", PACKET(ETH(), FROM6(14), SRH_THEN(4)), INNER6,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "IPv4 where the segment list says IPv6", PACKET(ETH(), FROM6(14), SRH_THEN(41)), INNER4,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "nothing behind the segment list", PACKET(ETH(), FROM6(14), SRH_THEN(4)), NOTHING,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "SRv6, first fragment", PACKET(ETH(), FROM6(14), FRAG(IP6_MF), SRH(0, LOCAL6)), INNER4,
+	  GOES_ON(T_SRV6, DECAP_FRAGMENT) },
+	{ "SRv6, later fragment", PACKET(ETH(), FROM6(14), FRAG(8), IP6()), INNER4,
+	  GOES_ON(T_SRV6, DECAP_FRAGMENT) },
+	{ "SRv6 behind an authentication header",
+	  PACKET(ETH(), FROM6(14), EXT(EXT_AH, .units = 4), SRH(0, LOCAL6)), INNER4,
+	  GOES_ON(T_SRV6, DECAP_ROUTING) },
+	{ "the IPv6 packet leaves out the end of the inner one",
+	  PACKET(ETH(), FROM6(14, .len_off = -1), SRH(0, LOCAL6)), INNER4,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "the IPv6 packet with a segment list is longer than what arrived",
+	  PACKET(ETH(), FROM6(14, .len_off = 1), SRH(0, LOCAL6)), INNER4,
+	  DROPS(T_SRV6, DECAP_INNER) },
+	{ "an inner IPv6 length of one more than there is", SRV6_SRH,
+	  PACKET(IP6(.len_off = 1), UDP(7, 8)), DROPS(T_SRV6, DECAP_INNER) },
+	{ "SRv6 in SRv6 is taken out once", SRV6_SRH,
+	  PACKET(FROM6(14), SRH(0, LOCAL6), IP6(), UDP(7, 8)), DECAPS(T_SRV6) },
+	{ "SRv6: CE outside, Not-ECT inside", PACKET(ETH(), FROM6(14, .tos = CE), SRH(0, LOCAL6)),
+	  INNER4, DROPS(T_SRV6, DECAP_ECN) },
+	{ "GRE from the remote of an SRv6 tunnel", PACKET(ETH(), FROM6(14), GRE()), INNER4,
+	  GOES_ON(T_GRE6, DECAP_PEER) },
+
+	/* ---- a key that was changed ---- */
+	{ "the key as it is", OLD_KEY(3), INNER4, DECAPS(T_OVERLAP) },
+	{ "the key as it was, which is valid still", OLD_KEY(2), INNER4, DECAPS(T_OVERLAP) },
+	{ "a key that was valid once", OLD_KEY(1), INNER4, GOES_ON(T_OVERLAP, DECAP_KEY) },
+
 	/* ---- allow lists ---- */
+	{ "VXLAN with an allow list: in it",
+	  PACKET(ETH(), FROM4(16), UDP(4000, VXLAN_PORT), VXLAN(VNI), ETH()), SOURCE4("10.1.9.9"),
+	  DECAPS(T_ALLOW_VXLAN) },
+	{ "VXLAN with an allow list: not in it",
+	  PACKET(ETH(), FROM4(16), UDP(4000, VXLAN_PORT), VXLAN(VNI), ETH()), SOURCE4("10.2.0.0"),
+	  DROPS(T_ALLOW_VXLAN, DECAP_SOURCE) },
+	{ "SRv6 with an allow list: in it", PACKET(ETH(), FROM6(16), SRH(0, LOCAL6)),
+	  SOURCE6("2001:db8:1::5"), DECAPS(T_ALLOW_SRV6) },
+	{ "SRv6 with an allow list: not in it", PACKET(ETH(), FROM6(16), SRH(0, LOCAL6)),
+	  SOURCE6("2001:db8:3::5"), DROPS(T_ALLOW_SRV6, DECAP_SOURCE) },
 	{ "an inner source in the allowed /16", ALLOW4, SOURCE4("10.1.99.1"), DECAPS(T_ALLOW4) },
 	{ "an inner source in the /24 in it", ALLOW4, SOURCE4("10.1.2.9"), DECAPS(T_ALLOW4) },
 	{ "an inner source that is the /32 in it", ALLOW4, SOURCE4("10.1.2.3"), DECAPS(T_ALLOW4) },
@@ -411,6 +908,21 @@ static const struct decap_row rows[] = {
 	{ "an authentication header that nobody has verified",
 	  PACKET(ETH(), FROM6(2), EXT(EXT_AH, .units = 4), GRE()), INNER4,
 	  GOES_ON(T_GRE6, DECAP_ROUTING) },
+
+	/* ---- source routes: who wrote one chose where the packet comes along ---- */
+	{ "a loose source route outside",
+	  PACKET(ETH(), FROM4(2, OPTIONS("\x83\x07\x04\1\2\3\4\0")), GRE()), INNER4,
+	  GOES_ON(T_GRE4, DECAP_ROUTING) },
+	{ "a strict source route behind other options",
+	  PACKET(ETH(), FROM4(10, OPTIONS("\1\x94\x04\0\0\x89\x03\x04")), UDP(4000, GUE_PORT),
+		 GUE()),
+	  INNER4, GOES_ON(T_GUE4, DECAP_ROUTING) },
+	{ "the bytes of a source route in another option",
+	  PACKET(ETH(), FROM4(2, OPTIONS("\x07\x07\x04\x83\x07\x04\0\0")), GRE()), INNER4,
+	  DECAPS(T_GRE4) },
+	{ "the bytes of a source route behind the end of options",
+	  PACKET(ETH(), FROM4(2, OPTIONS("\1\0\x83\x07\x04\0\0\0")), GRE()), INNER4,
+	  DECAPS(T_GRE4) },
 
 	/* ---- outer lengths and kinds ---- */
 	{ "the outer IPv4 length leaves out the end of the inner packet",
@@ -561,6 +1073,7 @@ static void run_row(void **state)
 	frame_build_joined(&frame, row->outer, row->inner);
 	frame_build_joined(&expected, ethernet, row->result ? row->result : row->inner);
 	memcpy(expected.bytes, frame.bytes, 12);
+	frame.len -= row->cut;
 	fill_tunnel_rules(row->end == DECAPSULATED ? row->tunnel : T_GRE4);
 	run_program(classifier.ingress, &frame, &ctx, &result);
 	assert_end(row, &frame, &expected, &result);
@@ -739,7 +1252,15 @@ struct good {
 	const struct layer *outer;
 	const struct layer *inner;
 	uint32_t tunnel;
+	/* Length from which the tunnel is found, and what is missing is the inner packet; 0: from
+	 * where that begins. */
+	size_t claimed_at;
 };
+
+/* IP right behind a UDP header: its first byte says what it is. */
+#define AFTER_VERSION(ip_header) .claimed_at = ETH_LEN + (ip_header) + 8 + 1
+
+#define AFTER_GUE(ip_header) .claimed_at = ETH_LEN + (ip_header) + 8 + 4
 
 #define KEY4 PACKET(ETH(), FROM4(4), GRE(KEYED, .key = KEY))
 #define KEY6 PACKET(ETH(), FROM6(4), GRE(KEYED, .key = KEY))
@@ -747,26 +1268,68 @@ struct good {
 #define IPIP6 PACKET(ETH(), FROM6(3))
 
 static const struct good goods[] = {
-	{ "GRE, 4 in 4", GRE4(), INNER4, T_GRE4 },
-	{ "GRE, 6 in 4", GRE4(), INNER6, T_GRE4 },
-	{ "GRE, 4 in 6", GRE6(), INNER4, T_GRE6 },
-	{ "GRE, 6 in 6", GRE6(), INNER6, T_GRE6 },
-	{ "GRE with key, 4 in 4", KEY4, INNER4, T_KEY4 },
-	{ "GRE with key, 6 in 4", KEY4, INNER6, T_KEY4 },
-	{ "GRE with key, 4 in 6", KEY6, INNER4, T_KEY6 },
-	{ "GRE with key, 6 in 6", KEY6, INNER6, T_KEY6 },
-	{ "IP in IP, 4 in 4", IPIP4, INNER4, T_IPIP4 },
-	{ "IP in IP, 6 in 4", IPIP4, INNER6, T_IPIP4 },
-	{ "IP in IP, 4 in 6", IPIP6, INNER4, T_IPIP6 },
-	{ "IP in IP, 6 in 6", IPIP6, INNER6, T_IPIP6 },
+	{ "GRE, 4 in 4", GRE4(), INNER4, .tunnel = T_GRE4 },
+	{ "GRE, 6 in 4", GRE4(), INNER6, .tunnel = T_GRE4 },
+	{ "GRE, 4 in 6", GRE6(), INNER4, .tunnel = T_GRE6 },
+	{ "GRE, 6 in 6", GRE6(), INNER6, .tunnel = T_GRE6 },
+	{ "GRE with key, 4 in 4", KEY4, INNER4, .tunnel = T_KEY4 },
+	{ "GRE with key, 6 in 4", KEY4, INNER6, .tunnel = T_KEY4 },
+	{ "GRE with key, 4 in 6", KEY6, INNER4, .tunnel = T_KEY6 },
+	{ "GRE with key, 6 in 6", KEY6, INNER6, .tunnel = T_KEY6 },
+	{ "IP in IP, 4 in 4", IPIP4, INNER4, .tunnel = T_IPIP4 },
+	{ "IP in IP, 6 in 4", IPIP4, INNER6, .tunnel = T_IPIP4 },
+	{ "IP in IP, 4 in 6", IPIP6, INNER4, .tunnel = T_IPIP6 },
+	{ "IP in IP, 6 in 6", IPIP6, INNER6, .tunnel = T_IPIP6 },
 	{ "GRE with allow list, 4 in 4, ECN, options, padding",
 	  PACKET(ETH(), FROM4(6, .tos = ECT_1, .options = 8), GRE()),
-	  PACKET(IP4(.src = "10.1.2.3", .tos = ECT_0, .options = 4), UDP(7, 8), PAD(6)), T_ALLOW4 },
+	  PACKET(IP4(.src = "10.1.2.3", .tos = ECT_0, .options = 4), UDP(7, 8), PAD(6)),
+	  .tunnel = T_ALLOW4 },
 	{ "GRE with allow list, 6 in 6, ECN, extension headers",
 	  PACKET(ETH(), FROM6(6, .tos = CE), DST, EXT(EXT_ROUTING), FRAG(0), GRE()),
-	  PACKET(IP6(.src = "2001:db8:1::9", .tos = ECT_1), DST, UDP(7, 8)), T_ALLOW6 },
+	  PACKET(IP6(.src = "2001:db8:1::9", .tos = ECT_1), DST, UDP(7, 8)), .tunnel = T_ALLOW6 },
 	{ "IP in IP, 4 in 6, two fragment headers", PACKET(ETH(), FROM6(3), FRAG(0), FRAG(0)),
-	  INNER4, T_IPIP6 },
+	  INNER4, .tunnel = T_IPIP6 },
+	{ "GUE, 4 in 4", GUE4(), INNER4, .tunnel = T_GUE4 },
+	{ "GUE, 6 in 4", GUE4(), INNER6, .tunnel = T_GUE4 },
+	{ "GUE, 4 in 6", GUE6(), INNER4, .tunnel = T_GUE6 },
+	{ "GUE, 6 in 6", GUE6(), INNER6, .tunnel = T_GUE6 },
+	{ "GUE variant 1, 4 in 4", GUE4_BARE, INNER4, .tunnel = T_GUE4, AFTER_GUE(20) },
+	{ "GUE variant 1, 6 in 4", GUE4_BARE, INNER6, .tunnel = T_GUE4, AFTER_GUE(20) },
+	{ "GUE variant 1, 4 in 6", GUE6_BARE, INNER4, .tunnel = T_GUE6, AFTER_GUE(40) },
+	{ "GUE variant 1, 6 in 6", GUE6_BARE, INNER6, .tunnel = T_GUE6, AFTER_GUE(40) },
+	{ "FOU, 4 in 4", FOU4, INNER4, .tunnel = T_FOU4, AFTER_VERSION(20) },
+	{ "FOU, 6 in 4", FOU4, INNER6, .tunnel = T_FOU4, AFTER_VERSION(20) },
+	{ "FOU, 4 in 6", FOU6, INNER4, .tunnel = T_FOU6, AFTER_VERSION(40) },
+	{ "FOU, 6 in 6", FOU6, INNER6, .tunnel = T_FOU6, AFTER_VERSION(40) },
+	{ "VXLAN, 4 in 4", VXLAN4(VNI), INNER4, .tunnel = T_VXLAN4 },
+	{ "VXLAN, 6 in 4", VXLAN4(VNI), INNER6, .tunnel = T_VXLAN4 },
+	{ "VXLAN, 4 in 6", VXLAN6(VNI), INNER4, .tunnel = T_VXLAN6 },
+	{ "VXLAN, 6 in 6", VXLAN6(VNI), INNER6, .tunnel = T_VXLAN6 },
+	{ "Geneve, 4 in 4", GENEVE4(VNI), INNER4, .tunnel = T_GENEVE4 },
+	{ "Geneve, 6 in 4", GENEVE4(VNI), INNER6, .tunnel = T_GENEVE4 },
+	{ "Geneve, 4 in 6", GENEVE6(VNI), INNER4, .tunnel = T_GENEVE6 },
+	{ "Geneve, 6 in 6, options", GENEVE6(VNI, .options = 12), INNER6, .tunnel = T_GENEVE6 },
+	{ "Geneve, 4 in 4 without Ethernet, options", GENEVE4_IP(VNI, .options = 8), INNER4,
+	  .tunnel = T_GENEVE4, .claimed_at = ETH_LEN + 20 + 8 + 8 },
+	{ "SRv6, 4 in 6", SRV6_PLAIN, INNER4, .tunnel = T_SRV6 },
+	{ "SRv6, 6 in 6", SRV6_PLAIN, INNER6, .tunnel = T_SRV6 },
+	{ "SRv6, 4 in 6, segment list", SRV6_SRH, INNER4, .tunnel = T_SRV6,
+	  .claimed_at = ETH_LEN + 40 + 8 },
+	{ "SRv6, 6 in 6, segment list", SRV6_SRH, INNER6, .tunnel = T_SRV6,
+	  .claimed_at = ETH_LEN + 40 + 8 },
+	{ "SRv6 with allow list, 6 in 6", PACKET(ETH(), FROM6(16, .tos = ECT_1)),
+	  PACKET(IP6(.src = "2001:db8:1::9", .tos = ECT_0), UDP(7, 8)), .tunnel = T_ALLOW_SRV6 },
+	{ "VXLAN with allow list, 4 in 4",
+	  PACKET(ETH(), FROM4(16, .tos = CE), UDP(4000, VXLAN_PORT), VXLAN(VNI), ETH()),
+	  PACKET(IP4(.src = "10.1.2.3"), UDP(7, 8), PAD(6)), .tunnel = T_ALLOW_VXLAN },
+	{ "GRE with uniform DSCP, 4 in 4", PACKET(ETH(), FROM4(15, .tos = 10 << 2 | CE), GRE()),
+	  PACKET(IP4(.tos = ECT_0), UDP(7, 8)), .tunnel = T_UNIFORM4 },
+	{ "FOU with uniform DSCP, 6 in 6",
+	  PACKET(ETH(), FROM6(15, .tos = 46 << 2), UDP(4000, FOU_PORT)),
+	  PACKET(IP6(.tos = 10 << 2), UDP(7, 8)), .tunnel = T_UNIFORM6, AFTER_VERSION(40) },
+	{ "VXLAN of an old port, 4 in 4",
+	  PACKET(ETH(), FROM4(12), UDP(4000, VXLAN_OTHER_PORT), VXLAN(8), ETH()), INNER4,
+	  .tunnel = T_VXLAN_PORT },
 };
 
 /* The least that BPF_PROG_TEST_RUN takes: it wants a whole IP header behind these ethertypes. */
@@ -777,50 +1340,64 @@ static size_t least_len(const struct frame *frame)
 	return ETH_LEN + (type == TYPE_IPV4 ? 20 : type == TYPE_IPV6 ? 40 : 1);
 }
 
-/* Where it is cut tells the reason: in the inner packet, the tunnel header, or before it. */
-static void run_cut(const struct good *good, const struct frame *frame, size_t inner_at,
-		    size_t tunnel_at)
+static bool is_tunnel_header(enum layer_kind kind)
 {
+	return kind == L_GRE || kind == L_PORTS || kind == L_GUE || kind == L_VXLAN ||
+	       kind == L_GENEVE;
+}
+
+static size_t size_of(const struct layer *layers)
+{
+	size_t size = 0;
+
+	for (; layers->kind != L_END && layers->kind != L_PAD; layers++)
+		size += layer_size(layers);
+	return size;
+}
+
+static const struct layer *tunnel_header(const struct layer *outer)
+{
+	while (outer->kind != L_END && !is_tunnel_header(outer->kind))
+		outer++;
+	return outer;
+}
+
+/* Where it is cut tells the reason: in the inner packet, the tunnel header, or before it. */
+static void run_cut(const struct good *good, const struct frame *frame)
+{
+	const struct layer *tunnel = tunnel_header(good->outer);
+	size_t inner_at = size_of(good->outer), tunnel_at = inner_at - size_of(tunnel);
+	bool is_udp = tunnel->kind == L_PORTS, is_ip4 = frame->bytes[12] == TYPE_IPV4 >> 8;
 	struct decap_row row = { .name = good->name, .tunnel = good->tunnel };
 	struct run_ctx ctx = { 0 };
 	struct run_result result;
 
-	if (frame->len >= inner_at) {
+	if (frame->len >= (good->claimed_at ? good->claimed_at : inner_at)) {
 		row.end = DROPPED;
 		row.reason = CV_R_DECAP_INNER;
-	} else if (frame->len >= tunnel_at) {
+	} else if (frame->len >= tunnel_at + (is_udp ? 4 : 0)) {
 		row.reason = CV_R_DECAP_HEADER;
 	} else {
-		/* Options are as long as IPv4 says; a cut extension header does not tell what follows. */
-		row.reason = frame->bytes[12] == TYPE_IPV4 >> 8 ? CV_R_DECAP_HEADER : CV_R_OK;
+		/* Options are as long as IPv4 says; a cut extension header does not tell what follows,
+		 * and a cut UDP header no port. */
+		row.reason = is_ip4 && !is_udp ? CV_R_DECAP_HEADER : CV_R_OK;
 	}
 	fill_tunnel_rules(T_GRE4);
 	run_program(classifier.ingress, frame, &ctx, &result);
 	assert_end(&row, frame, frame, &result);
 }
 
-static size_t size_of(const struct layer *layers, bool with_gre)
-{
-	size_t size = 0;
-
-	for (; layers->kind != L_END && layers->kind != L_PAD; layers++)
-		if (with_gre || layers->kind != L_GRE)
-			size += layer_size(layers);
-	return size;
-}
-
 static void cut_off_anywhere(void **state)
 {
 	const struct good *good = *state;
 	struct frame frame;
-	size_t inner_at, whole;
+	size_t whole;
 
 	need_programs();
 	frame_build_joined(&frame, good->outer, good->inner);
-	inner_at = size_of(good->outer, true);
-	whole = inner_at + size_of(good->inner, true);
+	whole = size_of(good->outer) + size_of(good->inner);
 	for (frame.len = least_len(&frame); frame.len < whole; frame.len++)
-		run_cut(good, &frame, inner_at, size_of(good->outer, false));
+		run_cut(good, &frame);
 }
 
 /* ---- random frames ---- */
@@ -860,7 +1437,7 @@ static void change_field(struct frame *frame, size_t inner_at)
 	size_t at = (random_below(2) ? inner_at : ETH_LEN) + offsets[random_below(sizeof(offsets))];
 
 	if (random_below(4) == 0) /* between the headers */
-		at = ETH_LEN + 20 + random_below(40);
+		at = ETH_LEN + 20 + random_below(inner_at > 74 ? inner_at - 34 : 40);
 	if (at >= frame->len)
 		return;
 	frame->bytes[at] = random_below(2) ? values[random_below(sizeof(values))]
@@ -924,9 +1501,9 @@ static void expect_inner(const struct frame *frame, const struct decoded *decode
 	expected->len = ETH_LEN + frame->len - decoded->inner_at;
 	memcpy(ip, frame->bytes + decoded->inner_at, frame->len - decoded->inner_at);
 	if (decoded->inner_type == TYPE_IPV4)
-		ip[1] = (ip[1] & 0xfc) | decoded->inner_ecn;
+		ip[1] = decoded->inner_tos;
 	else
-		ip[1] = (ip[1] & 0xcf) | decoded->inner_ecn << 4;
+		frame_be16(ip, (frame_get16(ip) & 0xf00f) | decoded->inner_tos << 4);
 }
 
 /* A checksum that was right must be right, and one that was wrong must be wrong. */
@@ -981,6 +1558,49 @@ static const char *judge(const struct frame *frame, bool *is_accepted)
 					    : "decapsulated to another frame";
 }
 
+/* ---- ECN and DSCP: every outer byte over those inside, in every mode ---- */
+
+static void set_tos(struct frame *frame, size_t at, uint8_t tos)
+{
+	uint8_t *ip = frame->bytes + at;
+	size_t header = (ip[0] & 15) * 4;
+
+	if (ip[0] >> 4 == 6) {
+		frame_be16(ip, (frame_get16(ip) & 0xf00f) | tos << 4);
+		return;
+	}
+	ip[1] = tos;
+	frame_be16(ip + 10, 0);
+	frame_be16(ip + 10, frame_checksum(ip, header));
+}
+
+static void every_outer_tos(void **state)
+{
+	static const uint8_t inner_dscps[] = { 0, 1, 46, 63 };
+	const struct good *good = *state;
+	struct frame frame;
+	bool is_accepted;
+
+	need_programs();
+	empty_rules();
+	frame_build_joined(&frame, good->outer, good->inner);
+	for (uint32_t i = 0; i < 256 * ARRAY_LEN(inner_dscps) * ECN_COUNT; i++) {
+		uint8_t inner = inner_dscps[i % ARRAY_LEN(inner_dscps)] << 2 |
+				i / ARRAY_LEN(inner_dscps) % ECN_COUNT;
+		const char *what;
+
+		set_tos(&frame, ETH_LEN, i / (ARRAY_LEN(inner_dscps) * ECN_COUNT));
+		set_tos(&frame, size_of(good->outer), inner);
+		what = judge(&frame, &is_accepted);
+		if (!what)
+			continue;
+		frame_print(what, frame.bytes, frame.len);
+		fail_msg("%s", what);
+	}
+}
+
+/* ---- random frames ---- */
+
 static void random_frames(void **state)
 {
 	struct mismatch kinds[FUZZ_KINDS] = { 0 };
@@ -997,7 +1617,7 @@ static void random_frames(void **state)
 
 		frame_build_joined(&frame, good->outer, good->inner);
 		if (i) /* the first is good */
-			mutate(&frame, size_of(good->outer, true));
+			mutate(&frame, size_of(good->outer));
 		if (frame.len < least_len(&frame))
 			continue;
 		what = judge(&frame, &is_accepted);
@@ -1018,7 +1638,7 @@ static void random_frames(void **state)
 
 static const char *named(const char *what, const char *which)
 {
-	static char names[2 * ARRAY_LEN(goods)][100];
+	static char names[3 * ARRAY_LEN(goods)][100];
 	static size_t count;
 
 	assert_true(count < ARRAY_LEN(names));
@@ -1035,7 +1655,7 @@ int main(void)
 				       clear_counters),
 	};
 	struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others) + ARRAY_LEN(ecn_cases) +
-				2 * ARRAY_LEN(goods)];
+				3 * ARRAY_LEN(goods)];
 	size_t count = 0;
 
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
@@ -1049,7 +1669,10 @@ int main(void)
 		tests[count++] = row_test(named("cut off anywhere", goods[i].name),
 					  cut_off_anywhere, clear_counters, &goods[i]);
 	for (size_t i = 0; i < ARRAY_LEN(goods); i++)
-		tests[count++] = row_test(named("20,000 random frames", goods[i].name),
+		tests[count++] = row_test(named("every outer ECN and DSCP", goods[i].name),
+					  every_outer_tos, clear_counters, &goods[i]);
+	for (size_t i = 0; i < ARRAY_LEN(goods); i++)
+		tests[count++] = row_test(named("25,000 random frames", goods[i].name),
 					  random_frames, clear_counters, &goods[i]);
 	return cmocka_run_group_tests(tests, tunnels_setup, group_teardown);
 }

@@ -6,11 +6,14 @@
  *
  *     RFC 791  IPv4          RFC 1071 checksum     RFC 1122 3.2.1: bad checksum is discarded
  *     RFC 8200 IPv6          RFC 2784, 2890 GRE    RFC 2003, 2473, 4213 IP in IP
- *     RFC 6040 4.2 ECN
+ *     RFC 768  UDP           RFC 7348 VXLAN         draft-ietf-intarea-gue-09 GUE
+ *     RFC 8926 Geneve        RFC 8986 4.8 End.DT46  RFC 6040 4.2 ECN, RFC 2983 DSCP
  *
  * What culvert does not support and this refuses, too: fragments, GRE checksum, routing and
- * sequence numbers, frames with a VLAN tag in them, more than 6 IPv6 extension headers.
- * Not an opinion on: IPv4 options but source routes, hop-by-hop and destination option headers.
+ * sequence numbers, GUE fields and control messages, VXLAN extensions, Geneve control messages and
+ * critical options, frames with a VLAN tag in them, more than 6 IPv6 extension headers.
+ * Not an opinion on: IPv4 options but source routes, hop-by-hop and destination option headers, UDP
+ * checksums (which a receiver may ignore: RFC 7348 4.1), the addresses of inner Ethernet headers.
  */
 #ifndef CV_DECODER_H
 #define CV_DECODER_H
@@ -30,15 +33,19 @@ static const uint8_t ecn_figure_4[ECN_COUNT][ECN_COUNT] = {
 	[CE] = { [NOT_ECT] = CE, [ECT_0] = CE, [ECT_1] = CE, [CE] = CE },
 };
 
+enum decoder_mode { D_NONE, D_IPIP, D_GRE, D_GUE, D_FOU, D_VXLAN, D_GENEVE, D_SRV6 };
+
 /* A tunnel from the receiver's side. */
 struct decoder_tunnel {
 	uint32_t id;
-	bool is_gre;
+	enum decoder_mode mode;
 	uint8_t family; /* of the outer header */
 	const char *remote;
+	uint16_t port; /* UDP, on which it listens */
 	bool has_key;
-	uint32_t key;
+	uint32_t key; /* or VNI */
 	bool has_ecn;
+	bool is_uniform; /* DSCP */
 	bool has_allow; /* from 10.1.0.0/16 and 2001:db8:1::/48 only */
 };
 
@@ -50,7 +57,7 @@ struct decoded {
 	uint32_t tunnel;
 	size_t inner_at;
 	uint16_t inner_type; /* ethertype */
-	uint8_t inner_ecn; /* with which it leaves */
+	uint8_t inner_tos; /* with which it leaves */
 };
 
 /* The part of a frame that is looked at: an IP packet and what follows up to end. */
@@ -63,7 +70,7 @@ struct span {
 struct outer_header {
 	uint8_t family;
 	uint8_t proto;
-	uint8_t ecn;
+	uint8_t tos;
 	const uint8_t *src;
 	const uint8_t *dst;
 };
@@ -112,7 +119,7 @@ static inline const char *decode_outer4(struct span *span, struct outer_header *
 	if (has_source_route(ip + 20, header - 20))
 		return "outer IPv4 packet has a source route";
 	*outer = (struct outer_header){
-		.family = 4, .proto = ip[9], .ecn = ip[1] & 3, .src = ip + 12, .dst = ip + 16
+		.family = 4, .proto = ip[9], .tos = ip[1], .src = ip + 12, .dst = ip + 16
 	};
 	span->end = span->at + total; /* the rest is padding of the link */
 	span->at += header;
@@ -153,7 +160,7 @@ static inline const char *decode_outer6(struct span *span, struct outer_header *
 	if (payload + 40 > span_len(span))
 		return "outer IPv6 packet is cut off";
 	*outer = (struct outer_header){
-		.family = 6, .ecn = ip[1] >> 4 & 3, .src = ip + 8, .dst = ip + 24
+		.family = 6, .tos = frame_get16(ip) >> 4, .src = ip + 8, .dst = ip + 24
 	};
 	span->at += 40;
 	span->end = span->at + payload;
@@ -172,7 +179,8 @@ static inline const char *decode_outer6(struct span *span, struct outer_header *
 }
 
 struct payload {
-	bool is_gre;
+	enum decoder_mode mode;
+	uint16_t port;
 	bool has_key;
 	uint32_t key;
 	uint16_t type;
@@ -187,7 +195,7 @@ static inline const char *decode_gre(struct span *span, struct payload *payload)
 		return "GRE header is cut off";
 	flags = frame_get16(gre);
 	payload->type = frame_get16(gre + 2);
-	payload->is_gre = true;
+	payload->mode = D_GRE;
 	/* RFC 2784 2.3: bits 1 to 5 must be 0 (RFC 2890 gives K and S back), 6 to 12 are ignored. */
 	if (flags & 0xdc00)
 		return "GRE flags that are not supported";
@@ -206,13 +214,141 @@ static inline const char *decode_gre(struct span *span, struct payload *payload)
 	return NULL;
 }
 
-static inline const char *decode_payload(struct span *span, uint8_t proto, struct payload *payload)
+/* The version of the IP header says what it is. */
+static inline const char *decode_bare_ip(struct span *span, struct payload *payload)
+{
+	uint8_t version;
+
+	if (span_len(span) < 1)
+		return "no IP header behind the UDP header";
+	version = span->bytes[span->at] >> 4;
+	if (version != 4 && version != 6)
+		return "neither IPv4 nor IPv6 behind the UDP header";
+	payload->type = version == 4 ? TYPE_IPV4 : TYPE_IPV6;
+	return NULL;
+}
+
+static inline const char *decode_gue(struct span *span, struct payload *payload)
+{
+	const uint8_t *gue = span->bytes + span->at;
+
+	if (span_len(span) >= 1 && gue[0] >> 6 == 1)
+		return decode_bare_ip(span, payload);
+	if (span_len(span) < 4)
+		return "GUE header is cut off";
+	if (gue[0] >> 6)
+		return "GUE variant is not known";
+	if (gue[0] & 0x20)
+		return "GUE control message";
+	if (gue[0] & 0x1f || gue[2] || gue[3])
+		return "GUE fields that are not supported";
+	if (gue[1] != 4 && gue[1] != 41)
+		return "GUE carries another protocol";
+	payload->type = gue[1] == 4 ? TYPE_IPV4 : TYPE_IPV6;
+	span->at += 4;
+	return NULL;
+}
+
+static inline const char *decode_ethernet(struct span *span, struct payload *payload)
+{
+	if (span_len(span) < ETH_LEN)
+		return "inner Ethernet header is cut off";
+	payload->type = frame_get16(span->bytes + span->at + 12);
+	span->at += ETH_LEN;
+	return NULL;
+}
+
+static inline void take_vni(const uint8_t *at, struct payload *payload)
+{
+	payload->has_key = true;
+	payload->key = (uint32_t)at[0] << 16 | at[1] << 8 | at[2];
+}
+
+static inline const char *decode_vxlan(struct span *span, struct payload *payload)
+{
+	const uint8_t *vxlan = span->bytes + span->at;
+
+	if (span_len(span) < 8)
+		return "VXLAN header is cut off";
+	if (vxlan[0] != 0x08 || vxlan[1] || vxlan[2] || vxlan[3])
+		return "VXLAN flags that are not supported";
+	if (vxlan[7])
+		return "VXLAN reserved byte is in use";
+	take_vni(vxlan + 4, payload);
+	span->at += 8;
+	return decode_ethernet(span, payload);
+}
+
+static inline const char *decode_geneve(struct span *span, struct payload *payload)
+{
+	const uint8_t *geneve = span->bytes + span->at;
+	size_t header;
+
+	if (span_len(span) < 8)
+		return "Geneve header is cut off";
+	if (geneve[0] >> 6)
+		return "Geneve version is not 0";
+	if (geneve[1] & 0x80)
+		return "Geneve control message";
+	if (geneve[1] & 0x40)
+		return "Geneve critical options";
+	header = 8 + (geneve[0] & 0x3f) * 4;
+	if (header > span_len(span))
+		return "Geneve options are cut off";
+	take_vni(geneve + 4, payload);
+	payload->type = frame_get16(geneve + 2);
+	span->at += header;
+	return payload->type == TYPE_ETHERNET ? decode_ethernet(span, payload) : NULL;
+}
+
+static inline enum decoder_mode mode_of_port(const struct decoder_tunnel *tunnels, uint16_t port)
+{
+	for (; tunnels->id; tunnels++)
+		if (tunnels->port == port)
+			return tunnels->mode;
+	return D_NONE;
+}
+
+static inline const char *decode_udp(struct span *span, const struct decoder_tunnel *tunnels,
+				     struct payload *payload)
+{
+	const uint8_t *udp = span->bytes + span->at;
+	size_t len;
+
+	if (span_len(span) < 8)
+		return "UDP header is cut off";
+	len = frame_get16(udp + 4);
+	if (len < 8 || len > span_len(span))
+		return "UDP length is wrong";
+	payload->port = frame_get16(udp + 2);
+	payload->mode = payload->port ? mode_of_port(tunnels, payload->port) : D_NONE;
+	span->end = span->at + len;
+	span->at += 8;
+	switch (payload->mode) {
+	case D_GUE:
+		return decode_gue(span, payload);
+	case D_FOU:
+		return decode_bare_ip(span, payload);
+	case D_VXLAN:
+		return decode_vxlan(span, payload);
+	case D_GENEVE:
+		return decode_geneve(span, payload);
+	default:
+		return "not a UDP port of a tunnel";
+	}
+}
+
+static inline const char *decode_payload(struct span *span, const struct decoder_tunnel *tunnels,
+					 uint8_t proto, struct payload *payload)
 {
 	*payload = (struct payload){ 0 };
 	if (proto == 47)
 		return decode_gre(span, payload);
+	if (proto == 17)
+		return decode_udp(span, tunnels, payload);
 	if (proto != 4 && proto != 41)
 		return "not a tunnel protocol";
+	payload->mode = D_IPIP;
 	payload->type = proto == 4 ? TYPE_IPV4 : TYPE_IPV6;
 	return NULL;
 }
@@ -225,13 +361,20 @@ static inline bool is_address(uint8_t family, const uint8_t *bytes, const char *
 	return !memcmp(bytes, address, family == 4 ? 4 : 16);
 }
 
+/* IP in IPv6 may be SRv6, too: a segment list is no more than a routing header. */
+static inline bool is_mode(const struct decoder_tunnel *tunnel, enum decoder_mode mode)
+{
+	return tunnel->mode == mode || (tunnel->mode == D_SRV6 && mode == D_IPIP);
+}
+
 static inline const struct decoder_tunnel *find_tunnel(const struct decoder_tunnel *tunnels,
 						       const struct outer_header *outer,
 						       const struct payload *payload)
 {
 	for (; tunnels->id; tunnels++)
-		if (tunnels->family == outer->family && tunnels->is_gre == payload->is_gre &&
-		    tunnels->has_key == payload->has_key && tunnels->key == payload->key &&
+		if (tunnels->family == outer->family && is_mode(tunnels, payload->mode) &&
+		    tunnels->port == payload->port && tunnels->has_key == payload->has_key &&
+		    tunnels->key == payload->key &&
 		    is_address(outer->family, outer->src, tunnels->remote) &&
 		    is_address(outer->family, outer->dst,
 			       outer->family == 4 ? DECODER_LOCAL4 : DECODER_LOCAL6))
@@ -239,7 +382,7 @@ static inline const struct decoder_tunnel *find_tunnel(const struct decoder_tunn
 	return NULL;
 }
 
-static inline const char *decode_inner4(const struct span *span, uint8_t *ecn, bool *is_allowed)
+static inline const char *decode_inner4(const struct span *span, uint8_t *tos, bool *is_allowed)
 {
 	const uint8_t *ip = span->bytes + span->at;
 	size_t header, total;
@@ -254,12 +397,12 @@ static inline const char *decode_inner4(const struct span *span, uint8_t *ecn, b
 		return "inner IPv4 lengths are wrong";
 	if (total > span_len(span))
 		return "inner IPv4 packet is longer than what is left of the outer one";
-	*ecn = ip[1] & 3;
+	*tos = ip[1];
 	*is_allowed = ip[12] == 10 && ip[13] == 1;
 	return NULL;
 }
 
-static inline const char *decode_inner6(const struct span *span, uint8_t *ecn, bool *is_allowed)
+static inline const char *decode_inner6(const struct span *span, uint8_t *tos, bool *is_allowed)
 {
 	const uint8_t *ip = span->bytes + span->at;
 
@@ -269,26 +412,31 @@ static inline const char *decode_inner6(const struct span *span, uint8_t *ecn, b
 		return "inner version is not 6";
 	if (frame_get16(ip + 4) + 40u > span_len(span))
 		return "inner IPv6 packet is longer than what is left of the outer one";
-	*ecn = ip[1] >> 4 & 3;
+	*tos = frame_get16(ip) >> 4;
 	*is_allowed = !memcmp(ip + 8, "\x20\x01\x0d\xb8\0\x01", 6);
 	return NULL;
 }
 
 static inline const char *decode_inner(const struct span *span, const struct decoder_tunnel *tunnel,
-				       uint8_t outer_ecn, struct decoded *decoded)
+				       uint8_t outer_tos, struct decoded *decoded)
 {
 	bool is_allowed = false;
-	uint8_t ecn = 0;
-	const char *refused = decoded->inner_type == TYPE_IPV4
-				      ? decode_inner4(span, &ecn, &is_allowed)
-				      : decode_inner6(span, &ecn, &is_allowed);
+	uint8_t tos = 0, ecn;
+	const char *refused;
 
+	if (decoded->inner_type == TYPE_IPV4)
+		refused = decode_inner4(span, &tos, &is_allowed);
+	else if (decoded->inner_type == TYPE_IPV6)
+		refused = decode_inner6(span, &tos, &is_allowed);
+	else
+		refused = "neither IPv4 nor IPv6 inside";
 	if (refused)
 		return refused;
 	if (tunnel->has_allow && !is_allowed)
 		return "inner source is not allowed";
-	decoded->inner_ecn = tunnel->has_ecn ? ecn_figure_4[ecn][outer_ecn] : ecn;
-	return decoded->inner_ecn == ECN_DROP ? "ECN says drop" : NULL;
+	ecn = tunnel->has_ecn ? ecn_figure_4[tos & 3][outer_tos & 3] : tos & 3;
+	decoded->inner_tos = ((tunnel->is_uniform ? outer_tos : tos) & 0xfc) | (ecn & 3);
+	return ecn == ECN_DROP ? "ECN says drop" : NULL;
 }
 
 static inline void decode(const struct frame *frame, const struct decoder_tunnel *tunnels,
@@ -309,7 +457,7 @@ static inline void decode(const struct frame *frame, const struct decoder_tunnel
 			   : type == TYPE_IPV6 ? decode_outer6(&span, &outer)
 					       : "not IP";
 	if (!decoded->refused)
-		decoded->refused = decode_payload(&span, outer.proto, &payload);
+		decoded->refused = decode_payload(&span, tunnels, outer.proto, &payload);
 	if (decoded->refused)
 		return;
 	tunnel = find_tunnel(tunnels, &outer, &payload);
@@ -320,7 +468,7 @@ static inline void decode(const struct frame *frame, const struct decoder_tunnel
 	decoded->tunnel = tunnel->id;
 	decoded->inner_at = span.at;
 	decoded->inner_type = payload.type;
-	decoded->refused = decode_inner(&span, tunnel, outer.ecn, decoded);
+	decoded->refused = decode_inner(&span, tunnel, outer.tos, decoded);
 }
 
 #endif

@@ -22,6 +22,7 @@
 #define TYPE_VLAN 0x8100
 #define TYPE_QINQ 0x88a8
 #define TYPE_ARP 0x0806
+#define TYPE_ETHERNET 0x6558
 
 enum layer_kind {
 	L_END,
@@ -31,8 +32,12 @@ enum layer_kind {
 	L_IP6,
 	L_EXT,
 	L_FRAG,
+	L_SRH,
 	L_PORTS,
 	L_GRE,
+	L_GUE,
+	L_VXLAN,
+	L_GENEVE,
 	L_DATA,
 	L_PAD
 };
@@ -43,7 +48,9 @@ struct layer {
 	const char *src; /* of an IP header */
 	const char *dst;
 	const char *mac; /* 6 bytes, destination; usually zeros, the address of lo */
-	const char *raw; /* of L_DATA */
+	const char *smac; /* 6 bytes, source */
+	const char *const *list; /* of L_SRH: segments, the one visited last first, and NULL */
+	const char *raw; /* of L_DATA; options of IPv4 and TCP */
 	uint16_t type; /* of what follows: ethertype */
 	uint16_t tpid; /* of a VLAN tag itself */
 	uint8_t proto; /* of a header itself: IP protocol number */
@@ -52,17 +59,20 @@ struct layer {
 	uint8_t ttl;
 	uint8_t version; /* low four bits: 0xf0 says 0 */
 	uint8_t ihl; /* low four bits: 0xf0 says 0 */
-	uint8_t options; /* bytes of IPv4 options */
+	uint8_t options; /* bytes of options: IPv4, Geneve, TCP */
+	uint8_t tcp_flags;
 	uint8_t units; /* of an extension header: its length field */
 	uint8_t segments; /* left, of a routing header */
 	uint16_t fragment; /* IPv4: flags and offset; IPv6: offset and flag of the header */
 	int16_t len_off; /* added to the right length */
 	uint16_t check_xor; /* spoils the right checksum */
 	uint16_t flags; /* GRE */
-	uint32_t key; /* GRE */
+	uint32_t key; /* GRE; VNI of VXLAN and Geneve */
+	uint32_t spoil; /* exclusive-ored into the first word of GUE, VXLAN and Geneve */
+	uint8_t reserved; /* the byte behind the VNI */
 	uint16_t sport;
 	uint16_t dport;
-	uint16_t size; /* bytes of L_DATA, L_PAD */
+	uint16_t size; /* bytes of L_DATA, L_PAD; length that UDP says */
 };
 
 #define ETH(...)                                                                                   \
@@ -85,6 +95,25 @@ struct layer {
 	{                                                                                          \
 		.kind = L_GRE, __VA_ARGS__                                                         \
 	}
+#define GUE(...)                                                                                   \
+	{                                                                                          \
+		.kind = L_GUE, __VA_ARGS__                                                         \
+	}
+#define VXLAN(number, ...)                                                                         \
+	{                                                                                          \
+		.kind = L_VXLAN, .key = (number), __VA_ARGS__                                      \
+	}
+#define GENEVE(number, ...)                                                                        \
+	{                                                                                          \
+		.kind = L_GENEVE, .key = (number), __VA_ARGS__                                     \
+	}
+#define SRH(left, ...)                                                                             \
+	{                                                                                          \
+		.kind = L_SRH, .segments = (left), .list = (const char *const[])                   \
+		{                                                                                  \
+			__VA_ARGS__, NULL                                                          \
+		}                                                                                  \
+	}
 #define EXT(type, ...)                                                                             \
 	{                                                                                          \
 		.kind = L_EXT, .proto = (type), __VA_ARGS__                                        \
@@ -93,12 +122,12 @@ struct layer {
 	{                                                                                          \
 		.kind = L_FRAG, .fragment = (off_and_flag)                                         \
 	}
-#define PORTS(number, from, to)                                                                    \
+#define PORTS(number, from, to, ...)                                                               \
 	{                                                                                          \
-		.kind = L_PORTS, .proto = (number), .sport = (from), .dport = (to)                 \
+		.kind = L_PORTS, .proto = (number), .sport = (from), .dport = (to), __VA_ARGS__    \
 	}
-#define TCP(from, to) PORTS(6, from, to)
-#define UDP(from, to) PORTS(17, from, to)
+#define TCP(from, to, ...) PORTS(6, from, to, __VA_ARGS__)
+#define UDP(from, to, ...) PORTS(17, from, to, __VA_ARGS__)
 #define ICMP PORTS(1, 0x0800, 0)
 #define ICMP6 PORTS(58, 0x8000, 0)
 #define DATA(bytes)                                                                                \
@@ -180,12 +209,23 @@ static inline uint8_t layer_protocol(const struct layer *layer)
 		return 44;
 	case L_GRE:
 		return 47;
+	case L_SRH:
+		return EXT_ROUTING;
 	case L_PORTS:
 	case L_EXT:
 		return layer->proto;
 	default:
 		return 59; /* no next header */
 	}
+}
+
+static inline size_t segment_count(const struct layer *layer)
+{
+	size_t count = 0;
+
+	while (layer->list[count])
+		count++;
+	return count;
 }
 
 static inline size_t layer_size(const struct layer *layer)
@@ -204,10 +244,18 @@ static inline size_t layer_size(const struct layer *layer)
 	case L_FRAG:
 		return 8;
 	case L_PORTS:
-		return layer->proto == 6     ? 20
+		return layer->proto == 6     ? 20 + layer->options
 		       : layer->proto == 33  ? 16
 		       : layer->proto == 132 ? 12
 					     : 8;
+	case L_SRH:
+		return 8 + 16 * segment_count(layer);
+	case L_GUE:
+		return 4;
+	case L_VXLAN:
+		return 8;
+	case L_GENEVE:
+		return 8 + layer->options;
 	case L_GRE:
 		/* Checksum and routing share a word. */
 		return 4 + (layer->flags & (GRE_CSUM | GRE_ROUTING) ? 4 : 0) +
@@ -231,6 +279,7 @@ static inline void fill_ip4(uint8_t *at, const struct layer *layer, size_t total
 	assert(inet_pton(AF_INET, layer->src ? layer->src : "10.0.0.1", at + 12) == 1);
 	assert(inet_pton(AF_INET, layer->dst ? layer->dst : "10.0.0.2", at + 16) == 1);
 	memset(at + 20, 1, layer->options); /* no operation */
+	memcpy(at + 20, layer->raw ? layer->raw : "", layer->raw ? layer->options : 0);
 	frame_be16(at + 10, frame_checksum(at, layer_size(layer)) ^ layer->check_xor);
 }
 
@@ -238,8 +287,7 @@ static inline void fill_ip6(uint8_t *at, const struct layer *layer, size_t total
 {
 	at[0] = (layer->version ? layer->version & 0xf : 6) << 4 | layer->tos >> 4;
 	at[1] = layer->tos << 4 | 0x0a; /* with a flow label */
-	at[2] = 0xbc;
-	at[3] = 0xde;
+	frame_be16(at + 2, 0xbcde);
 	frame_be16(at + 4, total - 40 + layer->len_off);
 	at[6] = layer->next ? layer->next : layer_protocol(layer + 1);
 	at[7] = layer->ttl ? layer->ttl : 64;
@@ -269,10 +317,13 @@ static inline void fill_ports(uint8_t *at, const struct layer *layer, size_t tot
 {
 	frame_be16(at, layer->sport);
 	frame_be16(at + 2, layer->dport);
-	if (layer->proto == 6)
-		at[12] = 5 << 4;
+	if (layer->proto == 6) {
+		at[12] = (5 + layer->options / 4) << 4;
+		at[13] = layer->tcp_flags;
+		memcpy(at + 20, layer->raw ? layer->raw : "", layer->raw ? layer->options : 0);
+	}
 	if (layer->proto == 17)
-		frame_be16(at + 4, total);
+		frame_be16(at + 4, layer->size ? layer->size : total + layer->len_off);
 }
 
 static inline void fill_gre(uint8_t *at, const struct layer *layer)
@@ -285,6 +336,52 @@ static inline void fill_gre(uint8_t *at, const struct layer *layer)
 		frame_be16(at + key, layer->key >> 16);
 		frame_be16(at + key + 2, layer->key);
 	}
+}
+
+static inline void frame_be32(uint8_t *at, uint32_t value)
+{
+	frame_be16(at, value >> 16);
+	frame_be16(at + 2, value);
+}
+
+/* RFC 8754 section 2. */
+static inline void fill_srh(uint8_t *at, const struct layer *layer)
+{
+	size_t count = segment_count(layer);
+
+	at[0] = layer->next ? layer->next : layer_protocol(layer + 1);
+	at[1] = 2 * count;
+	at[2] = 4;
+	at[3] = layer->segments;
+	at[4] = count - 1;
+	for (size_t i = 0; i < count; i++)
+		assert(inet_pton(AF_INET6, layer->list[i], at + 8 + 16 * i) == 1);
+}
+
+static inline void fill_gue(uint8_t *at, const struct layer *layer)
+{
+	uint8_t proto = layer->next ? layer->next : layer_protocol(layer + 1);
+
+	frame_be32(at, (uint32_t)proto << 16 ^ layer->spoil);
+}
+
+static inline void fill_vxlan(uint8_t *at, const struct layer *layer)
+{
+	frame_be32(at, 0x08000000 ^ layer->spoil);
+	frame_be32(at + 4, layer->key << 8 | layer->reserved);
+}
+
+/* Options are of no known kind, and all of one word. */
+static inline void fill_geneve(uint8_t *at, const struct layer *layer)
+{
+	uint16_t type = layer->type		     ? layer->type
+			: (layer + 1)->kind == L_ETH ? TYPE_ETHERNET
+						     : layer_ethertype(layer + 1);
+
+	frame_be32(at, ((uint32_t)layer->options << 22 | type) ^ layer->spoil);
+	frame_be32(at + 4, layer->key << 8 | layer->reserved);
+	for (size_t i = 0; i < layer->options; i += 4)
+		frame_be32(at + 8 + i, 0xffff0100);
 }
 
 static inline void fill_data(uint8_t *at, const struct layer *layer)
@@ -300,7 +397,7 @@ static inline void fill_layer(uint8_t *at, const struct layer *layer, size_t tot
 	case L_ETH:
 		if (layer->mac)
 			memcpy(at, layer->mac, 6);
-		at[6] = 2;
+		memcpy(at + 6, layer->smac ? layer->smac : "\2\0\0\0\0\0", 6);
 		frame_be16(at + 12, layer->type ? layer->type : layer_ethertype(layer + 1));
 		break;
 	case L_VLAN:
@@ -322,6 +419,18 @@ static inline void fill_layer(uint8_t *at, const struct layer *layer, size_t tot
 		break;
 	case L_GRE:
 		fill_gre(at, layer);
+		break;
+	case L_SRH:
+		fill_srh(at, layer);
+		break;
+	case L_GUE:
+		fill_gue(at, layer);
+		break;
+	case L_VXLAN:
+		fill_vxlan(at, layer);
+		break;
+	case L_GENEVE:
+		fill_geneve(at, layer);
 		break;
 	case L_DATA:
 		fill_data(at, layer);
@@ -361,6 +470,31 @@ static inline void frame_build_joined(struct frame *frame, const struct layer *o
 		joined[count++] = *inner;
 	assert(count < FRAME_MAX_LAYERS);
 	frame_build(frame, joined);
+}
+
+/* RFC 9293 3.1: 0 if the checksum of the TCP segment in the IP packet without options or extension
+ * headers at ip_at, to the frame's end, is right. */
+static inline uint16_t frame_tcp_checksum(const struct frame *frame, size_t ip_at)
+{
+	bool is_ip4 = frame->bytes[ip_at] >> 4 == 4;
+	size_t addresses = ip_at + (is_ip4 ? 12 : 8), tcp_at = ip_at + (is_ip4 ? 20 : 40);
+	uint8_t sum[FRAME_MAX + 40] = { 0 };
+	size_t len = frame->len - tcp_at;
+
+	frame_be16(sum, len);
+	frame_be16(sum + 2, 6);
+	memcpy(sum + 4, frame->bytes + addresses, tcp_at - addresses);
+	memcpy(sum + 4 + tcp_at - addresses, frame->bytes + tcp_at, len);
+	return frame_checksum(sum, (4 + tcp_at - addresses + len + 1) & ~1ul);
+}
+
+/* Fills that checksum in. */
+static inline void frame_mend_tcp(struct frame *frame, size_t ip_at)
+{
+	size_t at = ip_at + (frame->bytes[ip_at] >> 4 == 4 ? 20 : 40) + 16;
+
+	frame_be16(frame->bytes + at, 0);
+	frame_be16(frame->bytes + at, frame_tcp_checksum(frame, ip_at));
 }
 
 static inline void frame_print(const char *what, const uint8_t *bytes, size_t len)

@@ -17,6 +17,8 @@
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdlib.h>
+#include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -136,6 +138,27 @@ static inline void need_programs(void)
 		return;
 	print_message("skip: %s\n", progrun.why_not);
 	skip();
+}
+
+static inline bool kernel_is_at_least(int major, int minor)
+{
+	struct utsname name;
+	int has_major = 0, has_minor = 0;
+
+	assert_int_equal(uname(&name), 0);
+	assert_int_equal(sscanf(name.release, "%d.%d", &has_major, &has_minor), 2);
+	return has_major > major || (has_major == major && has_minor >= minor);
+}
+
+#define NS_PER_SECOND 1000000000ull
+
+/* The clock of endpoints and key changes. */
+static inline uint64_t boot_ns(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_BOOTTIME, &now), 0);
+	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
 }
 
 /* A row of a table as a test of its own. setup clears what an earlier test may have left behind. */
