@@ -92,7 +92,9 @@
 	X(DECAP_GENEVE, "decap_geneve",                                                            \
 	  "Geneve control message, version or critical option: goes on")                           \
 	X(DECAP_ROUTING, "decap_routing",                                                          \
-	  "source route, IPv6 segments left, or an AH to be checked: goes on")
+	  "source route, IPv6 segments left, or an AH to be checked: goes on")                     \
+	X(SEGMENT_ROUTE, "segment_route",                                                          \
+	  "segment of a UDP or SCTP GSO packet, no route to the remote carries it: dropped")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -174,10 +176,12 @@ struct cv_tunnel {
 	__u16 mss4; /* largest TCP MSS let through in a SYN over IPv4; 0: any */
 	__u16 mss6;
 	__u64 switch_ns; /* CLOCK_BOOTTIME; 0: there is no old key */
+	__u32 segment_ifindex; /* where GSO packets of UDP and SCTP are segmented; 0: nowhere */
+	__u32 pad;
 	__u8 payload4[CV_MAX_PAYLOAD_HDR];
 	__u8 payload6[CV_MAX_PAYLOAD_HDR];
 };
-_Static_assert(sizeof(struct cv_tunnel) == 120 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
+_Static_assert(sizeof(struct cv_tunnel) == 128 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
 
 /*
  * The remotes of a tunnel with several: the one element of the array behind
@@ -252,8 +256,9 @@ struct cv_tunnel_stats {
 	__u64 tx_bytes; /* inner bytes: from the inner IP header on */
 	__u64 rx_packets; /* taken out here */
 	__u64 rx_bytes;
+	__u64 tx_segments; /* of tx_packets: were segmented for it, out of UDP or SCTP GSO packets */
 };
-_Static_assert(sizeof(struct cv_tunnel_stats) == 32, "cv_tunnel_stats is map ABI");
+_Static_assert(sizeof(struct cv_tunnel_stats) == 40, "cv_tunnel_stats is map ABI");
 
 /* Key of CV_MAP_DROPS. Value: __u64 a CPU. Tunnel 0: no tunnel is known. */
 struct cv_drop_key {

@@ -41,6 +41,18 @@ static __always_inline void cv_count_tx(__u32 tunnel, __u32 bytes)
 	}
 }
 
+/* The same of a packet that was a part of a GSO packet until now. */
+static __always_inline void cv_count_tx_segment(__u32 tunnel, __u32 bytes)
+{
+	struct cv_tunnel_stats *stats = bpf_map_lookup_elem(&CV_MAP_TUNNEL_STATS, &tunnel);
+
+	if (stats) {
+		stats->tx_packets++;
+		stats->tx_bytes += bytes;
+		stats->tx_segments++;
+	}
+}
+
 static __always_inline void cv_count_rx(__u32 tunnel, __u32 bytes)
 {
 	struct cv_tunnel_stats *stats = bpf_map_lookup_elem(&CV_MAP_TUNNEL_STATS, &tunnel);

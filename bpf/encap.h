@@ -225,6 +225,14 @@ static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_t
 	return reason;
 }
 
+/* CV_R_OK, or the reason why the packet must not enter the tunnel. */
+static __always_inline int cv_may_encap(const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
+{
+	if ((pkt->mark & tunnel->guard_mark) == tunnel->guard_mark)
+		return CV_R_LOOP;
+	return pkt->family ? CV_R_OK : CV_R_ENCAP_INNER;
+}
+
 /*
  * Puts the packet into the tunnel. Returns CV_R_OK, and the packet must be routed anew
  * (BPF_LWT_REROUTE), or a reason, and it must be dropped. The guard mark says "encapsulated
@@ -233,12 +241,11 @@ static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_t
 static __always_inline int cv_encap(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
 				    const struct cv_pkt *pkt)
 {
+	int reason = cv_may_encap(tunnel, pkt);
 	const __be32 *remote;
 
-	if ((pkt->mark & tunnel->guard_mark) == tunnel->guard_mark)
-		return CV_R_LOOP;
-	if (!pkt->family)
-		return CV_R_ENCAP_INNER;
+	if (reason != CV_R_OK)
+		return reason;
 	cv_clamp_mss(skb, 0, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
 	remote = cv_remote_choose(skb, tunnel, pkt->family, 0);
 	if (!remote)

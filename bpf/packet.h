@@ -262,27 +262,29 @@ __attribute__((noinline)) int cv_parse_ip(struct __sk_buff *skb, struct cv_pkt *
 	return 0;
 }
 
-/* Fills of pkt, which is zero, only what an outer header takes over from the packet at offset 0.
- * Returns false if there is no IP header. */
-static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt)
+/* Fills of pkt, which is zero, only what encapsulation asks of the packet whose IP header stands at
+ * l3; proto is that of the IP header itself. Returns false if there is no IP header. */
+static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 l3)
 {
-	struct iphdr *ip4 = cv_at(skb, 0, sizeof(*ip4));
+	struct iphdr *ip4 = cv_at(skb, l3, sizeof(*ip4));
 	struct ipv6hdr *ip6;
 
-	pkt->bytes = CV_CTX(skb, len);
+	pkt->bytes = CV_CTX(skb, len) - l3;
 	pkt->mark = CV_CTX(skb, mark);
 	if (!ip4)
 		return false;
 	if (ip4->version == 4) {
+		pkt->proto = ip4->protocol;
 		pkt->tos = ip4->tos;
 		pkt->ttl = ip4->ttl;
 		pkt->has_df = ip4->frag_off & bpf_htons(CV_IPV4_DF);
 		pkt->family = 4;
 		return true;
 	}
-	ip6 = cv_at(skb, 0, sizeof(*ip6));
+	ip6 = cv_at(skb, l3, sizeof(*ip6));
 	if (!ip6 || ip6->version != 6)
 		return false;
+	pkt->proto = ip6->nexthdr;
 	pkt->tos = bpf_ntohs(*(__be16 *)ip6) >> 4;
 	pkt->ttl = ip6->hop_limit;
 	pkt->has_df = true;

@@ -13,6 +13,7 @@
 #include "encap.h"
 #include "match.h"
 #include "packet.h"
+#include "segment.h"
 #include "tunnel.h"
 
 /* The one setting that is not in a map: whose program this is. Stock tools load it as 0, which is
@@ -45,6 +46,17 @@ static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int
 	return BPF_LWT_REROUTE;
 }
 
+/* Sends the packet to where it is segmented; its segments are counted when they are encapsulated. */
+static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
+				     const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
+{
+	int reason = cv_detour_start(skb, id, tunnel, pkt);
+
+	if (reason != CV_R_OK)
+		return cv_finish(id, pkt, reason);
+	return bpf_redirect(tunnel->segment_ifindex, 0);
+}
+
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
@@ -59,8 +71,10 @@ int cv_xmit(struct __sk_buff *skb)
 		if (cv_dropped_by_rule(&pkt))
 			return cv_finish(id, &pkt, CV_R_RULE_DROP);
 	} else {
-		cv_peek_ip(skb, &pkt);
+		cv_peek_ip(skb, &pkt, 0);
 	}
+	if (cv_needs_detour(skb, &pkt))
+		return cv_detour(skb, id, tunnel, &pkt);
 	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt));
 }
 
