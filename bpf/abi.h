@@ -49,6 +49,7 @@
 #define CV_MAP_PORTS cv_ports
 #define CV_MAP_REMOTES cv_remotes
 #define CV_MAP_PATHS cv_paths
+#define CV_MAP_SEGMENT cv_segment
 #define CV_MAP_ALLOWED cv_allowed
 #define CV_MAP_DROPS cv_drops
 #define CV_MAP_RULES cv_rules
@@ -176,12 +177,20 @@ struct cv_tunnel {
 	__u16 mss4; /* largest TCP MSS let through in a SYN over IPv4; 0: any */
 	__u16 mss6;
 	__u64 switch_ns; /* CLOCK_BOOTTIME; 0: there is no old key */
-	__u32 segment_ifindex; /* where GSO packets of UDP and SCTP are segmented; 0: nowhere */
-	__u32 pad;
 	__u8 payload4[CV_MAX_PAYLOAD_HDR];
 	__u8 payload6[CV_MAX_PAYLOAD_HDR];
 };
-_Static_assert(sizeof(struct cv_tunnel) == 128 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
+_Static_assert(sizeof(struct cv_tunnel) == 120 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
+
+/*
+ * The two ends of the pair on which GSO packets that the kernel does not encapsulate are segmented:
+ * the one element of CV_MAP_SEGMENT. It is also the ledger of them: culvert made these devices.
+ */
+struct cv_segment {
+	__u32 in_ifindex; /* such packets are sent to it; 0: there is no pair */
+	__u32 out_ifindex; /* their segments come out of it, and are encapsulated */
+};
+_Static_assert(sizeof(struct cv_segment) == 8, "cv_segment is map ABI");
 
 /*
  * The remotes of a tunnel with several: the one element of the array behind

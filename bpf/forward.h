@@ -31,9 +31,9 @@ static __always_inline int cv_fib_ask(struct __sk_buff *skb, struct bpf_fib_look
 	rc = bpf_fib_lookup(skb, fib, sizeof(*fib), BPF_FIB_LOOKUP_SKIP_NEIGH | CV_FIB_LOOKUP_MARK);
 	if (rc == CV_E_INVAL)
 		rc = bpf_fib_lookup(skb, fib, sizeof(*fib), 0);
-	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH ?
-		       CV_R_OK :
-		       CV_R_SEGMENT_ROUTE;
+	return rc == BPF_FIB_LKUP_RET_SUCCESS || rc == BPF_FIB_LKUP_RET_NO_NEIGH
+		       ? CV_R_OK
+		       : CV_R_SEGMENT_ROUTE;
 }
 
 static __always_inline void cv_way_of_fib(const struct bpf_fib_lookup *fib, struct cv_way *way)

@@ -51,6 +51,17 @@ struct {
 } CV_MAP_REMOTES SEC(".maps");
 #endif
 
+#ifdef CV_USE_SEGMENT
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_segment);
+} CV_MAP_SEGMENT SEC(".maps");
+#endif
+
 #ifdef CV_USE_ENDPOINTS
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH);

@@ -27,9 +27,9 @@
 static __always_inline int cv_insert(struct __sk_buff *skb, const void *outer, __u32 len,
 				     __u64 family_flag)
 {
-	bool is_same = CV_CTX(skb, protocol) == (family_flag == BPF_F_ADJ_ROOM_ENCAP_L3_IPV4 ?
-							 bpf_htons(ETH_P_IP) :
-							 bpf_htons(ETH_P_IPV6));
+	bool is_same = CV_CTX(skb, protocol) == (family_flag == BPF_F_ADJ_ROOM_ENCAP_L3_IPV4
+							 ? bpf_htons(ETH_P_IP)
+							 : bpf_htons(ETH_P_IPV6));
 	int rc = bpf_skb_adjust_room(skb, len, BPF_ADJ_ROOM_MAC, family_flag);
 
 	if (rc == CV_E_ALREADY && is_same)
@@ -92,7 +92,7 @@ static __always_inline int cv_send(struct __sk_buff *skb, const struct cv_tunnel
 
 /* Nothing but segments has business on our pair: all else is dropped. */
 SEC("tc")
-int cv_segment(struct __sk_buff *skb)
+int cv_cls_segment(struct __sk_buff *skb)
 {
 	__u32 id = cv_detour_end(skb);
 	const struct cv_tunnel *tunnel;
@@ -103,7 +103,10 @@ int cv_segment(struct __sk_buff *skb)
 	if (!id)
 		return TC_ACT_SHOT;
 	tunnel = cv_tunnel_get(id);
-	reason = tunnel ? cv_send(skb, tunnel, &pkt, &way) : CV_R_NO_TUNNEL;
+	reason = !tunnel ? CV_R_NO_TUNNEL
+		 /* The kernel takes the word of a virtual machine for a small one. */
+		 : CV_CTX(skb, gso_size) ? CV_R_ENCAP_GSO
+					 : cv_send(skb, tunnel, &pkt, &way);
 	if (reason != CV_R_OK) {
 		cv_count_reason(id, reason);
 		return TC_ACT_SHOT;

@@ -4,7 +4,7 @@
  * senders, UDP that was aggregated on arrival, SCTP, and what another tunnel device made of TCP.
  *
  * LWT_XMIT hands such a packet to one end of a veth pair that takes no GSO packet, so the kernel
- * segments it in software. The segments come out of the other end, where cv_segment at clsact
+ * segments it in software. The segments come out of the other end, where cv_cls_segment at clsact
  * ingress puts each into the tunnel and sends it to the underlay. On the way a frame says in place
  * of addresses what the segments need; no device has that address, so nothing is received where
  * the filter is missing.
@@ -32,8 +32,8 @@ static __always_inline bool cv_needs_detour(struct __sk_buff *skb, const struct 
 	return CV_CTX(skb, gso_size) && pkt->proto != IPPROTO_TCP;
 }
 
-/* Makes the packet ready to be redirected to tunnel->segment_ifindex. Returns CV_R_OK or the reason
- * to drop it. */
+/* Makes the packet ready to be redirected to where it is segmented. Returns CV_R_OK or the reason to
+ * drop it. */
 static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 id,
 					   const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
 {
@@ -49,8 +49,6 @@ static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 id,
 
 	if (reason != CV_R_OK)
 		return reason;
-	if (!tunnel->segment_ifindex)
-		return CV_R_ENCAP_GSO;
 	skb->mark = pkt->mark | tunnel->guard_mark;
 	if (bpf_skb_change_head(skb, sizeof(detour), 0) ||
 	    bpf_skb_store_bytes(skb, 0, &detour, sizeof(detour), 0))
@@ -64,8 +62,7 @@ static __always_inline __u32 cv_detour_end(struct __sk_buff *skb)
 {
 	const struct cv_detour *detour = cv_at(skb, 0, sizeof(*detour));
 
-	if (!detour || detour->to_magic != CV_DETOUR_MAGIC ||
-	    detour->from_magic != CV_DETOUR_MAGIC)
+	if (!detour || detour->to_magic != CV_DETOUR_MAGIC || detour->from_magic != CV_DETOUR_MAGIC)
 		return 0;
 	skb->priority = (__u32)detour->priority[0] << 16 | detour->priority[1];
 	return (__u32)detour->tunnel[0] << 16 | detour->tunnel[1];

@@ -4,6 +4,7 @@
  * `encap bpf xmit` of that tunnel sends is put into it.
  */
 #define CV_USE_TUNNELS
+#define CV_USE_SEGMENT
 #define CV_USE_RULES
 
 #include <linux/bpf.h>
@@ -50,11 +51,15 @@ static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int
 static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
 				     const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
 {
-	int reason = cv_detour_start(skb, id, tunnel, pkt);
+	__u32 zero = 0;
+	const struct cv_segment *segment = bpf_map_lookup_elem(&CV_MAP_SEGMENT, &zero);
+	int reason = CV_R_ENCAP_GSO;
 
+	if (segment && segment->in_ifindex)
+		reason = cv_detour_start(skb, id, tunnel, pkt);
 	if (reason != CV_R_OK)
 		return cv_finish(id, pkt, reason);
-	return bpf_redirect(tunnel->segment_ifindex, 0);
+	return bpf_redirect(segment->in_ifindex, 0);
 }
 
 SEC("lwt_xmit")

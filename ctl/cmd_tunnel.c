@@ -606,6 +606,7 @@ static void show_json(const struct cv_session *session, const struct cv_tunnel_i
 		cv_json_number(&json, "tx_bytes", infos[i].tx_bytes);
 		cv_json_number(&json, "rx_packets", infos[i].rx_packets);
 		cv_json_number(&json, "rx_bytes", infos[i].rx_bytes);
+		cv_json_number(&json, "tx_segments", infos[i].tx_segments);
 		json_drops(&json, &infos[i].drops);
 		cv_json_close(&json);
 	}

@@ -381,6 +381,7 @@ struct cv_tunnel_info {
 	uint64_t tx_bytes;
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
+	uint64_t tx_segments; /* of tx_packets: parts of UDP or SCTP GSO packets */
 	struct cv_drops drops;
 };
 

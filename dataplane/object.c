@@ -13,6 +13,7 @@
 #include "map.h"
 #include "own.h"
 #include "owner.skel.h"
+#include "segment.skel.h"
 #include "tunnel.skel.h"
 
 /* libbpf prints through one function for the whole process; the instance at work gets the lines. */
@@ -127,6 +128,8 @@ const char *cv_object_build(void)
 	hash = add_to_hash(hash, bytes, size);
 	bytes = cv_tunnel_bpf__elf_bytes(&size);
 	hash = add_to_hash(hash, bytes, size);
+	bytes = cv_segment_bpf__elf_bytes(&size);
+	hash = add_to_hash(hash, bytes, size);
 	bytes = cv_owner_bpf__elf_bytes(&size);
 	hash = add_to_hash(hash, bytes, size);
 	snprintf(build, sizeof(build), "%s-%016" PRIx64, CV_VERSION, hash);
@@ -152,6 +155,26 @@ int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err)
 		rc = pin_program(skel->progs.cv_cls_ingress, inst->progs, err);
 	if (!rc)
 		rc = pin_program(skel->progs.cv_cls_egress, inst->progs, err);
+	return rc;
+}
+
+static void free_segment(struct cv_segment_bpf **skel)
+{
+	cv_segment_bpf__destroy(*skel);
+}
+
+int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLEANUP(free_segment) struct cv_segment_bpf *skel = NULL;
+	int rc;
+
+	start_log(inst);
+	skel = cv_segment_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "segment");
+	rc = load(inst, skel->obj, "segment", err);
+	if (!rc)
+		rc = pin_program(skel->progs.cv_cls_segment, inst->progs, err);
 	return rc;
 }
 

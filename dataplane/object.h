@@ -14,6 +14,7 @@
 #define CV_PROG_INGRESS "cv_cls_ingress"
 #define CV_PROG_EGRESS "cv_cls_egress"
 #define CV_PROG_ITER "cv_iter_owners"
+#define CV_PROG_SEGMENT "cv_cls_segment"
 #define CV_PROG_XMIT "xmit" /* pin of a tunnel's lwt program in tunnels/NAME */
 
 /* Version and fingerprint of the objects in this binary: programs that another build has pinned are
@@ -23,6 +24,9 @@ const char *cv_object_build(void);
 /* Loads the tc programs and pins them, in place of those of another build, and with them all maps
  * of the instance that are not there yet. */
 int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
+
+/* Loads the tc program that encapsulates segments and pins it, in place of one of another build. */
+int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err);
 
 /* Loads the lwt program of a tunnel. Returns its fd. */
 int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err);

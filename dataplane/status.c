@@ -11,6 +11,7 @@
 #include "nl_tc.h"
 #include "own.h"
 #include "plan.h"
+#include "segment.h"
 
 static int add_problem(struct cv_status *status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -124,6 +125,18 @@ static int check_tunnels(const struct cv_state *state, struct cv_status *status)
 	return rc;
 }
 
+/* Large packets of UDP and SCTP, which the kernel does not encapsulate as they are. */
+static int check_segment(struct cv_instance *inst, const struct cv_state *state,
+			 struct cv_status *status)
+{
+	struct cv_err why;
+
+	if (!state->tunnel_count || !cv_instance_exists(inst) || !cv_segment_check(inst, &why))
+		return 0;
+	return add_problem(status, "large packets of UDP_SEGMENT and SCTP senders are lost: %s",
+			   why.text);
+}
+
 static int check_routes(struct cv_instance *inst, const struct cv_state *state,
 			struct cv_status *status, struct cv_err *err)
 {
@@ -180,6 +193,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 
 	if (!rc)
 		rc = check_tunnels(state, status);
+	if (!rc)
+		rc = check_segment(inst, state, status);
 	if (!rc)
 		rc = check_routes(inst, state, status, err);
 	if (!rc)

@@ -649,6 +649,7 @@ static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
 	info->tx_bytes = stats.tx_bytes;
 	info->rx_packets = stats.rx_packets;
 	info->rx_bytes = stats.rx_bytes;
+	info->tx_segments = stats.tx_segments;
 	return cv_drops_read(inst, id, &info->drops, err);
 }
 
