@@ -122,6 +122,19 @@ static int run_down(struct cv_session *session, int argc, char **argv, struct cv
 
 /* ---- status ---- */
 
+/* The pair of devices on which large packets of UDP and SCTP are segmented. */
+static void json_segment(struct cv_json *json, const struct cv_status *status)
+{
+	if (!*status->segment_in) {
+		cv_json_null(json, "segment");
+		return;
+	}
+	cv_json_open_object(json, "segment");
+	cv_json_string(json, "in", status->segment_in);
+	cv_json_string(json, "out", status->segment_out);
+	cv_json_close(json);
+}
+
 static void status_json(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
@@ -140,6 +153,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_number(&json, "rules", state->rule_count);
 	snprintf(mask, sizeof(mask), "0x%x", status->mark_mask);
 	cv_json_string(&json, "mark_mask", mask);
+	json_segment(&json, status);
 	cv_json_open_object(&json, "drops");
 	for (size_t i = 0; i < status->drops.count; i++)
 		cv_json_number(&json, status->drops.items[i].reason,
@@ -176,6 +190,9 @@ static void status_text(const struct cv_session *session, const struct cv_status
 	fprintf(out, "%zu devices, %zu apps, %zu tunnels, %zu routes, %zu rules\n",
 		state->dev_count, state->app_count, state->tunnel_count, state->route_count,
 		state->rule_count);
+	if (*status->segment_in)
+		fprintf(out, "UDP_SEGMENT and SCTP packets are segmented between %s and %s\n",
+			status->segment_in, status->segment_out);
 	for (size_t i = 0; i < status->drops.count; i++)
 		fprintf(out, "counted: %llu %s: %s\n",
 			(unsigned long long)status->drops.items[i].packets,

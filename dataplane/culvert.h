@@ -423,6 +423,9 @@ struct cv_status {
 	size_t foreign_count;
 	char **problems; /* owned */
 	size_t problem_count;
+	/* The devices on which large packets of UDP and SCTP are segmented; empty: there are none. */
+	char segment_in[CV_IFNAME_MAX + 1];
+	char segment_out[CV_IFNAME_MAX + 1];
 };
 
 /* Each allocates *out (caller frees, also with count 0), in the order of the state given, which is

@@ -4,13 +4,15 @@
 
   frames.py [--strict [--offload]] FILE
 
-  {"n": 3, "len": 108, "outer": IP, "tunnel": "gre"|"ipip"|null, "key": 42|null, "inner": IP|null}
+  {"n": 3, "len": 108, "outer": IP, "tunnel": "gre"|"ipip"|"srv6"|"gue"|"fou"|"vxlan"|"geneve"|null,
+   "key": 42|null (GRE key or VNI), "inner": IP|null}
   IP: {"family", "src", "dst", "proto", "dscp", "ecn", "ttl", "sport", "dport", "type", "flags",
-       "fragment"}; ports of TCP and UDP, type of ICMP, flags of TCP ("S", "SA"), else null.
+       "fragment", "routing"}; ports of TCP and UDP, type of ICMP, flags of TCP ("S", "SA"), else null.
 
 --strict checks lengths and the IP, TCP, UDP and ICMP checksums, outside and inside; faults go to
 stderr and the exit status is then 1. --offload also takes a TCP or UDP checksum that the device
-was to complete (it then holds the sum of the pseudo-header). Parses with struct, not scapy, which
+was to complete (it then holds the sum of the pseudo-header). UDP to the usual port of a tunnel is
+taken for one; its checksum may be zero (RFC 6935). Parses with struct, not scapy, which
 needs about a millisecond for a packet: tests look at 50,000.
 """
 
@@ -23,6 +25,8 @@ import sys
 TCP, UDP, ICMP, ICMP6, IPIP, IPV6, GRE = 6, 17, 1, 58, 4, 41, 47
 EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
 FRAGMENT = 44
+UDP_TUNNELS = {6080: "gue", 5555: "fou", 4789: "vxlan", 6081: "geneve"}
+ROUTING = 43
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
 ETHERNET_MIN = 60
@@ -92,12 +96,12 @@ class Checker:
         if self.strict and not is_right:
             raise Fault(text)
 
-    def transport(self, name, segment, at, pseudo, udp_v4=False):
+    def transport(self, name, segment, at, pseudo, may_be_zero=False):
         """The checksum field at `at` of segment, given the bytes of the pseudo-header."""
         if not self.strict:
             return
         field = (segment[at] << 8) | segment[at + 1]
-        if udp_v4 and field == 0:
+        if may_be_zero and field == 0:
             return
         if ones_sum(pseudo + segment) == 0xFFFF:
             return
@@ -127,7 +131,8 @@ def parse_transport(info, segment, src, dst, check):
             raise Fault("UDP header cut off")
         info["sport"], info["dport"], length, _ = struct.unpack_from("!HHHH", segment)
         check.require(length == len(segment), "UDP length %d of %d" % (length, len(segment)))
-        check.transport("UDP", segment, 6, pseudo, udp_v4=info["family"] == 4)
+        may_be_zero = info["family"] == 4 or info["dport"] in UDP_TUNNELS
+        check.transport("UDP", segment, 6, pseudo, may_be_zero)
     elif proto in (ICMP, ICMP6):
         if len(segment) < 4:
             raise Fault("ICMP header cut off")
@@ -143,7 +148,7 @@ def parse_ip(packet, check, padded):
     info = dict.fromkeys(
         ("family", "src", "dst", "proto", "dscp", "ecn", "ttl", "sport", "dport", "type", "flags")
     )
-    info["fragment"] = False
+    info["fragment"] = info["routing"] = False
     info["family"] = version
     later_fragment = False
     if version == 4:
@@ -172,6 +177,7 @@ def parse_ip(packet, check, padded):
                 later_fragment = bool(((packet[header + 2] << 8) | packet[header + 3]) & 0xFFF8)
                 size = 8
             else:
+                info["routing"] |= proto == ROUTING
                 size = (packet[header + 1] + 1) * 8
             proto = packet[header]
             header += size
@@ -191,15 +197,49 @@ def parse_ip(packet, check, padded):
     return info, payload
 
 
+def behind_ethernet(frame, check):
+    """The IP packet in the Ethernet frame of a tunnel."""
+    if len(frame) < 14:
+        raise Fault("inner Ethernet header cut off")
+    kind = (frame[12] << 8) | frame[13]
+    check.require(
+        len(frame) > 14 and ETHERTYPE.get(frame[14] >> 4) == kind, "inner ethertype 0x%04x" % kind
+    )
+    return frame[14:]
+
+
+def parse_udp_tunnel(tunnel, data, check):
+    """The same of what a UDP datagram carries."""
+    if len(data) < 8:
+        raise Fault("%s header cut off" % tunnel)
+    if tunnel == "fou" or (tunnel == "gue" and data[0] >> 6 == 1):
+        return tunnel, None, data
+    if tunnel == "gue":
+        check.require(data[0] == 0 and data[2:4] == b"\0\0", "GUE version, length or flags")
+        check.require(data[1] == (IPIP if data[4] >> 4 == 4 else IPV6), "GUE protocol %d" % data[1])
+        return tunnel, None, data[4:]
+    key = int.from_bytes(data[4:7], "big")
+    if tunnel == "vxlan":
+        check.require(data[:4] == b"\x08\0\0\0" and data[7] == 0, "VXLAN flags")
+        return tunnel, key, behind_ethernet(data[8:], check)
+    check.require(data[0] >> 6 == 0, "Geneve version")
+    header = 8 + (data[0] & 63) * 4
+    if data[2:4] == b"\x65\x58":
+        return tunnel, key, behind_ethernet(data[header:], check)
+    return tunnel, key, data[header:]
+
+
 def parse_tunnel(outer, payload, check):
     """Returns (tunnel, key, inner packet) of an outer packet, (None, None, None) if it has none."""
     proto = outer["proto"]
+    if proto == UDP and not outer["fragment"] and outer["dport"] in UDP_TUNNELS:
+        return parse_udp_tunnel(UDP_TUNNELS[outer["dport"]], payload[8:], check)
     if outer["fragment"] or proto not in (IPIP, IPV6, GRE):
         return None, None, None
     if proto != GRE:
         if not payload or payload[0] >> 4 != (4 if proto == IPIP else 6):
             raise Fault("IP protocol %d with another version inside" % proto)
-        return "ipip", None, payload
+        return "srv6" if outer["routing"] else "ipip", None, payload
     if len(payload) < 4:
         raise Fault("GRE header cut off")
     flags, kind = struct.unpack_from("!HH", payload)

@@ -9,6 +9,11 @@ only. Exit status 0: all came back as sent; 1: some did not, the count is printe
   traffic.py server PORT...                       TCP and UDP echo, IPv4 and IPv6; prints READY
   traffic.py tcp|udp|udpc|ping N ADDR[,ADDR...] [--port P] [--size B] ...
                                                   udp: sendto(); udpc: connect() and send()
+  traffic.py datagrams PORT COUNT                 prints READY; takes COUNT datagrams and prints
+                                                  sha256 and length of all, in the order they were sent
+  traffic.py segments ADDR PORT WRITES [--size B] [--parts N]
+                                                  each write is N datagrams of B bytes, less in the
+                                                  last one (UDP_SEGMENT); prints: sha256 bytes
   traffic.py sink PORT [--count N]                prints READY, then per connection: sha256 bytes
   traffic.py send ADDR PORT BYTES [--seed N]      prints: sha256 bytes
 """
@@ -24,6 +29,10 @@ import sys
 import time
 
 CHUNK = 1 << 16
+UDP_SEGMENT = 103
+SO_RCVBUFFORCE = 33
+RECEIVE_BUFFER = 64 << 20
+NUMBER = struct.Struct("!Q")  # begins each datagram
 
 
 def family_of(addr):
@@ -208,6 +217,51 @@ def run_send(args):
     return 0
 
 
+def run_datagrams(args):
+    events = selectors.DefaultSelector()
+    for family in (socket.AF_INET, socket.AF_INET6):
+        sock = listen_on(family, socket.SOCK_DGRAM, args.port)
+        sock.setsockopt(socket.SOL_SOCKET, SO_RCVBUFFORCE, RECEIVE_BUFFER)
+        events.register(sock, selectors.EVENT_READ)
+    print("READY", flush=True)
+    received = []
+    while len(received) < args.count:
+        ready = events.select(timeout=args.timeout)
+        if not ready:
+            print("%d of %d datagrams came" % (len(received), args.count))
+            return 1
+        data, sender = ready[0][0].fileobj.recvfrom(CHUNK)
+        received.append(data)
+        ready[0][0].fileobj.sendto(data[: NUMBER.size], sender)  # what the sender waits for
+    received.sort(key=lambda data: NUMBER.unpack_from(data))
+    every = b"".join(received)
+    print(hashlib.sha256(every).hexdigest(), len(every), flush=True)
+    return 0
+
+
+def run_segments(args):
+    """No more than one write is on its way: nothing is lost in a queue."""
+    source = random.Random(args.seed)
+    digest, total, number = hashlib.sha256(), 0, 0
+    with socket.socket(family_of(args.addr), socket.SOCK_DGRAM) as sock:
+        sock.settimeout(args.timeout)
+        sock.setsockopt(socket.IPPROTO_UDP, UDP_SEGMENT, args.size)
+        sock.connect((args.addr, args.port))
+        for _ in range(args.writes):
+            data = b""
+            for part in range(args.parts):
+                size = args.size if part + 1 < args.parts else max(NUMBER.size, args.size // 3)
+                data += NUMBER.pack(number) + source.randbytes(size - NUMBER.size)
+                number += 1
+            sock.send(data)
+            for _ in range(args.parts):
+                sock.recv(CHUNK)
+            digest.update(data)
+            total += len(data)
+    print(digest.hexdigest(), total)
+    return 0
+
+
 def addresses(text):
     return text.split(",")
 
@@ -234,10 +288,28 @@ def main():
     send.add_argument("port", type=int)
     send.add_argument("bytes", type=int)
     send.add_argument("--seed", type=int, default=1)
+    datagrams = modes.add_parser("datagrams")
+    datagrams.add_argument("port", type=int)
+    datagrams.add_argument("count", type=int)
+    datagrams.add_argument("--timeout", type=float, default=10.0)
+    segments = modes.add_parser("segments")
+    segments.add_argument("addr")
+    segments.add_argument("port", type=int)
+    segments.add_argument("writes", type=int)
+    segments.add_argument("--size", type=int, default=1200)
+    segments.add_argument("--parts", type=int, default=40)
+    segments.add_argument("--seed", type=int, default=1)
+    segments.add_argument("--timeout", type=float, default=5.0)
     args = parser.parse_args()
     if args.mode == "server":
         return serve(args.ports)
-    return {"sink": run_sink, "send": run_send}.get(args.mode, run_client)(args)
+    others = {
+        "datagrams": run_datagrams,
+        "segments": run_segments,
+        "sink": run_sink,
+        "send": run_send,
+    }
+    return others.get(args.mode, run_client)(args)
 
 
 if __name__ == "__main__":
