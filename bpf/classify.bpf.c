@@ -64,7 +64,7 @@ int cv_cls_ingress(struct __sk_buff *skb)
 
 	if (!cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
-	if (pkt.proto == IPPROTO_ICMP || pkt.proto == IPPROTO_ICMPV6)
+	if (cv_is_icmp(&pkt))
 		cv_note_path(skb, pkt.family, pkt.l4);
 	if (cv_decap(skb, &pkt) != CV_R_OK)
 		return TC_ACT_SHOT;

@@ -82,6 +82,13 @@ static __always_inline __u32 cv_announced_mtu(struct __sk_buff *skb, __u8 family
 	return 0;
 }
 
+/* True if the packet may be such a message; in a later fragment the header is another one's data. */
+static __always_inline bool cv_is_icmp(const struct cv_pkt *pkt)
+{
+	return pkt->proto == (pkt->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) &&
+	       !pkt->is_fragment;
+}
+
 /* Keeps the smallest MTU that was announced of late for the tunnel whose packet the message at l4
  * quotes. A global function, as cv_parse_ip() is. Returns 0; the message goes on in any case. */
 __attribute__((noinline)) int cv_note_path(struct __sk_buff *skb, __u32 family, __u32 l4)
