@@ -209,6 +209,24 @@ echo_server() {
 	wait_for 10 grep -qx READY "$WORK/$name.log" || fail "server $name: $(<"$WORK/$name.log")"
 }
 
+# The arguments with commas between them.
+joined() { (IFS=, && printf '%s' "$*"); }
+
+# transfer FROM TO BYTES ADDR...: fails unless random bytes that FROM sends by TCP to the addresses,
+# one after another, arrive at TO as they were sent.
+transfer() {
+	local from=$1 to=$2 bytes=$3 sink addrs
+	shift 3
+	addrs=$(joined "$@")
+	start_in "$to" sink /usr/bin/python3 "$TOOLS/traffic.py" sink 9000 --count "$#"
+	sink=$STARTED
+	wait_for 10 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
+	in_ns "$from" timeout 120 /usr/bin/python3 "$TOOLS/traffic.py" send "$addrs" 9000 "$bytes" \
+		>"$WORK/sent" || fail "sending $bytes bytes to $addrs; $(wc -l <"$WORK/sent") were sent"
+	wait "$sink" || fail "sink: $(<"$WORK/sink.log")"
+	expect_equal "$(<"$WORK/sent")" "$(sed 1d "$WORK/sink.log")" "sha256 and length at $addrs"
+}
+
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.
@@ -310,6 +328,70 @@ topology_hosts() {
 	expect_reachable ha "$HB4" "$HB6"
 }
 
+# framing_words NAME: the words of a framing, as in a state file; the family outside is its last
+# character.
+framing_words() {
+	case $1 in
+	key-*) printf 'mode: gre, key: 4294967295' ;;
+	gue1-*) printf 'mode: gue, variant: 1, dport: 6082' ;;
+	vxlan-* | geneve-*) printf 'mode: %s, vni: 16777215' "${1%-?}" ;;
+	*) printf 'mode: %s' "${1%-?}" ;;
+	esac
+}
+
+# framing_state SITE HERE4 THERE4 HERE6 THERE6 DEV: the state of one site with all framings.
+framing_state() {
+	local here=$1 there=$((17 - $1)) name n=10
+	printf 'devices: {%s: {ingress: true, egress: true}}\ntunnels:\n' "$6"
+	for name in "${FRAMINGS[@]}"; do
+		printf '  %s: {%s, ' "$name" "$(framing_words "$name")"
+		case $name in
+		*-4) printf 'local: %s, remote: %s}\n' "$2" "$3" ;;
+		*-6) printf 'local: "%s", remote: "%s"}\n' "$4" "$5" ;;
+		esac
+	done
+	printf 'routes:\n'
+	for name in "${FRAMINGS[@]}"; do
+		n=$((n + 1))
+		printf '  - {to: 10.%s.%s.0/24, tunnel: %s, src: 10.%s.%s.1}\n' "$there" $n "$name" "$here" $n
+		printf '  - {to: "fd00:%s:%s::/64", tunnel: %s, src: "fd00:%s:%s::1"}\n' \
+			"$there" $n "$name" "$here" $n
+	done
+}
+
+# topology_hosts with a tunnel of every framing between a and b, each with overlay addresses of its
+# own: 10.8.N.1 and fd00:8:N::1 on a, .2 and ::2 on ha, the same with 9 on b and hb. The first of
+# FRAMINGS has N 11.
+topology_framings() {
+	local n site
+	FRAMINGS=({gre,key,ipip,gue,gue1,fou,vxlan,geneve}-{4,6} srv6-6)
+	topology_hosts
+	title "tunnels: ${FRAMINGS[*]}"
+	for site in "a ha 8 9" "b hb 9 8"; do
+		# shellcheck disable=SC2086 # words
+		set -- $site
+		for ((n = 11; n < 11 + ${#FRAMINGS[@]}; n++)); do
+			printf '%s\n' "addr add 10.$3.$n.1/32 dev lo" "addr add fd00:$3:$n::1/128 dev lo nodad" \
+				"route add 10.$3.$n.2 via 10.$3.1.2" "route add fd00:$3:$n::2 via fd00:$3:1::2" >&4
+			printf '%s\n' "addr add 10.$3.$n.2/32 dev lo" "addr add fd00:$3:$n::2/128 dev lo nodad" \
+				"route add 10.$4.$n.0/24 via 10.$3.1.1 src 10.$3.$n.2" \
+				"route add fd00:$4:$n::/64 via fd00:$3:1::1 src fd00:$3:$n::2" >&5
+		done 4>"$WORK/batch" 5>"$WORK/batch-host"
+		ip -n "$1" -batch "$WORK/batch"
+		ip -n "$2" -batch "$WORK/batch-host"
+	done
+	framing_state 8 "$A4" "$B4" "$A6" "$B6" a0 | apply_state a
+	framing_state 9 "$B4" "$A4" "$B6" "$A6" b0 | apply_state b
+}
+
+# framing_addrs HOST: all addresses of FRAMINGS at site b, on itself (1) or the host behind it (2).
+framing_addrs() {
+	local n
+	for ((n = 11; n < 11 + ${#FRAMINGS[@]}; n++)); do
+		printf '10.9.%s.%s\nfd00:9:%s::%s\n' "$n" "$1" "$n" "$1"
+	done
+}
+
 # expect_reachable NS ADDR...: waits until the addresses answer pings; neighbours are then known.
 expect_reachable() {
 	local ns=$1 addr
@@ -374,40 +456,40 @@ frames_read() {
 	/usr/bin/python3 "$TOOLS/frames.py" "${@:2}" "$1" >"$1.json" || fail "faults in ${1##*/}"
 }
 
-# frames_count FILE CONDITION: how many packets of a file that frames_read has read fulfil a jq
-# condition. `encapsulated` is an overlay packet in a tunnel, `plain` one without; `packet` is the
+# frames_query FILE FILTER: what a jq filter makes of the list of packets of a file that frames_read
+# has read. `encapsulated` is an overlay packet in a tunnel, `plain` one without; `packet` is the
 # overlay packet itself, in a tunnel or not.
-frames_count() {
-	jq --arg overlay '^(10\.[89]\.|fd00:[89]:)' "
+frames_query() {
+	jq -r --arg overlay '^(10\.[89]\.|fd00:[89]:)' "
 		def packet: .inner // .outer;
 		def overlay: packet.dst | test(\$overlay);
 		def encapsulated: .inner != null and overlay;
 		def plain: .inner == null and overlay;
-		[.[] | select($2)] | length" "$1.json"
+		$2" "$1.json"
 }
 
-# frames_distinct FILE CONDITION FIELD: as frames_count, packets of equal FIELD counted once.
-frames_distinct() {
-	jq --arg overlay '^(10\.[89]\.|fd00:[89]:)' "
-		def packet: .inner // .outer;
-		def overlay: packet.dst | test(\$overlay);
-		def encapsulated: .inner != null and overlay;
-		def plain: .inner == null and overlay;
-		[.[] | select($2) | $3] | unique | length" "$1.json"
-}
+# frames_count FILE CONDITION: how many packets fulfil a condition of frames_query.
+frames_count() { frames_query "$1" "[.[] | select($2)] | length"; }
+
+# frames_values FILE CONDITION FIELD: the values that FIELD of such packets has, one a line, sorted.
+frames_values() { frames_query "$1" "[.[] | select($2) | $3] | unique | .[]"; }
+
+# frames_distinct FILE CONDITION FIELD: how many values.
+frames_distinct() { frames_query "$1" "[.[] | select($2) | $3] | unique | length"; }
 
 # Fails if tshark finds a malformed packet or a wrong length or checksum in FILE. What TCP and UDP
-# carry is data, but for tunnels: random bytes now and then look like some protocol, and then like a
-# malformed one. A zero UDP checksum in IPv6 is right in a tunnel (RFC 6935).
+# carry is data, but in tunnels: random bytes now and then look like some protocol, and then like a
+# malformed one. Linux sends a TCP checksum of 0 as 0xffff; frames_read checks that it is right.
 expect_tshark_clean() {
 	local bad
 	bad=$(tshark -n -r "$1" -d tcp.port==1-65535,data -d udp.port==1-65535,data \
-		-d udp.port==4789,vxlan -d udp.port==5555,ip -d udp.port==6081,geneve \
-		-o udp.ignore_ipv6_zero_checksum:TRUE -o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
+		-d udp.port==4789,vxlan -d udp.port==6081,geneve \
+		-o ip.check_checksum:TRUE -o tcp.check_checksum:TRUE \
 		-o udp.check_checksum:TRUE -o tcp.analyze_sequence_numbers:FALSE -Y \
-		'_ws.malformed or _ws.expert.severity == error or ip.checksum.status == 0 or
+		'not tcp.checksum.ffff and not udp.checksum.zero and
+		(_ws.malformed or _ws.expert.severity == error or ip.checksum.status == 0 or
 		tcp.checksum.status == 0 or udp.checksum.status == 0 or icmp.checksum.status == 0 or
-		icmpv6.checksum.status == 0' 2>"$WORK/tshark.err") ||
+		icmpv6.checksum.status == 0)' 2>"$WORK/tshark.err") ||
 		fail "tshark: $(tail -n 3 "$WORK/tshark.err")"
 	[[ -z $bad ]] || fail "tshark: faults in ${1##*/}: $(head -n 5 <<<"$bad")"
 }

@@ -1,101 +1,101 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# 64 MB of random bytes by TCP arrive as they were sent through gre, gre with key and ipip, each
-# with IPv4 and IPv6 outside and inside, as GSO packets and as frames of a wire; and those frames
-# decode without an error, lengths and checksums included.
+# Random bytes arrive as they were sent through every mode, with IPv4 and IPv6 outside and inside,
+# local and forwarded. By TCP as GSO packets, as frames of a wire, and put together again by the
+# receiver (GRO); by UDP in datagrams of 1 to 65507 bytes, those beyond the MTU in fragments. The
+# frames decode without an error, lengths and checksums included.
 
 # shellcheck source=netns-tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
-BYTES=$((64 << 20))
-CAPTURED_BYTES=$((2 << 20))
+topology_framings
+mapfile -t on_b < <(framing_addrs 1)
+mapfile -t on_hb < <(framing_addrs 2)
 
-topology_sites
-program=$(program_copy program)
-
-# One tunnel each, with its own pair of overlay addresses: 10.8.N.1 and 10.9.N.1.
-tunnels=(gre4 key4 ipip4 gre6 key6 ipip6)
-
-# state LOCAL4 LOCAL6 REMOTE4 REMOTE6 HERE THERE DEV: HERE and THERE are 8 and 9, or 9 and 8.
-state() {
-	local n=10 name outer
-	printf 'devices:\n  %s: {ingress: true, egress: true}\ntunnels:\n' "$7"
-	for name in "${tunnels[@]}"; do
-		case $name in
-		*4) outer="local: $1, remote: $3" ;;
-		*6) outer="local: \"$2\", remote: \"$4\"" ;;
-		esac
-		case $name in
-		gre?) printf '  %s: {mode: gre, %s}\n' "$name" "$outer" ;;
-		key?) printf '  %s: {mode: gre, %s, key: 4294967295}\n' "$name" "$outer" ;;
-		ipip?) printf '  %s: {mode: ipip, %s}\n' "$name" "$outer" ;;
-		esac
-	done
-	printf 'routes:\n'
-	for name in "${tunnels[@]}"; do
-		n=$((n + 1))
-		printf '  - {to: 10.%s.%s.1/32, tunnel: %s, src: 10.%s.%s.1}\n' "$6" $n "$name" "$5" $n
-		printf '  - {to: "fd00:%s:%s::1/128", tunnel: %s, src: "fd00:%s:%s::1"}\n' \
-			"$6" $n "$name" "$5" $n
-	done
-}
-n=10
-for name in "${tunnels[@]}"; do
-	n=$((n + 1))
-	address a lo "10.8.$n.1/32" "fd00:8:$n::1/128"
-	address b lo "10.9.$n.1/32" "fd00:9:$n::1/128"
-done
-state "$A4" "$A6" "$B4" "$B6" 8 9 a0 | apply_state a
-state "$B4" "$B6" "$A4" "$A6" 9 8 b0 | apply_state b
-
-# transfer ADDR BYTES SEED: fails unless what arrives is what was sent.
-transfer() {
-	local sink sent
-	start_in b sink "$program" "$TOOLS/traffic.py" sink 9000
-	sink=$STARTED
-	wait_for 10 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
-	sent=$(in_ns a timeout 60 "$program" "$TOOLS/traffic.py" send "$1" 9000 "$2" --seed "$3") ||
-		fail "sending $2 bytes to $1"
-	wait "$sink" || fail "sink: $(<"$WORK/sink.log")"
-	expect_equal "$sent" "$(tail -n 1 "$WORK/sink.log")" "sha256 and length at $1"
+# expect_tunnelled BEFORE BYTES: fails unless each tunnel of a has sent so much since sent_bytes.
+sent_bytes() { cv_json a tunnel show | jq 'map({key: .name, value: .tx_bytes}) | from_entries'; }
+expect_tunnelled() {
+	expect_json "with_entries(select(.value - ($1)[.key] < $2))" '{}' \
+		"tunnels through which less than $2 bytes went" < <(sent_bytes)
 }
 
-# All tunnels, both inner families.
-transfer_all() {
-	local n=10 name family addr tunnel before after
-	for name in "${tunnels[@]}"; do
+# "N MODE OUTER-FAMILY INNER-FAMILY" for every framing, N being the third part of its addresses.
+framings() {
+	local n=10 name family words
+	for name in "${FRAMINGS[@]}"; do
 		n=$((n + 1))
+		read -r _ words <<<"$(framing_words "$name" | tr -d ,)"
 		for family in 4 6; do
-			addr=10.9.$n.1
-			[[ $family == 4 ]] || addr=fd00:9:$n::1
-			title "$1: $name, IPv$family inside"
-			before=$(cv_json a tunnel show "$name" | jq '.[0].tx_bytes')
-			transfer "$addr" "$BYTES" "$n"
-			after=$(cv_json a tunnel show "$name" | jq '.[0].tx_bytes')
-			((after - before >= BYTES)) || fail "only $((after - before)) bytes in $name"
-
-			capture_start r ra "$WORK/frames.pcap"
-			transfer "$addr" "$CAPTURED_BYTES" "$((n + 100))"
-			capture_stop "$WORK/frames.pcap"
-			# shellcheck disable=SC2086 # none or one word
-			frames_read "$WORK/frames.pcap" --strict $2
-			tunnel=gre
-			[[ $name != ipip* ]] || tunnel=ipip
-			expect_equal 0 "$(frames_count "$WORK/frames.pcap" plain)" "plain packets"
-			expect_equal 0 "$(frames_count "$WORK/frames.pcap" \
-				"encapsulated and (.tunnel != \"$tunnel\" or .inner.family != $family or
-				.outer.family != ${name: -1})")" "packets in another framing"
-			if [[ -z $2 ]]; then
-				expect_equal 0 "$(frames_count "$WORK/frames.pcap" '.len > 1514')" \
-					"frames too long for the wire"
-				expect_tshark_clean "$WORK/frames.pcap"
-			fi
+			printf '%s\n' "$n ${words%% *} ${name: -1} $family"
 		done
 	done
 }
 
-transfer_all "segmentation by the device" --offload
+# captured WHAT [OPTION]: 1 MB through each framing, seen on the wire by r.
+captured() {
+	local file=$WORK/frames.pcap
+	title "captured: $1"
+	capture_start r ra "$file"
+	transfer a b $((1 << 20)) "${on_b[@]}"
+	capture_stop "$file"
+	frames_read "$file" --strict "${@:2}"
+	expect_equal 0 "$(frames_count "$file" plain)" "plain packets"
+	expect_equal "$(framings)" "$(frames_values "$file" encapsulated \
+		'"\(.inner.dst | gsub("^[^.:]*[.:][89][.:]|[.:].*"; "")) \(.tunnel) \(.outer.family) \(.inner.family)"')" \
+		"framings seen"
+}
+
+# One byte to the most that IPv4 can carry. Between 1378 and 1452 the datagrams of one mode or
+# another begin to need a fragment more.
+SIZES=(1 2 3 4 7 8 9 20 63 64 65 127 255 256 512 576 1000 1200 1232 1280 1378 1379 1398 1399 1402
+	1403 1412 1413 1422 1423 1444 1445 1448 1449 1452 1453 1472 1500 2000 2900 4096 8192 9000
+	16384 32767 32768 50000 65506 65507)
+
+# datagrams FROM TO-ADDR...: each size to each address and back.
+datagrams() {
+	local from=$1
+	shift
+	in_ns "$from" /usr/bin/python3 "$TOOLS/traffic.py" udp $((${#SIZES[@]} * $#)) "$(joined "$@")" \
+		--size "$(joined "${SIZES[@]}")" || fail "datagrams from $from"
+}
+echo_server b server /usr/bin/python3 7000
+echo_server hb server-hb /usr/bin/python3 7000
+
+title "64 MB through each, segmentation by the device"
+before=$(sent_bytes)
+transfer a b $((64 << 20)) "${on_b[@]}"
+expect_tunnelled "$before" $((128 << 20))
+captured "packets before segmentation" --offload
+
+title "datagrams of ${#SIZES[@]} sizes through each"
+datagrams a "${on_b[@]}"
+
+title "8 MB forwarded through each"
+before=$(sent_bytes)
+transfer ha hb $((8 << 20)) "${on_hb[@]}"
+expect_tunnelled "$before" $((16 << 20))
+
+title "8 MB through each, segmentation by the stack"
 offloads_off a a0
 offloads_off b b0
-transfer_all "segmentation by the stack" ""
+transfer a b $((8 << 20)) "${on_b[@]}"
+captured "frames of a wire"
+expect_equal 0 "$(frames_count "$WORK/frames.pcap" '.len > 1514')" "frames too long for the wire"
+expect_tshark_clean "$WORK/frames.pcap"
+
+title "datagrams of ${#SIZES[@]} sizes forwarded through each"
+# By TCP, ha has found out the MTU of the paths. hb learns it from echoes that are lost.
+in_ns ha /usr/bin/python3 "$TOOLS/traffic.py" udp "${#on_hb[@]}" "$(joined "${on_hb[@]}")" \
+	--size 1472 --timeout 0.05 --give-up "${#on_hb[@]}" >"$WORK/out" || :
+datagrams ha "${on_hb[@]}"
+
+title "8 MB through each, put together again by the receiver; the same forwarded"
+offloads_off r rb # the kernel lets a veth do GRO only behind one without segmentation
+in_ns b ethtool -K b0 gro on
+received() { cv_json b tunnel show gre-4 | jq '.[0] | [.rx_packets, .rx_bytes] | @tsv' -r; }
+read -r packets bytes < <(received)
+transfer a b $((8 << 20)) "${on_b[@]}"
+read -r packets_then bytes_then < <(received)
+(((bytes_then - bytes) / (packets_then - packets) > 3000)) || fail "nothing was put together by GRO"
+transfer ha hb $((8 << 20)) "${on_hb[@]}"

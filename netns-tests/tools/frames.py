@@ -4,15 +4,16 @@
 
   frames.py [--strict [--offload]] FILE
 
-  {"n": 3, "len": 108, "outer": IP, "tunnel": "gre"|"ipip"|"srv6"|"gue"|"fou"|"vxlan"|"geneve"|null,
-   "key": 42|null (GRE key or VNI), "inner": IP|null}
+  {"n": 3, "len": 108, "outer": IP, "tunnel": MODE|null, "key": 42|null, "inner": IP|null}
+  MODE: ipip, gre, gue, fou, vxlan, geneve or srv6; the UDP ones are known by UDP_TUNNELS. key: of
+        GRE, or the VNI.
   IP: {"family", "src", "dst", "proto", "dscp", "ecn", "ttl", "sport", "dport", "type", "flags",
-       "fragment", "routing"}; ports of TCP and UDP, type of ICMP, flags of TCP ("S", "SA"), else null.
+       "fragment", "segments_left", "mss"}; ports of TCP and UDP, type of ICMP, flags ("S", "SA")
+       and maximum segment size of TCP, segments_left of a routing header, else null.
 
 --strict checks lengths and the IP, TCP, UDP and ICMP checksums, outside and inside; faults go to
 stderr and the exit status is then 1. --offload also takes a TCP or UDP checksum that the device
-was to complete (it then holds the sum of the pseudo-header). UDP to the usual port of a tunnel is
-taken for one; its checksum may be zero (RFC 6935). Parses with struct, not scapy, which
+was to complete (it then holds the sum of the pseudo-header). Parses with struct, not scapy, which
 needs about a millisecond for a packet: tests look at 50,000.
 """
 
@@ -24,9 +25,9 @@ import sys
 
 TCP, UDP, ICMP, ICMP6, IPIP, IPV6, GRE = 6, 17, 1, 58, 4, 41, 47
 EXTENSIONS = (0, 43, 60)  # hop-by-hop, routing, destination options
-FRAGMENT = 44
-UDP_TUNNELS = {6080: "gue", 5555: "fou", 4789: "vxlan", 6081: "geneve"}
-ROUTING = 43
+ROUTING, FRAGMENT = 43, 44
+ETHERNET_IN_GENEVE = 0x6558
+UDP_TUNNELS = {6080: "gue", 6082: "gue", 5555: "fou", 4789: "vxlan", 6081: "geneve"}
 ETHERTYPE = {4: 0x0800, 6: 0x86DD}
 LINKTYPE_ETHERNET, LINKTYPE_RAW = 1, 101
 ETHERNET_MIN = 60
@@ -115,6 +116,21 @@ class Checker:
 TCP_FLAGS = "FSRPAUEC"
 
 
+def mss_of(options):
+    """The value of the maximum segment size option, or None."""
+    at = 0
+    while at < len(options) and options[at] != 0:
+        if options[at] == 1:
+            at += 1
+            continue
+        if at + 1 >= len(options) or options[at + 1] < 2:
+            return None
+        if options[at] == 2 and at + 4 <= len(options):
+            return (options[at + 2] << 8) | options[at + 3]
+        at += options[at + 1]
+    return None
+
+
 def parse_transport(info, segment, src, dst, check):
     proto = info["proto"]
     pseudo = src + dst + struct.pack("!II", len(segment), proto)
@@ -124,13 +140,16 @@ def parse_transport(info, segment, src, dst, check):
         info["sport"], info["dport"] = struct.unpack_from("!HH", segment)
         bits = segment[13]
         info["flags"] = "".join(c for i, c in enumerate(TCP_FLAGS) if bits & (1 << i))
-        check.require(20 <= (segment[12] >> 4) * 4 <= len(segment), "TCP data offset")
+        offset = (segment[12] >> 4) * 4
+        check.require(20 <= offset <= len(segment), "TCP data offset")
+        info["mss"] = mss_of(segment[20:offset])
         check.transport("TCP", segment, 16, pseudo)
     elif proto == UDP:
         if len(segment) < 8:
             raise Fault("UDP header cut off")
         info["sport"], info["dport"], length, _ = struct.unpack_from("!HHHH", segment)
         check.require(length == len(segment), "UDP length %d of %d" % (length, len(segment)))
+        # RFC 768; RFC 6935 for tunnels over IPv6.
         may_be_zero = info["family"] == 4 or info["dport"] in UDP_TUNNELS
         check.transport("UDP", segment, 6, pseudo, may_be_zero)
     elif proto in (ICMP, ICMP6):
@@ -140,15 +159,19 @@ def parse_transport(info, segment, src, dst, check):
         check.transport("ICMP", segment, 2, pseudo if proto == ICMP6 else b"")
 
 
+IP_KEYS = (
+    *("family", "src", "dst", "proto", "dscp", "ecn", "ttl"),
+    *("sport", "dport", "type", "flags", "mss", "segments_left"),
+)
+
+
 def parse_ip(packet, check, padded):
     """Returns (info, payload) of an IP packet; padded: bytes may follow it."""
     if len(packet) < 20:
         raise Fault("IP header cut off")
     version = packet[0] >> 4
-    info = dict.fromkeys(
-        ("family", "src", "dst", "proto", "dscp", "ecn", "ttl", "sport", "dport", "type", "flags")
-    )
-    info["fragment"] = info["routing"] = False
+    info = dict.fromkeys(IP_KEYS)
+    info["fragment"] = False
     info["family"] = version
     later_fragment = False
     if version == 4:
@@ -177,8 +200,9 @@ def parse_ip(packet, check, padded):
                 later_fragment = bool(((packet[header + 2] << 8) | packet[header + 3]) & 0xFFF8)
                 size = 8
             else:
-                info["routing"] |= proto == ROUTING
                 size = (packet[header + 1] + 1) * 8
+                if proto == ROUTING:
+                    info["segments_left"] = packet[header + 3]
             proto = packet[header]
             header += size
         info["proto"] = proto
@@ -197,49 +221,43 @@ def parse_ip(packet, check, padded):
     return info, payload
 
 
-def behind_ethernet(frame, check):
-    """The IP packet in the Ethernet frame of a tunnel."""
+def version_of(packet):
+    return packet[0] >> 4 if packet else None
+
+
+def in_ethernet(frame, check):
+    """The IP packet in a frame inside a tunnel."""
     if len(frame) < 14:
         raise Fault("inner Ethernet header cut off")
     kind = (frame[12] << 8) | frame[13]
-    check.require(
-        len(frame) > 14 and ETHERTYPE.get(frame[14] >> 4) == kind, "inner ethertype 0x%04x" % kind
-    )
+    check.require(ETHERTYPE.get(version_of(frame[14:])) == kind, "inner Ethernet 0x%04x" % kind)
     return frame[14:]
 
 
-def parse_udp_tunnel(tunnel, data, check):
-    """The same of what a UDP datagram carries."""
-    if len(data) < 8:
+def parse_udp_tunnel(tunnel, payload, check):
+    """Returns (tunnel, key, inner packet) of what stands behind a UDP header."""
+    if tunnel == "fou" or (tunnel == "gue" and payload and payload[0] >> 6 == 1):
+        return tunnel, None, payload
+    if len(payload) < (4 if tunnel == "gue" else 8):
         raise Fault("%s header cut off" % tunnel)
-    if tunnel == "fou" or (tunnel == "gue" and data[0] >> 6 == 1):
-        return tunnel, None, data
     if tunnel == "gue":
-        check.require(data[0] == 0 and data[2:4] == b"\0\0", "GUE version, length or flags")
-        check.require(data[1] == (IPIP if data[4] >> 4 == 4 else IPV6), "GUE protocol %d" % data[1])
-        return tunnel, None, data[4:]
-    key = int.from_bytes(data[4:7], "big")
+        check.require(payload[0] == 0 and payload[2:4] == b"\0\0", "GUE version or flags")
+        check.require(
+            {IPIP: 4, IPV6: 6}.get(payload[1]) == version_of(payload[4:]), "GUE protocol"
+        )
+        return tunnel, None, payload[4:]
+    vni = int.from_bytes(payload[4:7], "big")
     if tunnel == "vxlan":
-        check.require(data[:4] == b"\x08\0\0\0" and data[7] == 0, "VXLAN flags")
-        return tunnel, key, behind_ethernet(data[8:], check)
-    check.require(data[0] >> 6 == 0, "Geneve version")
-    header = 8 + (data[0] & 63) * 4
-    if data[2:4] == b"\x65\x58":
-        return tunnel, key, behind_ethernet(data[header:], check)
-    return tunnel, key, data[header:]
+        check.require(payload[:4] == b"\x08\0\0\0" and payload[7] == 0, "VXLAN flags")
+    else:
+        check.require(payload[:2] == b"\0\0" and payload[7] == 0, "Geneve flags or options")
+        kind = (payload[2] << 8) | payload[3]
+        check.require(kind == ETHERNET_IN_GENEVE, "Geneve protocol 0x%04x" % kind)
+    return tunnel, vni, in_ethernet(payload[8:], check)
 
 
-def parse_tunnel(outer, payload, check):
-    """Returns (tunnel, key, inner packet) of an outer packet, (None, None, None) if it has none."""
-    proto = outer["proto"]
-    if proto == UDP and not outer["fragment"] and outer["dport"] in UDP_TUNNELS:
-        return parse_udp_tunnel(UDP_TUNNELS[outer["dport"]], payload[8:], check)
-    if outer["fragment"] or proto not in (IPIP, IPV6, GRE):
-        return None, None, None
-    if proto != GRE:
-        if not payload or payload[0] >> 4 != (4 if proto == IPIP else 6):
-            raise Fault("IP protocol %d with another version inside" % proto)
-        return "srv6" if outer["routing"] else "ipip", None, payload
+def parse_gre(payload, check):
+    """Returns (tunnel, key, inner packet) of what stands behind an IP header."""
     if len(payload) < 4:
         raise Fault("GRE header cut off")
     flags, kind = struct.unpack_from("!HH", payload)
@@ -251,8 +269,24 @@ def parse_tunnel(outer, payload, check):
             raise Fault("GRE key cut off")
         header, key = 8, struct.unpack_from("!I", payload, 4)[0]
     inner = payload[header:]
-    check.require(inner and ETHERTYPE.get(inner[0] >> 4) == kind, "GRE protocol 0x%04x" % kind)
+    check.require(ETHERTYPE.get(version_of(inner)) == kind, "GRE protocol 0x%04x" % kind)
     return "gre", key, inner
+
+
+def parse_tunnel(outer, payload, check):
+    """Returns (tunnel, key, inner packet) of an outer packet, (None, None, None) if it has none."""
+    proto = outer["proto"]
+    if outer["fragment"]:
+        return None, None, None
+    if proto == GRE:
+        return parse_gre(payload, check)
+    if proto == UDP and outer["dport"] in UDP_TUNNELS:
+        return parse_udp_tunnel(UDP_TUNNELS[outer["dport"]], payload[8:], check)
+    if proto not in (IPIP, IPV6):
+        return None, None, None
+    if version_of(payload) != (4 if proto == IPIP else 6):
+        raise Fault("IP protocol %d with another version inside" % proto)
+    return "ipip" if outer["segments_left"] is None else "srv6", None, payload
 
 
 def parse(number, wire, packet, check, padded):

@@ -8,14 +8,16 @@ only. Exit status 0: all came back as sent; 1: some did not, the count is printe
 
   traffic.py server PORT...                       TCP and UDP echo, IPv4 and IPv6; prints READY
   traffic.py tcp|udp|udpc|ping N ADDR[,ADDR...] [--port P] [--size B] ...
-                                                  udp: sendto(); udpc: connect() and send()
+                                                  udp: sendto(); udpc: connect() and send();
+                                                  --size A,B,...: every size to every address
   traffic.py datagrams PORT COUNT                 prints READY; takes COUNT datagrams and prints
                                                   sha256 and length of all, in the order they were sent
   traffic.py segments ADDR PORT WRITES [--size B] [--parts N]
                                                   each write is N datagrams of B bytes, less in the
                                                   last one (UDP_SEGMENT); prints: sha256 bytes
   traffic.py sink PORT [--count N]                prints READY, then per connection: sha256 bytes
-  traffic.py send ADDR PORT BYTES [--seed N]      prints: sha256 bytes
+  traffic.py send ADDR[,ADDR...] PORT BYTES [--seed N]
+                                                  prints per connection, in order: sha256 bytes
 """
 
 import argparse
@@ -83,8 +85,7 @@ def serve(ports):
 
 def payload_of(number, size):
     """Bytes that differ from those of any other operation of any other process."""
-    head = b"%d:%d:" % (os.getpid(), number)
-    return head + b"x" * max(0, size - len(head))
+    return random.Random(os.getpid() << 32 | number).randbytes(size)
 
 
 def receive_exactly(sock, size):
@@ -155,6 +156,7 @@ def run_client(args):
     failures = []
     for number in range(args.count):
         addr = args.to[number % len(args.to)]
+        size = args.size[number // len(args.to) % len(args.size)]
         family = family_of(addr)
         port = 0 if args.mode == "ping" else args.port
         try:
@@ -165,11 +167,11 @@ def run_client(args):
                 for source in args.bind:
                     if family_of(source) == family:
                         sock.bind((source, 0))
-                ok = one(sock, (addr, port), payload_of(number, args.size))
+                ok = one(sock, (addr, port), payload_of(number, size))
             if not ok:
                 failures.append("%s: wrong answer" % addr)
         except OSError as error:
-            failures.append("%s: %s" % (addr, error))
+            failures.append("%s: %d bytes: %s" % (addr, size, error))
         if len(failures) >= args.give_up:
             break
     print("%s: %d of %d failed" % (args.mode, len(failures), args.count))
@@ -201,19 +203,20 @@ def run_sink(args):
 
 
 def run_send(args):
-    source = random.Random(args.seed)
-    digest, left = hashlib.sha256(), args.bytes
-    with socket.socket(family_of(args.addr), socket.SOCK_STREAM) as sock:
-        sock.settimeout(60)
-        sock.connect((args.addr, args.port))
-        while left:
-            data = source.randbytes(min(left, CHUNK))
-            digest.update(data)
-            sock.sendall(data)
-            left -= len(data)
-        sock.shutdown(socket.SHUT_WR)
-        sock.recv(1)  # the receiver closes when it has everything
-    print(digest.hexdigest(), args.bytes)
+    for number, addr in enumerate(args.to):
+        source = random.Random(args.seed + number)
+        digest, left = hashlib.sha256(), args.bytes
+        with socket.socket(family_of(addr), socket.SOCK_STREAM) as sock:
+            sock.settimeout(60)
+            sock.connect((addr, args.port))
+            while left:
+                data = source.randbytes(min(left, CHUNK))
+                digest.update(data)
+                sock.sendall(data)
+                left -= len(data)
+            sock.shutdown(socket.SHUT_WR)
+            sock.recv(1)  # the receiver closes when it has everything
+        print(digest.hexdigest(), args.bytes, flush=True)
     return 0
 
 
@@ -266,6 +269,10 @@ def addresses(text):
     return text.split(",")
 
 
+def numbers(text):
+    return [int(part) for part in text.split(",")]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     modes = parser.add_subparsers(dest="mode", required=True)
@@ -277,14 +284,14 @@ def main():
         client.add_argument("to", type=addresses)
         client.add_argument("--port", type=int, default=7000)
         client.add_argument("--bind", type=addresses, default=[])
-        client.add_argument("--size", type=int, default=64)
+        client.add_argument("--size", type=numbers, default=[64])
         client.add_argument("--timeout", type=float, default=5.0, help="seconds for one operation")
         client.add_argument("--give-up", type=int, default=8, help="stop after so many failures")
     sink = modes.add_parser("sink")
     sink.add_argument("port", type=int)
     sink.add_argument("--count", type=int, default=1)
     send = modes.add_parser("send")
-    send.add_argument("addr")
+    send.add_argument("to", type=addresses)
     send.add_argument("port", type=int)
     send.add_argument("bytes", type=int)
     send.add_argument("--seed", type=int, default=1)
