@@ -227,6 +227,21 @@ transfer() {
 	expect_equal "$(<"$WORK/sent")" "$(sed 1d "$WORK/sink.log")" "sha256 and length at $addrs"
 }
 
+# inject_start NS IF TO-NS TO-IF: starts the sender of packets that inject gives it.
+inject_start() {
+	local mac
+	mac=$(ip -n "$3" -j link show "$4" | jq -r '.[0].address')
+	coproc INJECTOR { in_ns "$1" /usr/bin/python3 "$TOOLS/inject.py" "$2" "$mac" 2>&1; }
+}
+
+# inject COUNT EXPRESSION: sends the packets of an expression of inject.py.
+inject() {
+	local answer
+	printf '%s %s\n' "$1" "$(tr '\n\t' '  ' <<<"$2")" >&"${INJECTOR[1]}"
+	read -rt 20 answer <&"${INJECTOR[0]}" || answer="no answer"
+	[[ $answer == sent ]] || fail "inject.py: $answer: $2"
+}
+
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.
