@@ -321,6 +321,16 @@ topology_sites() {
 	expect_reachable a "$B4" "$B6" "$B_IN4" "$B_IN6"
 }
 
+# Removes the plain routes to the overlay of the other site, so that a tunnel's can take their place.
+plain_routes_del() {
+	local ns
+	for ns; do
+		if [[ $ns == a ]]; then set -- "$B_NET4" "$B_NET6"; else set -- "$A_NET4" "$A_NET6"; fi
+		ip -n "$ns" route del "$1"
+		ip -n "$ns" route del "$2"
+	done
+}
+
 # topology_sites with hosts `ha` behind a and `hb` behind b, for forwarded traffic.
 #
 #   [ha ha0]--[a1 a a0]--[ra r rb]--[b0 b b1]--[hb0 hb]

@@ -10,11 +10,7 @@
 topology_hosts
 MTU=1476 # 1500 less 20 bytes of IPv4 and 4 of GRE
 
-# The tunnel's routes take the place of the plain ones.
-ip -n a route del "$B_NET4"
-ip -n a route del "$B_NET6"
-ip -n b route del "$A_NET4"
-ip -n b route del "$A_NET6"
+plain_routes_del a b
 apply_state a <<YAML
 devices:
   a0: {ingress: true, egress: true}

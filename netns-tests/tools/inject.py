@@ -10,6 +10,7 @@ frame to MAC; answers "sent", or with the error. The expression has the names be
 and the addresses of the test topology (A4, B_IN6 ...) from the environment.
 """
 
+import itertools
 import logging
 import os
 import struct
@@ -35,9 +36,9 @@ def gre(src=B4, dst=A4, inner=inner4, proto=0x0800, options=(), flags=0, frag=0,
     return outer / GRE(proto=proto, **header) / inner
 
 
-def in_udp(port, payload, src=B4, length=None):
+def in_udp(port, payload, src=B4, length=None, **header):
     """Whatever bytes or packet in UDP, over the family of src, without a checksum."""
-    outer = IPv6(src=src, dst=A6) if ":" in src else IP(src=src, dst=A4)
+    outer = IPv6(src=src, dst=A6, **header) if ":" in src else IP(src=src, dst=A4, **header)
     return outer / UDP(sport=50000, dport=port, chksum=0, len=length) / payload
 
 
@@ -65,6 +66,18 @@ def srv6(sid, segments_left=0, inner=inner4, proto=4, src=B6):
     """A packet behind a routing header with two segments, sent to sid."""
     header = IPv6ExtHdrSegmentRouting(addresses=[sid, "2001:db8:f::1"], segleft=segments_left, nh=proto)
     return IPv6(src=src, dst=sid) / header / inner
+
+
+def ecn_table(outer_tos, inner_tos):
+    """All 16 pairs of ECN fields beside the given bits, as "OUTER INNER", in gre and in vxlan."""
+    packets = []
+    for outer, inner in itertools.product(range(4), range(4)):
+        data = UDP(dport=TO_PORT) / (b"%d %d" % (outer, inner))
+        inside4 = IP(src=B_IN4, dst=A_IN4, tos=inner_tos | inner, ttl=9) / data
+        inside6 = IPv6(src=B_IN6, dst=A_IN6, tc=inner_tos | inner, hlim=9) / data
+        packets.append(gre(tos=outer_tos | outer, inner=inside4))
+        packets.append(vxlan(7, frame(inside6), src=B6, tc=outer_tos | outer))
+    return packets
 
 
 def main():
