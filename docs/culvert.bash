@@ -39,7 +39,10 @@ _culvert_words() {
 	case $1 in
 	dev) echo "ingress egress prio" ;;
 	app) echo "exe cgroup uid gid comm" ;;
-	tunnel) echo "mode local remote key ttl dscp ecn df mtu allow" ;;
+	tunnel)
+		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
+			"segments sid ttl dscp ecn df mtu mss allow"
+		;;
 	route) echo "tunnel app table metric src via dev hook" ;;
 	rule) echo "prio match action" ;;
 	rule-match) echo "dir dev app family src dst proto sport dport dscp mark tunnel action" ;;
@@ -52,9 +55,13 @@ _culvert_values() {
 	local object=$1 word=$2
 	shift 2
 	case $object:$word in
-	tunnel:mode) echo "gre ipip" ;;
+	tunnel:mode) echo "ipip gre gue fou vxlan geneve srv6" ;;
+	tunnel:remote) echo "peers" ;;
+	tunnel:dport) echo "4789 5555 6080 6081" ;;
+	tunnel:variant) echo "0 1" ;;
+	tunnel:mss) echo "auto off" ;;
 	tunnel:ttl) echo "inherit" ;;
-	tunnel:dscp) echo "inherit cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
+	tunnel:dscp) echo "inherit uniform cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
 	tunnel:ecn) echo "on off" ;;
 	tunnel:df) echo "on off inherit" ;;
 	tunnel:mtu) echo "auto" ;;
@@ -75,7 +82,7 @@ _culvert_values() {
 # True if the word takes no value.
 _culvert_is_bare() {
 	case $1:$2 in
-	dev:ingress | dev:egress | rule*:match | rule*:action) return 0 ;;
+	dev:ingress | dev:egress | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
 	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
 	esac
 	return 1

@@ -3,7 +3,8 @@
 #
 # The worked example of README.md does what README.md says: its state files are applied, each of its
 # commands is run, and prints what stands there (counters, ids and checksums may differ). The example
-# program of docs/maps.md is built, loaded and attached as that page says.
+# program of docs/maps.md is built, loaded and attached as that page says, and so are routes and
+# filters by hand. The state files of culvert.yaml.5 pass `culvert check`.
 
 # shellcheck source=netns-tests/lib.sh
 . "${LIB:-$(dirname "$0")/../lib.sh}"
@@ -34,11 +35,22 @@ cd "$WORK"
 yaml() { awk -v want="$1" '/^```yaml/ { n++; on = n == want; next } /^```/ { on = 0 } on' "$DOCS/README.md" >"$2"; }
 yaml 1 a.yaml
 yaml 2 b.yaml
+yaml 3 more.yaml
+expect_status 0 culvert check more.yaml
 mkdir www
 head -c 400 /dev/zero >www/index.html
 start_in b web python3 -m http.server --directory www 80
 listens() { [[ -n $(in_ns b ss -Hltn "sport = :80") ]]; }
 wait_for 10 listens || fail "no web server"
+
+# state_file N FILE: the N-th of culvert.yaml.5.
+state_file() { awk -v want="$1" '/^```/ { if (!on) n++; on = !on; next } on && n == want' "$DOCS/docs/culvert.yaml.5.scd" >"$2"; }
+for ((i = 1; ; i++)); do
+	state_file "$i" example.yaml
+	[[ -s example.yaml ]] || break
+	expect_status 0 culvert check example.yaml
+done
+((i > 3)) || fail "culvert.yaml.5: only $((i - 1)) state files found"
 
 # What may differ from run to run.
 plain() {
@@ -85,5 +97,25 @@ title "completion of names"
 # shellcheck disable=SC2016 # expanded by the inner shell
 expect_equal "blue" "$(in_ns a bash -c '. "$0"; COMP_WORDS=(culvert tunnel del ""); COMP_CWORD=3; _culvert
 	echo "${COMPREPLY[*]}"' "$DOCS/docs/culvert.bash")" "completed tunnels"
+in_ns a culvert down
+
+title "stock ip and tc, as docs/maps.md says"
+in_ns a culvert tunnel add blue mode gre local 192.0.2.1 remote 198.51.100.1 key 42
+instance=$(in_ns a culvert -j status | jq -r .instance)
+sed "s/INSTANCE/$instance/; s/NAME/blue/; s|/usr/local/lib/culvert/bpf|$TREE/build/bpf|" maps.commands >by-hand
+sed -n '/^ip route add/,/^tc filter add.* egress/p' by-hand >attach
+in_ns a bash -e attach
+pings() { in_ns a ping -n -c 1 -W 1 -I 10.8.0.1 10.9.0.1; }
+# counted SENT RECEIVED: packets put into the tunnel and taken out of it.
+counted() { expect_json '.[0] | [.tx_packets, .rx_packets]' "[$1, $2]" "packets of blue" < <(in_ns a culvert -j tunnel show); }
+pings >/dev/null || fail "no ping through a route and filters made by hand"
+counted 1 1
+in_ns a tc qdisc del dev eth0 clsact
+! pings >/dev/null || fail "the answer was taken out without a filter"
+in_ns a tc qdisc add dev eth0 clsact
+sed -n '/^mkdir/,/^tc filter add/p' by-hand >attach
+in_ns a bash -e attach
+pings >/dev/null || fail "no ping through the installed object"
+counted 3 2
 in_ns a culvert down
 in_ns b culvert down
