@@ -267,7 +267,8 @@ static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
 
 static inline void take_tunnel_stats(uint32_t id, struct cv_tunnel_stats *stats)
 {
-	take_percpu(MAP(CV_MAP_TUNNEL_STATS), &id, (__u64 *)stats, 4, false);
+	take_percpu(MAP(CV_MAP_TUNNEL_STATS), &id, (__u64 *)stats, sizeof(*stats) / sizeof(__u64),
+		    false);
 }
 
 /* One packet under that reason and nothing under any other; CV_R_OK: nothing at all. */
