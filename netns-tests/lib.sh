@@ -242,6 +242,26 @@ inject() {
 	[[ $answer == sent ]] || fail "inject.py: $answer: $2"
 }
 
+# exchange: pings, 8 MB by TCP and datagrams of many sizes between the overlay addresses of a and b,
+# both families, begun by either end; fails unless all arrive, through tunnels of a.
+exchange() {
+	local before after tx rx tx_then rx_then
+	before=$(tunnel_bytes)
+	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" ping 4 "$B_IN4,$B_IN6" || fail "pings from a"
+	in_ns b /usr/bin/python3 "$TOOLS/traffic.py" ping 4 "$A_IN4,$A_IN6" || fail "pings from b"
+	transfer a b $((8 << 20)) "$B_IN4" "$B_IN6"
+	transfer b a $((8 << 20)) "$A_IN4" "$A_IN6"
+	echo_server b echo-b /usr/bin/python3 7000
+	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" udp 20 "$B_IN4,$B_IN6" \
+		--size 1,100,1372,1373,1402,1403,1472,3000,65506,65507 || fail "datagrams from a"
+	stop "$STARTED"
+	after=$(tunnel_bytes)
+	read -r tx rx tx_then rx_then <<<"$before $after"
+	((tx_then - tx > 16 << 20 && rx_then - rx > 16 << 20)) ||
+		fail "16 MB each way, and the tunnels had $((tx_then - tx)) and $((rx_then - rx)) bytes"
+}
+tunnel_bytes() { cv_json a tunnel show | jq -r '[map(.tx_bytes), map(.rx_bytes)] | map(add) | @tsv'; }
+
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.
