@@ -242,8 +242,9 @@ inject() {
 	[[ $answer == sent ]] || fail "inject.py: $answer: $2"
 }
 
-# exchange: pings, 8 MB by TCP and datagrams of many sizes between the overlay addresses of a and b,
-# both families, begun by either end; fails unless all arrive, through tunnels of a.
+# exchange SIZE...: pings, 8 MB by TCP and echoed datagrams of these sizes between the overlay
+# addresses of a and b, both families, begun by either end; fails unless all arrive, through tunnels
+# of a.
 exchange() {
 	local before after tx rx tx_then rx_then
 	before=$(tunnel_bytes)
@@ -252,8 +253,8 @@ exchange() {
 	transfer a b $((8 << 20)) "$B_IN4" "$B_IN6"
 	transfer b a $((8 << 20)) "$A_IN4" "$A_IN6"
 	echo_server b echo-b /usr/bin/python3 7000
-	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" udp 20 "$B_IN4,$B_IN6" \
-		--size 1,100,1372,1373,1402,1403,1472,3000,65506,65507 || fail "datagrams from a"
+	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" udp $((2 * $#)) "$B_IN4,$B_IN6" \
+		--size "$(joined "$@")" --timeout 2 || fail "datagrams from a"
 	stop "$STARTED"
 	after=$(tunnel_bytes)
 	read -r tx rx tx_then rx_then <<<"$before $after"

@@ -68,7 +68,7 @@ sent_more_than() { (($(sent_packets) >= $1)); }
 transfers() {
 	while [[ -e $WORK/transfers ]]; do
 		transfer a b $((16 << 20)) "$B_IN4" "$B_IN6"
-		echo done >>"$WORK/transferred"
+		echo one >>"$WORK/transferred"
 	done
 }
 

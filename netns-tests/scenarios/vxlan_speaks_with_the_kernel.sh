@@ -9,6 +9,7 @@
 
 topology_sites
 plain_routes_del a b
+SIZES=(1 100 1372 1373 1402 1403 1472 3000 65506 65507)
 ip -n b link add vx0 type vxlan id 1 dstport 4789 remote "$A4" 2>"$WORK/err" ||
 	skip "this kernel has no vxlan device: $(<"$WORK/err")"
 ip -n b link del vx0
@@ -27,13 +28,13 @@ for wire in no yes; do
 	title "IPv4 outside; segmentation by the stack: $wire"
 	device "$B4" "$A4" 1450
 	apply_tunnel a blue "mode: vxlan, vni: 77, local: $A4, remote: $B4, inner-dmac: \"$MAC\""
-	exchange
+	exchange "${SIZES[@]}"
 	ip -n b link del vx0
 
 	title "IPv6 outside; segmentation by the stack: $wire"
 	device "$B6" "$A6" 1430 udp6zerocsumrx
 	apply_tunnel a blue "mode: vxlan, vni: 77, local: \"$A6\", remote: \"$B6\", inner-dmac: \"$MAC\""
-	exchange
+	exchange "${SIZES[@]}"
 	ip -n b link del vx0
 
 	offloads_off a a0
@@ -43,8 +44,8 @@ done
 title "the device sends a checksum over IPv4 and none over IPv6"
 device "$B4" "$A4" 1450 udpcsum
 apply_tunnel a blue "mode: vxlan, vni: 77, local: $A4, remote: $B4, inner-dmac: \"$MAC\""
-exchange
+exchange "${SIZES[@]}"
 ip -n b link del vx0
 device "$B6" "$A6" 1430 udp6zerocsumrx udp6zerocsumtx
 apply_tunnel a blue "mode: vxlan, vni: 77, local: \"$A6\", remote: \"$B6\", inner-dmac: \"$MAC\""
-exchange
+exchange "${SIZES[@]}"
