@@ -242,24 +242,24 @@ inject() {
 	[[ $answer == sent ]] || fail "inject.py: $answer: $2"
 }
 
-# exchange SIZE...: pings, 8 MB by TCP and echoed datagrams of these sizes between the overlay
-# addresses of a and b, both families, begun by either end; fails unless all arrive, through tunnels
-# of a.
+# exchange SIZE...: pings, EXCHANGE_BYTES (8 MB) by TCP and echoed datagrams of these sizes between
+# the overlay addresses of a and b, both families, begun by either end; fails unless all arrive,
+# through tunnels of a.
 exchange() {
-	local before after tx rx tx_then rx_then
+	local bytes=${EXCHANGE_BYTES:-$((8 << 20))} before after tx rx tx_then rx_then
 	before=$(tunnel_bytes)
 	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" ping 4 "$B_IN4,$B_IN6" || fail "pings from a"
 	in_ns b /usr/bin/python3 "$TOOLS/traffic.py" ping 4 "$A_IN4,$A_IN6" || fail "pings from b"
-	transfer a b $((8 << 20)) "$B_IN4" "$B_IN6"
-	transfer b a $((8 << 20)) "$A_IN4" "$A_IN6"
+	transfer a b "$bytes" "$B_IN4" "$B_IN6"
+	transfer b a "$bytes" "$A_IN4" "$A_IN6"
 	echo_server b echo-b /usr/bin/python3 7000
 	in_ns a /usr/bin/python3 "$TOOLS/traffic.py" udp $((2 * $#)) "$B_IN4,$B_IN6" \
 		--size "$(joined "$@")" --timeout 2 || fail "datagrams from a"
 	stop "$STARTED"
 	after=$(tunnel_bytes)
 	read -r tx rx tx_then rx_then <<<"$before $after"
-	((tx_then - tx > 16 << 20 && rx_then - rx > 16 << 20)) ||
-		fail "16 MB each way, and the tunnels had $((tx_then - tx)) and $((rx_then - rx)) bytes"
+	((tx_then - tx > 2 * bytes && rx_then - rx > 2 * bytes)) ||
+		fail "$((2 * bytes)) bytes each way, and the tunnels had $((tx_then - tx)) and $((rx_then - rx)) bytes"
 }
 tunnel_bytes() { cv_json a tunnel show | jq -r '[map(.tx_bytes), map(.rx_bytes)] | map(add) | @tsv'; }
 

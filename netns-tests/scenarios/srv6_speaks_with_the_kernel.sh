@@ -63,6 +63,7 @@ expect_chained() {
 	done
 }
 
+EXCHANGE_BYTES=$((2 << 20)) # most of it is captured
 SIZES=(1 100 1250 1251 1252)
 for offload in --offload ""; do
 	title "a to the kernel's end and back; frames: ${offload:-of a wire}"
