@@ -15,8 +15,8 @@ only. Exit status 0: all came back as sent; 1: some did not, the count is printe
   traffic.py segments ADDR PORT WRITES [--size B] [--parts N]
                                                   each write is N datagrams of B bytes, less in the
                                                   last one (UDP_SEGMENT); prints: sha256 bytes
-  traffic.py sink PORT [--count N]                prints READY, then per connection: sha256 bytes
-  traffic.py send ADDR[,ADDR...] PORT BYTES [--seed N]
+  traffic.py sink PORT [--count N] [--sctp]       prints READY, then per connection: sha256 bytes
+  traffic.py send ADDR[,ADDR...] PORT BYTES [--seed N] [--sctp]
                                                   prints per connection, in order: sha256 bytes
 """
 
@@ -41,8 +41,8 @@ def family_of(addr):
     return socket.AF_INET6 if ":" in addr else socket.AF_INET
 
 
-def listen_on(family, kind, port):
-    sock = socket.socket(family, kind)
+def listen_on(family, kind, port, proto=0):
+    sock = socket.socket(family, kind, proto)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if family == socket.AF_INET6:
         sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
@@ -180,11 +180,16 @@ def run_client(args):
     return 1 if failures else 0
 
 
+def stream_proto(args):
+    return socket.IPPROTO_SCTP if args.sctp else socket.IPPROTO_TCP
+
+
 def run_sink(args):
     listeners = selectors.DefaultSelector()
     for family in (socket.AF_INET, socket.AF_INET6):
         listeners.register(
-            listen_on(family, socket.SOCK_STREAM, args.port), selectors.EVENT_READ
+            listen_on(family, socket.SOCK_STREAM, args.port, stream_proto(args)),
+            selectors.EVENT_READ,
         )
     print("READY", flush=True)
     for _ in range(args.count):
@@ -206,7 +211,7 @@ def run_send(args):
     for number, addr in enumerate(args.to):
         source = random.Random(args.seed + number)
         digest, left = hashlib.sha256(), args.bytes
-        with socket.socket(family_of(addr), socket.SOCK_STREAM) as sock:
+        with socket.socket(family_of(addr), socket.SOCK_STREAM, stream_proto(args)) as sock:
             sock.settimeout(60)
             sock.connect((addr, args.port))
             while left:
@@ -290,11 +295,13 @@ def main():
     sink = modes.add_parser("sink")
     sink.add_argument("port", type=int)
     sink.add_argument("--count", type=int, default=1)
+    sink.add_argument("--sctp", action="store_true")
     send = modes.add_parser("send")
     send.add_argument("to", type=addresses)
     send.add_argument("port", type=int)
     send.add_argument("bytes", type=int)
     send.add_argument("--seed", type=int, default=1)
+    send.add_argument("--sctp", action="store_true")
     datagrams = modes.add_parser("datagrams")
     datagrams.add_argument("port", type=int)
     datagrams.add_argument("count", type=int)
