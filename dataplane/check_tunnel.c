@@ -129,11 +129,24 @@ static bool share_remote(const struct cv_tunnel_conf *a, const struct cv_tunnel_
 	return false;
 }
 
+/* True if packets of both come from one sender and arrive at one address. */
+static bool same_path(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+{
+	return cv_addr_equal(cv_mode_arrival(a), cv_mode_arrival(b)) && share_remote(a, b);
+}
+
 /* True if the two have the same ends, whatever their keys. */
 static bool same_ends(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
 {
 	return a->mode == b->mode && cv_tunnel_conf_port(a) == cv_tunnel_conf_port(b) &&
-	       cv_addr_equal(cv_mode_arrival(a), cv_mode_arrival(b)) && share_remote(a, b);
+	       same_path(a, b);
+}
+
+/* IP in IPv6 is either, for a segment list may be gone when it arrives. */
+static bool is_srv6_beside_ipip(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+{
+	return (is_srv6(a) && b->mode == CV_TUNNEL_MODE_IPIP) ||
+	       (is_srv6(b) && a->mode == CV_TUNNEL_MODE_IPIP);
 }
 
 static bool same_key(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
@@ -165,6 +178,10 @@ static void check_beside(struct check *check, const struct cv_tunnel_conf *tunne
 		FAULT(check, &tunnel->place, "give one of them another dport",
 		      "tunnel %s: port %u is that of tunnel %s, whose mode is %s", tunnel->name,
 		      cv_tunnel_conf_port(tunnel), other->name, cv_mode_name(other->mode));
+	if (is_srv6_beside_ipip(tunnel, other) && same_path(tunnel, other))
+		FAULT(check, &tunnel->place, "give the srv6 one a sid of its own",
+		      "tunnel %s: what arrives cannot be told from that of tunnel %s, whose mode is %s",
+		      tunnel->name, other->name, cv_mode_name(other->mode));
 	if (!same_ends(tunnel, other))
 		return;
 	if (same_key(tunnel, other))
