@@ -58,6 +58,14 @@ static __always_inline bool cv_outer_df(const struct cv_tunnel *tunnel, const st
 	return tunnel->flags & CV_TUNNEL_DF_ON;
 }
 
+/* What the underlay spreads flows by. All packets of a flow share it, until TCP chooses another hash
+ * for its socket, as it does to find a way around a broken path. Not bpf_get_hash_recalc(): where no
+ * hash is known yet, its flow dissector takes longer than all the rest. */
+static __always_inline __u32 cv_entropy(struct __sk_buff *skb, const struct cv_pkt *pkt)
+{
+	return cv_flow_hash(skb, pkt->family, 0) + CV_CTX(skb, hash);
+}
+
 /* Writes the key that the other end still knows. */
 static __always_inline void cv_put_old_key(__u8 *payload, const struct cv_tunnel *tunnel)
 {
@@ -82,7 +90,7 @@ static __always_inline void cv_fill_payload(struct __sk_buff *skb, __u8 *payload
 		__builtin_memcpy(payload, tunnel->payload6, CV_SHORT_PAYLOAD_HDR);
 	if (tunnel->proto4 == IPPROTO_UDP) {
 		udp->source =
-			bpf_htons(CV_UDP_PORT_MIN | (bpf_get_hash_recalc(skb) & CV_UDP_PORT_MASK));
+			bpf_htons(CV_UDP_PORT_MIN | (cv_entropy(skb, pkt) & CV_UDP_PORT_MASK));
 		udp->len = bpf_htons(len > CV_IP_MAX_LEN ? 0 : len);
 	}
 	if (tunnel->switch_ns && bpf_ktime_get_boot_ns() < tunnel->switch_ns)
@@ -136,7 +144,7 @@ static __always_inline void cv_build_ipv6(struct __sk_buff *skb, struct cv_outer
 {
 	__u32 payload_len = pkt->bytes + tunnel->hdr_len - sizeof(outer->ip);
 	/* RFC 6438: the flow label lets the underlay spread the flows of one tunnel. */
-	__u32 flow = bpf_get_hash_recalc(skb) & CV_FLOW_LABEL_MASK;
+	__u32 flow = cv_entropy(skb, pkt) & CV_FLOW_LABEL_MASK;
 
 	*(__be32 *)&outer->ip = bpf_htonl(6u << 28 | (__u32)cv_outer_tos(tunnel, pkt) << 20 | flow);
 	outer->ip.payload_len = bpf_htons(payload_len > CV_IP_MAX_LEN ? 0 : payload_len);

@@ -13,6 +13,7 @@
 #include "decoder.h"
 #include "mode.h"
 #include "remote.h"
+#include "timing.h"
 #include "tunnel.skel.h"
 
 #define SAFE_SINCE_MAJOR 6
@@ -710,6 +711,38 @@ static void flows_are_spread_by_weight(void **state)
 	}
 }
 
+/* How many remotes are chosen when the two bytes at `at` of the IP header take 64 values. */
+static size_t remotes_of_values(const struct layer *packet, size_t at)
+{
+	bool is_chosen[REMOTES] = { false };
+	struct frame in;
+	size_t count = 0;
+
+	frame_build(&in, packet);
+	for (uint16_t value = 0; value < 64; value++) {
+		frame_be16(in.bytes + ETH_LEN + at, value * 0x0401);
+		is_chosen[remote_of(&in, 4) % REMOTES] = true;
+	}
+	for (size_t i = 0; i < REMOTES; i++)
+		count += is_chosen[i];
+	return count;
+}
+
+static void each_part_of_addresses_and_ports_counts(void **state)
+{
+	struct cv_tunnel tunnel;
+
+	(void)state;
+	need_programs();
+	put_remotes(4, NULL);
+	tunnel = tunnel_of_several(SHAPE_GRE4);
+	put_tunnel(&tunnel);
+	for (size_t at = 12; at < 24; at += 2)
+		assert_true(remotes_of_values(INNER4, at) > REMOTES / 2);
+	for (size_t at = 8; at < 44; at += 2)
+		assert_true(remotes_of_values(INNER6, at) > REMOTES / 2);
+}
+
 /* The underlay spreads flows by the source port, and by the flow label. */
 static void flows_differ_in_what_the_underlay_sees(void **state)
 {
@@ -852,7 +885,7 @@ static void mss_of_every_value(void **state)
 	(void)state;
 	need_programs();
 	put_clamping_tunnel();
-	for (uint32_t mss = 0; mss < 65536; mss += mss < 1190 || mss > 1210 ? 37 : 1) {
+	for (uint32_t mss = 0; mss < 65536; mss += mss < 1150 || mss > 1250 ? 37 : 1) {
 		frame_be16((uint8_t *)text + 2, mss);
 		build_segment(&in, (struct layer)IP4(), TCP_SYN | TCP_ACK, text, 4);
 		expected = in;
@@ -876,6 +909,7 @@ static void other_segments_are_left_alone(void **state)
 		{ "\3\1\2\4\x05\xb4\0\0", 8 },
 		{ "\3\xff\2\4\x05\xb4\0\0", 8 },
 		{ "\0\0\0\0\2\4\x05\xb4", 8 }, /* behind the end */
+		{ "\0\4\0\0\2\4\x05\xb4", 8 },
 		{ "\1\1\2\4", 4 }, /* beyond the header */
 		{ "\1\1\1\2", 4 },
 		{ "\1\1\1\1", 4 },
@@ -985,6 +1019,51 @@ static void random_packets_leave_as_they_came(void **state)
 	}
 }
 
+/* ---- timing ---- */
+
+static void prepare_shape(const void *arg)
+{
+	struct cv_tunnel tunnel = tunnel_of(arg);
+
+	put_tunnel(&tunnel);
+}
+
+static void prepare_several(const void *arg)
+{
+	struct cv_tunnel tunnel = tunnel_of_several(arg);
+
+	put_tunnel(&tunnel);
+}
+
+static void add_timed(struct timed *timed, const char *name, int prog,
+		      void (*prepare)(const void *), const struct shape *shape)
+{
+	*timed = (struct timed){ .name = name, .prog = prog, .prepare = prepare, .arg = shape };
+	frame_build(&timed->frame, INNER4);
+}
+
+static int time_all(void)
+{
+	static struct timed timed[TIMING_MAX];
+	size_t count = 0;
+	void *state;
+
+	encap_setup(&state);
+	if (!progrun.object) {
+		printf("skip: %s\n", progrun.why_not);
+		return 0;
+	}
+	add_timed(&timed[count++], "empty", empty_program(BPF_PROG_TYPE_LWT_XMIT), NULL, NULL);
+	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
+		add_timed(&timed[count++], shapes[i].name, encapper.xmit, prepare_shape,
+			  &shapes[i]);
+	put_remotes(4, NULL);
+	add_timed(&timed[count++], "GRE in IPv4, 8 remotes", encapper.xmit, prepare_several,
+		  SHAPE_GRE4);
+	print_times(timed, count);
+	return 0;
+}
+
 /* ---- all ---- */
 
 /* What a test before may have left. */
@@ -1014,7 +1093,7 @@ static const char *named(const char *what, const char *which)
 	return names[count++];
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test_setup(outer_df_is_on_off_or_inherited, clear_counters),
@@ -1022,6 +1101,7 @@ int main(void)
 		cmocka_unit_test_setup(guard_mark_stops_loops, clear_counters),
 		cmocka_unit_test_setup(what_cannot_be_sent_is_counted, clear_counters),
 		cmocka_unit_test_setup(rules_drop_before_encapsulation, clear_counters),
+		cmocka_unit_test_setup(each_part_of_addresses_and_ports_counts, clear_counters),
 		cmocka_unit_test_setup(mss_is_lowered_wherever_it_stands, clear_counters),
 		cmocka_unit_test_setup(mss_of_every_value, clear_counters),
 		cmocka_unit_test_setup(other_segments_are_left_alone, clear_counters),
@@ -1031,6 +1111,8 @@ int main(void)
 	struct CMUnitTest tests[ARRAY_LEN(others) + 7 * ARRAY_LEN(shapes)];
 	size_t count = 0;
 
+	if (argc > 1 && !strcmp(argv[1], "time"))
+		return time_all();
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++) {
 		const struct shape *shape = &shapes[i];
 
