@@ -63,7 +63,7 @@ static __always_inline bool cv_outer_df(const struct cv_tunnel *tunnel, const st
  * hash is known yet, its flow dissector takes longer than all the rest. */
 static __always_inline __u32 cv_entropy(struct __sk_buff *skb, const struct cv_pkt *pkt)
 {
-	return cv_flow_hash(skb, pkt->family, 0) + CV_CTX(skb, hash);
+	return cv_flow_hash(skb, pkt->family, pkt->l3) + CV_CTX(skb, hash);
 }
 
 /* Writes the key that the other end still knows. */

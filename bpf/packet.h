@@ -269,6 +269,7 @@ static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt
 	struct iphdr *ip4 = cv_at(skb, l3, sizeof(*ip4));
 	struct ipv6hdr *ip6;
 
+	pkt->l3 = l3;
 	pkt->bytes = CV_CTX(skb, len) - l3;
 	pkt->mark = CV_CTX(skb, mark);
 	if (!ip4)
