@@ -109,9 +109,10 @@ isolate_inside() {
 
 # ---- waiting and running ----
 
-# Runs CMD until it succeeds, at most SECONDS; the only place where a test sleeps.
+# Runs CMD until it succeeds, at most SECONDS; the only place where a test sleeps. An emulated
+# machine gets CULVERT_TEST_SLOWNESS times as long.
 wait_for() {
-	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000))
+	local end=$((${EPOCHREALTIME/[.,]/} + $1 * 1000000 * ${CULVERT_TEST_SLOWNESS:-1}))
 	shift
 	until "$@" >/dev/null 2>&1; do
 		((${EPOCHREALTIME/[.,]/} < end)) || return 1
