@@ -37,6 +37,8 @@ WERROR ?= 1
 SAN ?= 0
 V ?= 0
 TEST_TIMEOUT_SECONDS ?= 120
+VM_KERNELS ?= 6.1 6.12
+VM_TIMEOUT_SECONDS ?= 5400
 
 BUILD ?= build
 # Where everything of this run goes: sanitized and plain objects never mix.
@@ -186,6 +188,7 @@ help:
 	@echo 'all         the command, the BPF objects, the man pages (default)'
 	@echo 'check       unit tests, headers, layering, installation; no root needed'
 	@echo 'check-root  program runs and scenarios in network namespaces; as root'
+	@echo 'check-vm    some of it, and the kernel'\''s tunnel devices, on kernels $(VM_KERNELS) under qemu; as root'
 	@echo 'lint        style: scripts/lint'
 	@echo 'bench       speed, against the same path without culvert; as root'
 	@echo 'demo        two sites, a tunnel, two programs; as root'
@@ -366,6 +369,18 @@ TELL := CULVERT=$(abspath $(COMMAND)) CULVERT_BUILD=$(abspath $(OUT))
 check-scenarios: all $(TOOLS)
 	$(need_root)
 	@$(TELL) netns-tests/run
+
+# Slow: minutes a kernel. A kernel that cannot be had is skipped, and vmtest says why.
+.PHONY: check-vm
+check-vm: all $(PROGRUN) $(TOOLS)
+	$(need_root)
+	@failed=0; for kernel in $(VM_KERNELS); do \
+		echo "== kernel $$kernel"; status=0; \
+		$(TELL) scripts/vmtest -k $$kernel -t $(VM_TIMEOUT_SECONDS) -l tun -- netns-tests/vm/run || \
+			status=$$?; \
+		case $$status in 0 | 77) ;; 1) failed=1 ;; \
+		*) echo "FAIL kernel $$kernel: exit status $$status"; failed=1 ;; esac; \
+	done; exit $$failed
 
 .PHONY: lint bench demo
 lint:
