@@ -78,6 +78,8 @@ static int set_paths(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = set_path(inst->tunnels, err, "%s/tunnels", inst->dir);
 	if (!rc)
+		rc = set_path(inst->stock, err, "%s/tc", inst->dir);
+	if (!rc)
 		rc = set_path(inst->state_dir, err, "%s/%s", inst->options.state_dir, inst->name);
 	return rc;
 }
@@ -301,15 +303,28 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 	return rc;
 }
 
+/* With TC_BPF_MNT=DIR stock tc and ip look for the maps of an object that they load below
+ * DIR/tc/globals: they find ours, those of the host among them. */
+static int link_for_stock_tools(const struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = cv_dir_link(inst->stock, "globals", "../maps", err);
+
+	return rc ? rc
+		  : cv_dir_link(inst->maps, CV_STRING(CV_MAP_OWNERS),
+				"../../host/maps/" CV_STRING(CV_MAP_OWNERS), err);
+}
+
 int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
 {
 	const char *const dirs[] = { inst->host_maps, inst->host_links, inst->host_progs,
 				     inst->maps,      inst->progs,	inst->tunnels,
-				     inst->state_dir };
+				     inst->stock,     inst->state_dir };
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(*dirs); i++)
 		rc = cv_dir_make(dirs[i], err);
+	if (!rc)
+		rc = link_for_stock_tools(inst, err);
 	if (!rc)
 		rc = create_contents(inst, err);
 	if (rc)

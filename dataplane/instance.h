@@ -7,6 +7,7 @@
  *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
  *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
  *   BPFFS/v1/ns-COOKIE/tunnels/NAME/xmit    the lwt program of a tunnel
+ *   BPFFS/v1/ns-COOKIE/tc/globals       leads to maps, for stock tc and ip
  *   STATE/ns-COOKIE/state.yaml      what was applied last
  */
 #ifndef CV_INSTANCE_H
@@ -34,6 +35,7 @@ struct cv_instance {
 	char maps[PATH_MAX];
 	char progs[PATH_MAX];
 	char tunnels[PATH_MAX];
+	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd;
 	struct cv_nl *nl;

@@ -82,6 +82,18 @@ int cv_dir_make(const char *dir, struct cv_err *err)
 	return 0;
 }
 
+int cv_dir_link(const char *dir, const char *name, const char *target, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = pin_path(path, dir, name, err);
+
+	if (rc)
+		return rc;
+	if (!symlink(target, path) || errno == EEXIST)
+		return 0;
+	return cv_err_set(err, -errno, "link %s: make: %s", path, strerrordesc_np(errno));
+}
+
 static int remove_tree(const char *path, int depth, struct cv_err *err)
 {
 	CV_DIR_CLOSE DIR *dir = opendir(path);

@@ -24,6 +24,8 @@ int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
 int cv_pin_del(const char *dir, const char *name, struct cv_err *err);
 /* Makes the directory DIR and those above it. */
 int cv_dir_make(const char *dir, struct cv_err *err);
+/* Makes DIR/NAME lead to target; that it is there already is not an error. */
+int cv_dir_link(const char *dir, const char *name, const char *target, struct cv_err *err);
 /* Removes DIR with all pins and directories in it, at most 8 deep; gone already is no error. */
 int cv_dir_remove(const char *dir, struct cv_err *err);
 
