@@ -550,14 +550,14 @@ apply_state() {
 # apply_tunnel SITE NAME WORDS: the state of site a or b with one tunnel, WORDS as in a state file,
 # that carries both families to the other site.
 apply_tunnel() {
-	local there=("$B_NET4" "$B_NET6") from=("$A_IN4" "$A_IN6")
-	[[ $1 == a ]] || there=("$A_NET4" "$A_NET6") from=("$B_IN4" "$B_IN6")
+	local there=("$B_NET4" "$B_NET6") here=("$A_IN4" "$A_IN6")
+	[[ $1 == a ]] || there=("$A_NET4" "$A_NET6") here=("$B_IN4" "$B_IN6")
 	apply_state "$1" <<-YAML
 		devices: {${1}0: {ingress: true, egress: true}}
 		tunnels: {$2: {$3}}
 		routes:
-		  - {to: ${there[0]}, tunnel: $2, src: ${from[0]}}
-		  - {to: "${there[1]}", tunnel: $2, src: "${from[1]}"}
+		  - {to: ${there[0]}, tunnel: $2, src: ${here[0]}}
+		  - {to: "${there[1]}", tunnel: $2, src: "${here[1]}"}
 	YAML
 }
 

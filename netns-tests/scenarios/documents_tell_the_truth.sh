@@ -113,7 +113,7 @@ counted 1 1
 in_ns a tc qdisc del dev eth0 clsact
 ! pings >/dev/null || fail "the answer was taken out without a filter"
 in_ns a tc qdisc add dev eth0 clsact
-sed -n '/^mkdir/,/^tc filter add/p' by-hand >attach
+sed -n '/^TC_BPF_MNT/p' by-hand >attach
 in_ns a bash -e attach
 pings >/dev/null || fail "no ping through the installed object"
 counted 3 2

@@ -12,6 +12,7 @@ import signal
 import socket
 import struct
 import sys
+import threading
 import time
 
 NUMBER = struct.Struct("!QQ")  # number, and in the last datagrams how many there were, else 0
@@ -50,14 +51,13 @@ def receive(port):
 def send(addr, port, rate):
     sock = socket.socket(socket.AF_INET6 if ":" in addr else socket.AF_INET, socket.SOCK_DGRAM)
     sock.connect((addr, port))
-    stopped = []
-    signal.signal(signal.SIGTERM, lambda *_: stopped.append(True))
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     number, begin = 0, time.monotonic()
-    while not stopped:
+    while not stopped.wait(TICK):
         for number in range(number, int((time.monotonic() - begin) * rate)):
             sock.send(NUMBER.pack(number, 0) + bytes(100))
             number += 1
-        time.sleep(TICK)
     for _ in range(5):
         sock.send(NUMBER.pack(0, number))
 
