@@ -386,7 +386,7 @@ check-vm: all $(PROGRUN) $(TOOLS)
 lint:
 	+@scripts/lint
 
-bench: all $(TOOLS)
+bench: all $(TOOLS) $(PROGRUN)
 	$(need_root)
 	@$(TELL) scripts/bench
 

@@ -99,12 +99,11 @@ static bool same_tunnel(const struct cv_tunnel_conf *a, const struct cv_tunnel_c
 	       a->overlap_seconds == b->overlap_seconds && a->has_variant == b->has_variant &&
 	       a->variant == b->variant && a->dport == b->dport &&
 	       same_mac(&a->inner_smac, &b->inner_smac) &&
-	       same_mac(&a->inner_dmac, &b->inner_dmac) &&
-	       same_addrs(&a->segments, &b->segments) && same_addr(&a->sid, &b->sid) &&
-	       a->mss_from == b->mss_from && a->mss_bytes == b->mss_bytes &&
-	       a->ttl_from == b->ttl_from &&
-	       a->ttl == b->ttl && a->dscp_from == b->dscp_from && a->dscp == b->dscp &&
-	       a->ecn_off == b->ecn_off && a->df == b->df && a->mtu_bytes == b->mtu_bytes &&
+	       same_mac(&a->inner_dmac, &b->inner_dmac) && same_addrs(&a->segments, &b->segments) &&
+	       same_addr(&a->sid, &b->sid) && a->mss_from == b->mss_from &&
+	       a->mss_bytes == b->mss_bytes && a->ttl_from == b->ttl_from && a->ttl == b->ttl &&
+	       a->dscp_from == b->dscp_from && a->dscp == b->dscp && a->ecn_off == b->ecn_off &&
+	       a->df == b->df && a->mtu_bytes == b->mtu_bytes &&
 	       same_prefixes(&a->allow, &b->allow);
 }
 

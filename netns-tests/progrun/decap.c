@@ -5,6 +5,7 @@
  */
 #include "classifier.h"
 #include "decoder.h"
+#include "timing.h"
 
 #define FUZZ_ROUNDS 25000
 #define FUZZ_SHOWN 3 /* frames of one kind of mismatch that are printed */
@@ -1634,6 +1635,34 @@ static void random_frames(void **state)
 	assert_int_equal(failed, 0);
 }
 
+/* ---- timing ---- */
+
+static int time_all(void)
+{
+	static const char *const not_ours = "no tunnel: UDP in IPv4";
+	static struct timed timed[TIMING_MAX];
+	size_t count = 0;
+	void *state;
+
+	tunnels_setup(&state);
+	if (!progrun.object) {
+		printf("skip: %s\n", progrun.why_not);
+		return 0;
+	}
+	timed[count++] =
+		(struct timed){ .name = "empty", .prog = empty_program(BPF_PROG_TYPE_SCHED_CLS) };
+	timed[count++] = (struct timed){ .name = not_ours, .prog = classifier.ingress };
+	frame_build(&timed[0].frame, PACKET(ETH(), IP4(), UDP(7, 8), DATA(21)));
+	timed[1].frame = timed[0].frame;
+	for (size_t i = 0; i < ARRAY_LEN(goods); i++) {
+		timed[count].name = goods[i].name;
+		timed[count].prog = classifier.ingress;
+		frame_build_joined(&timed[count++].frame, goods[i].outer, goods[i].inner);
+	}
+	print_times(timed, count);
+	return 0;
+}
+
 /* ---- all ---- */
 
 static const char *named(const char *what, const char *which)
@@ -1646,7 +1675,7 @@ static const char *named(const char *what, const char *which)
 	return names[count++];
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test_setup(at_egress_nothing_is_taken_out, clear_counters),
@@ -1658,6 +1687,8 @@ int main(void)
 				3 * ARRAY_LEN(goods)];
 	size_t count = 0;
 
+	if (argc > 1 && !strcmp(argv[1], "time"))
+		return time_all();
 	for (size_t i = 0; i < ARRAY_LEN(rows); i++)
 		tests[count++] = row_test(rows[i].name, run_row, clear_counters, &rows[i]);
 	for (size_t i = 0; i < ARRAY_LEN(others); i++)

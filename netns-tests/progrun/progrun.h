@@ -262,7 +262,8 @@ static inline void take_percpu(struct bpf_map *map, const void *key, __u64 *sums
 
 static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
 {
-	take_percpu(MAP(CV_MAP_RULE_STATS), &id, (__u64 *)stats, 2, false);
+	take_percpu(MAP(CV_MAP_RULE_STATS), &id, (__u64 *)stats, sizeof(*stats) / sizeof(__u64),
+		    false);
 }
 
 static inline void take_tunnel_stats(uint32_t id, struct cv_tunnel_stats *stats)
