@@ -40,6 +40,9 @@
 #define CV_MAX_PAYLOAD_HDR 136 /* all behind the outer IP header: SRH with CV_MAX_SEGMENTS */
 #define CV_SHORT_PAYLOAD_HDR 32 /* the same of every mode but srv6: UDP, VXLAN, Ethernet are 30 */
 #define CV_MAX_HDR_LEN (40 + CV_MAX_PAYLOAD_HDR)
+#define CV_MAX_GUARDS 1024 /* id 0 is never a guard */
+#define CV_MAX_GUARD_SOURCES 32
+#define CV_LENGTH_BUCKETS 12
 
 /* Map names; the kernel keeps 15 characters. */
 #define CV_MAP_META cv_meta
@@ -58,6 +61,8 @@
 #define CV_MAP_APPS cv_apps
 #define CV_MAP_OWNERS cv_owners
 #define CV_MAP_HOST_DROPS cv_host_drops
+#define CV_MAP_GUARDS cv_guards
+#define CV_MAP_GUARD_STATS cv_guard_stats
 
 /*
  * Every way in which a packet can leave the happy path.
@@ -95,7 +100,9 @@
 	X(DECAP_ROUTING, "decap_routing",                                                          \
 	  "source route, IPv6 segments left, or an AH to be checked: goes on")                     \
 	X(SEGMENT_ROUTE, "segment_route",                                                          \
-	  "segment of a UDP or SCTP GSO packet, no route to the remote carries it: dropped")
+	  "segment of a UDP or SCTP GSO packet, no route to the remote carries it: dropped")       \
+	X(GUARD, "guard", "the guard of its route refused it: dropped")                            \
+	X(NO_GUARD, "no_guard", "its route names a guard that is gone: dropped")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -379,7 +386,7 @@ _Static_assert(sizeof(struct cv_rule_stats) == 16, "cv_rule_stats is map ABI");
 #define CV_DEV_EGRESS (1 << 1)
 #define CV_DEV_CLSACT_OURS (1 << 2) /* culvert made the clsact qdisc, and may remove it */
 
-/* Value of CV_MAP_DEVS, by ifindex: the ledger of what is attached. Programs do not read it. */
+/* Value of CV_MAP_DEVS, by ifindex: the ledger of what is attached. */
 struct cv_dev {
 	char name[16]; /* IFNAMSIZ */
 	__u32 flags; /* CV_DEV_* */
@@ -458,9 +465,57 @@ struct cv_owner {
 };
 _Static_assert(sizeof(struct cv_owner) == 40, "cv_owner is map ABI");
 
+#define CV_GUARD_FROM (1 << 0) /* the source is in one of the prefixes */
+#define CV_GUARD_TUNNEL (1 << 1) /* it was taken out of that tunnel */
+#define CV_GUARD_MARK (1 << 2)
+#define CV_GUARD_DROP (1 << 3) /* packets for which all conditions hold are dropped, not passed */
+#define CV_GUARD_COUNT (1 << 4) /* packets that pass are counted */
+
+struct cv_guard_source {
+	__be32 addr[4];
+	__be32 mask[4];
+};
+_Static_assert(sizeof(struct cv_guard_source) == 32, "cv_guard_source is map ABI");
+
+/*
+ * The guard of one route on one hook: which packets may pass, and whether they are counted. Value of
+ * CV_MAP_GUARDS, at the id that its program was loaded with. A guard never changes: another one gets
+ * another id.
+ */
+struct cv_guard {
+	__be32 to[4]; /* the route: prefix, table and metric */
+	__u32 table;
+	__u32 metric;
+	__u32 generation; /* of the instance when it was made */
+	__u32 tunnel; /* CV_GUARD_TUNNEL: id */
+	__u32 mark; /* CV_GUARD_MARK: packet mark & mark_mask */
+	__u32 mark_mask;
+	__u8 family; /* of the route: 4 or 6; 0: no guard has this id */
+	__u8 to_bits;
+	__u8 hook; /* LWT_BPF_IN or LWT_BPF_OUT of linux/lwtunnel.h */
+	__u8 flags; /* CV_GUARD_* */
+	__u32 source_count;
+	struct cv_guard_source sources[CV_MAX_GUARD_SOURCES];
+};
+_Static_assert(sizeof(struct cv_guard) == 48 + 32 * CV_MAX_GUARD_SOURCES, "cv_guard is map ABI");
+
+/*
+ * Per CPU, at the guard's id. Lengths are those of IP packets; a GSO or GRO packet counts once, with
+ * its whole length. lengths[0] has those below 64 bytes, lengths[i] those from 32 << i to
+ * (64 << i) - 1, the last one all that are longer.
+ */
+struct cv_guard_stats {
+	__u64 packets; /* that passed */
+	__u64 bytes;
+	__u64 dropped;
+	__u64 lengths[CV_LENGTH_BUCKETS];
+};
+_Static_assert(sizeof(struct cv_guard_stats) == 24 + 8 * CV_LENGTH_BUCKETS,
+	       "cv_guard_stats is map ABI");
+
 /*
  * The name of a route's program, all that the kernel reports back of it:
- * culvert/ABI/HOOK/TUNNEL/GENERATION. The kernel compares programs of two routes by this name
+ * culvert/ABI/HOOK/TUNNEL/GENERATION, with @ID in place of a tunnel for the program of a guard. The kernel compares programs of two routes by this name
  * alone, so it must differ whenever the program does.
  */
 #define CV_ROUTE_NAME_FORMAT "culvert/%u/%s/%s/%u"

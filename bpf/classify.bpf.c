@@ -62,6 +62,9 @@ int cv_cls_ingress(struct __sk_buff *skb)
 	const struct cv_rule_set *set;
 	struct cv_pkt pkt = {};
 
+	/* Decapsulation writes the tunnel's id there, and guards of routes read it: what another
+	 * namespace may have left must not pass for one. */
+	skb->tc_index = 0;
 	if (!cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
 	if (cv_is_icmp(&pkt))

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Puts a packet into a tunnel from LWT_XMIT: builds the outer header, pushes it, and leaves the
- * packet to be routed anew. What stands behind the outer IP header is in the tunnel's table; a mode
+ * Puts a packet into a tunnel from LWT_XMIT or LWT_IN: builds the outer header, pushes it, and leaves
+ * the packet to be routed anew. On LWT_IN no byte that is there can be changed (may_write is false). What stands behind the outer IP header is in the tunnel's table; a mode
  * is added there, by user space.
  */
 #ifndef CV_ENCAP_H
@@ -180,7 +180,8 @@ static __always_inline int cv_push(struct __sk_buff *skb, void *outer, __u32 len
 }
 
 static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
-					const __be32 *remote, const struct cv_pkt *pkt)
+					const __be32 *remote, const struct cv_pkt *pkt,
+					bool may_write)
 {
 	struct cv_outer4 outer;
 	__u32 len = tunnel->hdr_len;
@@ -200,15 +201,18 @@ static __always_inline int cv_push_ipv4(struct __sk_buff *skb, const struct cv_t
 	mend.proto = outer.ip.protocol;
 	__builtin_memcpy(mend.check, &outer.ip.check, sizeof(mend.check));
 	outer.ip.protocol = cv_pushed_proto(mend.proto, is_gso);
+	if (outer.ip.protocol != mend.proto && !may_write)
+		return CV_R_ENCAP_GSO;
 	reason = cv_push(skb, &outer.ip, len);
-	if (reason == CV_R_OK && outer.ip.protocol != mend.proto &&
+	if (may_write && reason == CV_R_OK && outer.ip.protocol != mend.proto &&
 	    bpf_skb_store_bytes(skb, offsetof(struct iphdr, protocol), &mend, sizeof(mend), 0))
 		reason = CV_R_ENCAP_FAILED;
 	return reason;
 }
 
 static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
-					const __be32 *remote, const struct cv_pkt *pkt)
+					const __be32 *remote, const struct cv_pkt *pkt,
+					bool may_write)
 {
 	struct cv_outer6 outer;
 	__u32 len = tunnel->hdr_len;
@@ -226,8 +230,10 @@ static __always_inline int cv_push_ipv6(struct __sk_buff *skb, const struct cv_t
 	cv_build_ipv6(skb, &outer, tunnel, remote, pkt);
 	real = outer.ip.nexthdr;
 	outer.ip.nexthdr = cv_pushed_proto(real, is_gso);
+	if (outer.ip.nexthdr != real && !may_write)
+		return CV_R_ENCAP_GSO;
 	reason = cv_push(skb, &outer, len);
-	if (reason == CV_R_OK && outer.ip.nexthdr != real &&
+	if (may_write && reason == CV_R_OK && outer.ip.nexthdr != real &&
 	    bpf_skb_store_bytes(skb, offsetof(struct ipv6hdr, nexthdr), &real, sizeof(real), 0))
 		reason = CV_R_ENCAP_FAILED;
 	return reason;
@@ -247,20 +253,21 @@ static __always_inline int cv_may_encap(const struct cv_tunnel *tunnel, const st
  * already": no ip rule of ours matches it, and a second tunnel route drops it.
  */
 static __always_inline int cv_encap(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
-				    const struct cv_pkt *pkt)
+				    const struct cv_pkt *pkt, bool may_write)
 {
 	int reason = cv_may_encap(tunnel, pkt);
 	const __be32 *remote;
 
 	if (reason != CV_R_OK)
 		return reason;
-	cv_clamp_mss(skb, 0, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
+	if (may_write)
+		cv_clamp_mss(skb, 0, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
 	remote = cv_remote_choose(skb, tunnel, pkt->family, 0);
 	if (!remote)
 		return CV_R_NO_PEER;
 	skb->mark = pkt->mark | tunnel->guard_mark;
-	return tunnel->family == 4 ? cv_push_ipv4(skb, tunnel, remote, pkt)
-				   : cv_push_ipv6(skb, tunnel, remote, pkt);
+	return tunnel->family == 4 ? cv_push_ipv4(skb, tunnel, remote, pkt, may_write)
+				   : cv_push_ipv6(skb, tunnel, remote, pkt, may_write);
 }
 
 #endif

@@ -3,8 +3,8 @@
  * The maps that programs use. A program file defines CV_USE_* for the groups it needs before it
  * includes anything: every map declared in an object is created or reused when it is loaded.
  *
- * Maps marked RDONLY_PROG are written by user space alone. CV_MAP_META and CV_MAP_DEVS are for user
- * space only and stand in no object.
+ * Maps marked RDONLY_PROG are written by user space alone. CV_MAP_META is for user space only and
+ * stands in no object.
  */
 #ifndef CV_MAPS_H
 #define CV_MAPS_H
@@ -124,6 +124,35 @@ struct {
 	__type(key, struct cv_drop_key);
 	__type(value, __u64);
 } CV_MAP_DROPS SEC(".maps");
+#endif
+
+#ifdef CV_USE_GUARDS
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(max_entries, CV_MAX_GUARDS);
+	__type(key, __u32);
+	__type(value, struct cv_guard);
+} CV_MAP_GUARDS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_GUARDS);
+	__type(key, __u32);
+	__type(value, struct cv_guard_stats);
+} CV_MAP_GUARD_STATS SEC(".maps");
+
+/* Made by user space: says where packets are taken out of tunnels. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CV_MAX_DEVS);
+	__type(key, __u32);
+	__type(value, struct cv_dev);
+} CV_MAP_DEVS SEC(".maps");
 #endif
 
 #ifdef CV_USE_OWNERS

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The lwt entry point, loaded once a tunnel: every packet that a route with
- * `encap bpf xmit` of that tunnel sends is put into it.
+ * The lwt entry points, loaded once a tunnel: every packet that a route with `encap bpf xmit` of
+ * that tunnel sends is put into it. With `in` beside it, what was received is put into it before the
+ * kernel forwards it, as far as that hook can.
  */
 #define CV_USE_TUNNELS
 #define CV_USE_SEGMENT
@@ -62,6 +63,54 @@ static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
 	return bpf_redirect(segment->in_ifindex, 0);
 }
 
+/* The TCP header of a packet whose IP header is at offset 0, and its offset. NULL: it has none. */
+static __always_inline struct tcphdr *cv_peek_tcp(struct __sk_buff *skb, __u8 family, __u32 *l4)
+{
+	struct iphdr *ip4;
+	struct ipv6hdr *ip6;
+
+	if (family == 4) {
+		ip4 = cv_at(skb, 0, sizeof(*ip4));
+		if (!ip4 || ip4->protocol != IPPROTO_TCP ||
+		    ip4->frag_off & bpf_htons(CV_IPV4_OFFSET))
+			return NULL;
+		*l4 = ip4->ihl * 4;
+	} else {
+		ip6 = cv_at(skb, 0, sizeof(*ip6));
+		if (!ip6 || ip6->nexthdr != IPPROTO_TCP)
+			return NULL;
+		*l4 = sizeof(*ip6);
+	}
+	return cv_at(skb, *l4, sizeof(struct tcphdr));
+}
+
+/*
+ * True if the packet can be encapsulated where packets come in. Not so: what the kernel has to answer
+ * or fragment first (hops used up, too large for the tunnel's mtu), GSO packets that would need a
+ * byte of the outer header mended or that only xmit finds a way for, SYNs whose MSS is to be lowered,
+ * and whatever a rule may drop. Nor what just came out of a tunnel: the inner hop count cannot be
+ * lowered here, and a packet that two routers send to each other that way would never die.
+ */
+static __always_inline bool cv_in_can(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
+				      const struct cv_pkt *pkt)
+{
+	__u32 gso_size = CV_CTX(skb, gso_size);
+	__u32 from_tunnel = CV_CTX(skb, tc_index);
+	__u8 proto = pkt->family == 4 ? tunnel->proto4 : tunnel->proto6;
+	struct tcphdr *tcp;
+	__u32 l4 = 0;
+
+	if (pkt->ttl <= 1 || tunnel->flags & CV_TUNNEL_RULES || from_tunnel)
+		return false;
+	tcp = cv_peek_tcp(skb, pkt->family, &l4);
+	if (tcp && tcp->syn && (pkt->family == 4 ? tunnel->mss4 : tunnel->mss6))
+		return false;
+	if (!gso_size)
+		return pkt->bytes <= tunnel->mtu_bytes;
+	return tcp && cv_pushed_proto(proto, true) == proto &&
+	       l4 + tcp->doff * 4 + gso_size <= tunnel->mtu_bytes;
+}
+
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
@@ -80,7 +129,22 @@ int cv_xmit(struct __sk_buff *skb)
 	}
 	if (cv_needs_detour(skb, &pkt))
 		return cv_detour(skb, id, tunnel, &pkt);
-	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt));
+	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt, true));
+}
+
+SEC("lwt_in")
+int cv_in(struct __sk_buff *skb)
+{
+	__u32 id = cv_tunnel_id;
+	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+	struct cv_pkt pkt = {};
+
+	if (!tunnel)
+		return cv_finish(id, &pkt, CV_R_NO_TUNNEL);
+	/* What cannot be done here goes on to the program on xmit, behind the kernel's forwarding. */
+	if (!cv_peek_ip(skb, &pkt, 0) || !cv_in_can(skb, tunnel, &pkt))
+		return BPF_OK;
+	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt, false));
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -508,3 +508,10 @@ void cv_put_proto(FILE *out, uint8_t proto)
 		}
 	fprintf(out, "%u", proto);
 }
+
+void cv_put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask)
+{
+	fprintf(out, "0x%x", mark);
+	if (has_mask)
+		fprintf(out, "/0x%x", mask);
+}

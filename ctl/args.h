@@ -60,5 +60,6 @@ void cv_put_ranges(FILE *out, const struct cv_ranges *ranges);
 void cv_put_range(FILE *out, const struct cv_range *range);
 void cv_put_addr(FILE *out, const struct cv_addr *addr);
 void cv_put_proto(FILE *out, uint8_t proto);
+void cv_put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask);
 
 #endif

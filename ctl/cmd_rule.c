@@ -180,13 +180,6 @@ static bool format_match_dscp(const void *conf, FILE *out)
 	return const_match_of(conf)->has_dscp;
 }
 
-static void put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask)
-{
-	fprintf(out, "0x%x", mark);
-	if (has_mask)
-		fprintf(out, "/0x%x", mask);
-}
-
 static int parse_match_mark(void *conf, const char *text, struct cv_err *err)
 {
 	struct cv_match_conf *match = match_of(conf);
@@ -201,7 +194,7 @@ static bool format_match_mark(const void *conf, FILE *out)
 	const struct cv_match_conf *match = const_match_of(conf);
 
 	if (match->has_mark)
-		put_mark(out, match->mark, match->mark_mask != UINT32_MAX, match->mark_mask);
+		cv_put_mark(out, match->mark, match->mark_mask != UINT32_MAX, match->mark_mask);
 	return match->has_mark;
 }
 
@@ -302,7 +295,7 @@ static bool format_action_mark(const void *conf, FILE *out)
 	const struct cv_action_conf *action = const_action_of(conf);
 
 	if (action->has_mark)
-		put_mark(out, action->mark, action->has_mark_mask, action->mark_mask);
+		cv_put_mark(out, action->mark, action->has_mark_mask, action->mark_mask);
 	return action->has_mark;
 }
 

@@ -508,7 +508,7 @@ static bool find_user(const struct cv_state *state, const void *conf, char *buf,
 	char to[CV_PREFIX_TEXT];
 
 	for (size_t i = 0; i < state->route_count; i++)
-		if (!strcmp(state->routes[i].tunnel, tunnel->name)) {
+		if (cv_route_conf_uses(&state->routes[i], tunnel->name)) {
 			snprintf(buf, size, "route %s", cv_prefix_format(&state->routes[i].to, to));
 			return true;
 		}

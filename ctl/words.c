@@ -31,11 +31,20 @@ static const struct cv_word *find_word(const struct cv_group *group, const char 
 	return NULL;
 }
 
-static const struct cv_group *find_group(const struct cv_noun *noun, const char *name)
+/* How a group is called in the state file, or on the command line. NULL: it has no name. */
+static const char *group_name(const struct cv_group *group, bool in_yaml)
 {
-	for (size_t i = 0; i < noun->group_count; i++)
-		if (noun->groups[i].name && !strcmp(noun->groups[i].name, name))
+	return in_yaml && group->list ? group->list : group->name;
+}
+
+static const struct cv_group *find_group(const struct cv_noun *noun, const char *name, bool in_yaml)
+{
+	for (size_t i = 0; i < noun->group_count; i++) {
+		const char *known = group_name(&noun->groups[i], in_yaml);
+
+		if (known && !strcmp(known, name))
 			return &noun->groups[i];
+	}
 	return NULL;
 }
 
@@ -53,7 +62,7 @@ static int unknown_word(const struct cv_noun *noun, const struct cv_group *group
 			names[count++] = group->words[i].name;
 	for (size_t i = 0; i < noun->group_count; i++)
 		if (noun->groups[i].name && (!in_yaml || !group->name))
-			names[count++] = noun->groups[i].name;
+			names[count++] = group_name(&noun->groups[i], in_yaml);
 	nearest = cv_nearest(name, names, count);
 	cv_err_input(err, "unknown %s \"%s\"", in_yaml ? "key" : "word", name);
 	if (in_yaml && word && word->is_command_line_only)
@@ -88,20 +97,48 @@ static int see(struct seen *seen, const struct cv_word *word, struct cv_err *err
 	return 0;
 }
 
+static void forget(struct seen *seen, const struct cv_group *group)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < seen->count; i++)
+		if (seen->words[i] < group->words ||
+		    seen->words[i] >= group->words + group->word_count)
+			seen->words[kept++] = seen->words[i];
+	seen->count = kept;
+}
+
+/* Starts another item of a group that may stand several times. NULL (with err filled) if it
+ * cannot. */
+static void *open_item(const struct cv_group *group, void *conf, struct cv_err *err)
+{
+	void *item = group->open(conf);
+
+	if (!item)
+		cv_err_set(err, -ENOMEM, "%s: out of memory", group->name);
+	return item;
+}
+
 int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **argv,
 		       struct cv_err *err)
 {
 	const struct cv_group *group = &noun->groups[0];
 	struct seen seen = { .count = 0 };
+	void *target = conf;
 
 	for (int i = 0; i < argc; i++) {
-		const struct cv_group *opened = find_group(noun, argv[i]);
+		const struct cv_group *opened = find_group(noun, argv[i], false);
 		const struct cv_word *word = find_word(group, argv[i]);
 		const char *value = NULL;
 		int rc;
 
 		if (opened) {
 			group = opened;
+			target = group->list ? open_item(group, conf, err) : conf;
+			if (!target)
+				return -ENOMEM;
+			if (group->list)
+				forget(&seen, group);
 			continue;
 		}
 		if (!word)
@@ -116,7 +153,7 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 			}
 			value = argv[i];
 		}
-		rc = word->parse(conf, value, err);
+		rc = word->parse(target, value, err);
 		if (rc)
 			return rc;
 	}
@@ -186,6 +223,35 @@ static int word_from_yaml(const struct cv_word *word, void *conf, const struct c
 }
 
 static int group_from_yaml(const struct cv_noun *noun, const struct cv_group *group, void *conf,
+			   const struct cv_yaml_node *node, struct cv_report *report);
+
+/* A list of mappings, one for each item. */
+static int items_from_yaml(const struct cv_noun *noun, const struct cv_group *group, void *conf,
+			   const struct cv_yaml_node *node, struct cv_report *report)
+{
+	struct cv_err err;
+	int rc = 0;
+
+	if (node->kind != CV_YAML_SEQUENCE) {
+		cv_err_input(&err, "%s: not a list", group->list);
+		cv_err_hint(&err, "as [{key: value, ...}, ...]");
+		report_at(report, &err, &node->place);
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < node->count; i++) {
+		void *item = open_item(group, conf, &err);
+
+		if (!item) {
+			report_at(report, &err, &node->place);
+			return -ENOMEM;
+		}
+		if (group_from_yaml(noun, group, item, node->items[i], report))
+			rc = -EINVAL;
+	}
+	return rc;
+}
+
+static int group_from_yaml(const struct cv_noun *noun, const struct cv_group *group, void *conf,
 			   const struct cv_yaml_node *node, struct cv_report *report)
 {
 	struct cv_err err;
@@ -202,12 +268,14 @@ static int group_from_yaml(const struct cv_noun *noun, const struct cv_group *gr
 	for (size_t i = 0; i < node->count; i += 2) {
 		const struct cv_yaml_node *key = node->items[i], *value = node->items[i + 1];
 		const struct cv_word *word = find_word(group, key->text);
-		const struct cv_group *inner = group->name ? NULL : find_group(noun, key->text);
+		const struct cv_group *inner =
+			group->name ? NULL : find_group(noun, key->text, true);
 
 		if (noun->list_key && !group->name && !strcmp(key->text, noun->list_key))
 			continue;
 		if (inner) {
-			if (group_from_yaml(noun, inner, conf, value, report))
+			if (inner->list ? items_from_yaml(noun, inner, conf, value, report)
+					: group_from_yaml(noun, inner, conf, value, report))
 				rc = -EINVAL;
 		} else if (word && !word->is_command_line_only) {
 			if (word_from_yaml(word, conf, value, report))
@@ -293,6 +361,17 @@ static bool put_group(const struct cv_group *group, const void *conf, bool is_fi
 	return !is_first;
 }
 
+static void put_items(const struct cv_group *group, const void *conf, FILE *out)
+{
+	fprintf(out, "%s: [", group->list);
+	for (size_t i = 0; i < group->item_count(conf); i++) {
+		fputs(i ? ", {" : "{", out);
+		put_group(group, group->item(conf, i), true, out);
+		fputc('}', out);
+	}
+	fputc(']', out);
+}
+
 void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 {
 	bool has_some = false;
@@ -310,6 +389,14 @@ void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 
 		if (!group->name) {
 			has_some = put_group(group, conf, !has_some, out) || has_some;
+			continue;
+		}
+		if (group->list) {
+			if (!group->item_count(conf))
+				continue;
+			fputs(has_some ? ", " : "", out);
+			put_items(group, conf, out);
+			has_some = true;
 			continue;
 		}
 		fprintf(out, "%s%s: {", has_some ? ", " : "", group->name);
@@ -381,7 +468,8 @@ void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_
 static void help_group(const struct cv_group *group, FILE *out)
 {
 	if (group->name)
-		fprintf(out, "  %s\n", group->name);
+		fprintf(out, "  %s%s\n", group->name,
+			group->list ? "   (may stand several times, behind all other words)" : "");
 	for (size_t i = 0; i < group->word_count; i++) {
 		const struct cv_word *word = &group->words[i];
 		char left[64];

@@ -36,6 +36,13 @@ struct cv_group {
 	const char *name;
 	const struct cv_word *words;
 	size_t word_count;
+	/* A group that may stand several times, each time for another item, behind all other words:
+	 * the key of the list of mappings in the state file ("nexthops"); NULL: it stands once. The
+	 * words' conf is then the item. */
+	const char *list;
+	void *(*open)(void *conf); /* adds an item; NULL without memory */
+	size_t (*item_count)(const void *conf);
+	const void *(*item)(const void *conf, size_t index);
 };
 
 #define CV_MAX_GROUPS 3

@@ -90,25 +90,138 @@ static void check_tunnels(struct check *check)
 		cv_check_tunnel(check, &state->tunnels[i]);
 }
 
+static bool has_tunnel(const struct cv_route_conf *route)
+{
+	return route->tunnel[0] || route->nexthop_count;
+}
+
 static void check_route_families(struct check *check, const struct cv_route_conf *route,
 				 const char *to)
 {
-	if (route->src.family && route->to.addr.family &&
-	    route->src.family != route->to.addr.family)
+	uint8_t family = route->to.addr.family;
+
+	if (route->src.family && family && route->src.family != family)
 		FAULT(check, &route->place, "", "route %s: src is IPv%u", to, route->src.family);
-	if (route->via.family == 4 && route->to.addr.family == 6)
+	if (route->via.family == 4 && family == 6)
 		FAULT(check, &route->place, "", "route %s: an IPv6 route has no IPv4 gateway", to);
+	for (size_t i = 0; i < route->nexthop_count; i++)
+		if (route->nexthops[i].via.family == 4 && family == 6)
+			FAULT(check, &route->place, "",
+			      "route %s: an IPv6 route has no IPv4 gateway", to);
+	for (size_t i = 0; family && i < route->from.count; i++)
+		if (route->from.items[i].addr.family && route->from.items[i].addr.family != family)
+			FAULT(check, &route->place, "", "route %s: from is IPv%u", to,
+			      route->from.items[i].addr.family);
 }
 
-static void check_route_mtu(struct check *check, const struct cv_route_conf *route, const char *to)
+/* A tunnel that the route sends to. */
+static void check_route_tunnel(struct check *check, const struct cv_route_conf *route,
+			       const char *name, const char *to)
 {
-	const struct cv_tunnel_conf *tunnel = cv_state_find_tunnel(check->state, route->tunnel);
+	const struct cv_tunnel_conf *tunnel = cv_state_find_tunnel(check->state, name);
 
-	if (tunnel && route->to.addr.family != 4 && tunnel->mtu_bytes >= CV_IPV4_MIN_MTU &&
-	    tunnel->mtu_bytes < CV_IPV6_MIN_MTU)
+	if (!tunnel)
+		FAULT(check, &route->place, "add the tunnel first, or mend the name",
+		      "route %s: there is no tunnel %s", to, name);
+	else if (route->to.addr.family != 4 && tunnel->mtu_bytes >= CV_IPV4_MIN_MTU &&
+		 tunnel->mtu_bytes < CV_IPV6_MIN_MTU)
 		FAULT(check, &route->place, "IPv6 needs 1280 or more",
 		      "route %s: mtu %u of tunnel %s is too small for IPv6", to, tunnel->mtu_bytes,
-		      route->tunnel);
+		      name);
+}
+
+static void check_route_tunnels(struct check *check, const struct cv_route_conf *route,
+				const char *to)
+{
+	if (route->tunnel[0])
+		check_route_tunnel(check, route, route->tunnel, to);
+	for (size_t i = 0; i < route->nexthop_count; i++) {
+		if (route->nexthops[i].tunnel[0])
+			check_route_tunnel(check, route, route->nexthops[i].tunnel, to);
+		else
+			FAULT(check, &route->place, "nexthop tunnel NAME",
+			      "route %s: a nexthop without a tunnel", to);
+	}
+	if (route->from_tunnel[0] && !cv_state_find_tunnel(check->state, route->from_tunnel))
+		FAULT(check, &route->place, "add the tunnel first, or mend the name",
+		      "route %s: there is no tunnel %s", to, route->from_tunnel);
+}
+
+/* Where packets of the route go: one answer, and no more. */
+static void check_route_target(struct check *check, const struct cv_route_conf *route,
+			       const char *to)
+{
+	uint8_t hooks = cv_route_conf_hooks(route);
+	bool has_guard = cv_route_conf_has_guard(route);
+
+	if (route->nhid && (has_tunnel(route) || hooks || has_guard || route->via.family ||
+			    route->dev[0] || route->is_local))
+		FAULT(check, &route->place, "give nhid alone",
+		      "route %s: a nexthop object says itself where packets go and what they meet",
+		      to);
+	else if (route->tunnel[0] && route->nexthop_count)
+		FAULT(check, &route->place, "nexthop tunnel NAME names each of several",
+		      "route %s: tunnel and nexthop together", to);
+	else if (route->nexthop_count && (route->via.family || route->dev[0]))
+		FAULT(check, &route->place, "give it behind the nexthop",
+		      "route %s: via and dev are those of a nexthop here", to);
+	else if (!has_tunnel(route) && !route->nhid && !hooks && !has_guard)
+		FAULT(check, &route->place, "give tunnel NAME", "route %s: no tunnel", to);
+	else if (!has_tunnel(route) && hooks && !(hooks & CV_HOOK_XMIT) && !route->is_local &&
+		 !route->via.family && !route->dev[0])
+		FAULT(check, &route->place, "give via ADDR, dev IFNAME or type local",
+		      "route %s: without a tunnel it leads nowhere", to);
+}
+
+/* What a hook cannot do, and why. */
+static void check_route_hooks(struct check *check, const struct cv_route_conf *route,
+			      const char *to)
+{
+	uint8_t hooks = cv_route_conf_hooks(route);
+	const struct cv_place *place = &route->place;
+
+	if (!has_tunnel(route) && hooks & CV_HOOK_XMIT)
+		FAULT(check, place, "give tunnel NAME, or hook in or out for a guard",
+		      "route %s: hook xmit encapsulates, and there is no tunnel", to);
+	if (has_tunnel(route) && hooks == CV_HOOK_OUT)
+		FAULT(check, place, "hook xmit,out does both",
+		      "route %s: hook out can count and drop, not encapsulate", to);
+	if (has_tunnel(route) && hooks & CV_HOOK_IN && hooks & CV_HOOK_OUT)
+		FAULT(check, place, "hook xmit,out carries received packets too",
+		      "route %s: what hook in encapsulates never comes to hook out", to);
+	if (hooks & CV_HOOK_IN && route->nexthop_count)
+		FAULT(check, place, "hook xmit carries received packets too",
+		      "route %s: hook in: not with nexthops", to);
+	if (hooks & CV_HOOK_IN && route->app[0])
+		FAULT(check, place, "leave app out, or use hook out",
+		      "route %s: hook in: what is received is of no app", to);
+	if (route->is_local && (has_tunnel(route) || hooks != CV_HOOK_IN || route->via.family))
+		FAULT(check, place, "use hook in, without tunnel and via",
+		      "route %s: type local: what is delivered here is not sent on", to);
+}
+
+static void check_route_guard(struct check *check, const struct cv_route_conf *route,
+			      const char *to)
+{
+	const struct cv_place *place = &route->place;
+	uint8_t hooks = cv_route_conf_hooks(route);
+
+	if (!cv_route_conf_has_guard(route) || route->nhid)
+		return;
+	if (has_tunnel(route) && !(hooks & CV_HOOK_OUT))
+		FAULT(check, place, "hook xmit,out guards what is encapsulated",
+		      "route %s: from, from-tunnel, from-mark and policy are asked on hook out here",
+		      to);
+	else if (!hooks)
+		FAULT(check, place, "give hook in (what is received) or hook out (all)",
+		      "route %s: from, from-tunnel, from-mark and policy need a hook", to);
+	if (route->from.count > CV_MAX_GUARD_SOURCES)
+		FAULT(check, place, "a rule takes more",
+		      "route %s: from has %zu prefixes, at most %u", to, route->from.count,
+		      CV_MAX_GUARD_SOURCES);
+	if (route->has_from_mark && route->from_mark & ~route->from_mark_mask)
+		FAULT(check, place, "", "route %s: from-mark 0x%x has bits outside its mask 0x%x",
+		      to, route->from_mark, route->from_mark_mask);
 }
 
 static void check_route(struct check *check, const struct cv_route_conf *route)
@@ -117,11 +230,10 @@ static void check_route(struct check *check, const struct cv_route_conf *route)
 	char to[CV_PREFIX_TEXT];
 
 	cv_prefix_format(&route->to, to);
-	if (!route->tunnel[0])
-		FAULT(check, &route->place, "give tunnel NAME", "route %s: no tunnel", to);
-	else if (!cv_state_find_tunnel(state, route->tunnel))
-		FAULT(check, &route->place, "add the tunnel first, or mend the name",
-		      "route %s: there is no tunnel %s", to, route->tunnel);
+	check_route_target(check, route, to);
+	check_route_tunnels(check, route, to);
+	check_route_hooks(check, route, to);
+	check_route_guard(check, route, to);
 	if (route->app[0] && !cv_state_find_app(state, route->app))
 		FAULT(check, &route->place, "add the app first, or mend the name",
 		      "route %s: there is no app %s", to, route->app);
@@ -131,7 +243,6 @@ static void check_route(struct check *check, const struct cv_route_conf *route)
 	if (cv_state_find_route(state, route) != route)
 		FAULT(check, &route->place, "", "route %s: given twice", to);
 	check_route_families(check, route, to);
-	check_route_mtu(check, route, to);
 }
 
 static bool ports_need_proto(const struct cv_match_conf *match)

@@ -625,6 +625,171 @@ static void ipv4_route_via_ipv6(struct cv_state *state)
 	state->routes[0].via = addr_of("2001:db8::fe");
 }
 
+/* Turns the route into one without a tunnel. */
+static struct cv_route_conf *guard_route(struct cv_state *state, uint8_t hooks)
+{
+	struct cv_route_conf *route = &state->routes[0];
+
+	route->tunnel[0] = '\0';
+	route->hooks = hooks;
+	route->via = addr_of("192.0.2.254");
+	return route;
+}
+
+static void guard_in(struct cv_state *state)
+{
+	strcpy(guard_route(state, CV_HOOK_IN)->from_tunnel, "red");
+}
+
+static void guard_out(struct cv_state *state)
+{
+	guard_route(state, CV_HOOK_OUT)->is_drop = true;
+}
+
+static void guard_that_leads_nowhere(struct cv_state *state)
+{
+	guard_route(state, CV_HOOK_IN)->via.family = 0;
+}
+
+static void guard_of_no_tunnel(struct cv_state *state)
+{
+	strcpy(guard_route(state, CV_HOOK_IN)->from_tunnel, "rde");
+}
+
+static void guard_without_a_hook(struct cv_state *state)
+{
+	guard_route(state, 0)->has_policy = true;
+}
+
+static void guard_with_foreign_sources(struct cv_state *state)
+{
+	struct cv_route_conf *route = guard_route(state, CV_HOOK_IN);
+
+	route->from.items = calloc(1, sizeof(*route->from.items));
+	route->from.items[0] = prefix_of("2001:db8::", 32);
+	route->from.count = 1;
+}
+
+static void guard_with_too_many_sources(struct cv_state *state)
+{
+	struct cv_route_conf *route = guard_route(state, CV_HOOK_OUT);
+
+	route->from.count = CV_MAX_GUARD_SOURCES + 1;
+	route->from.items = calloc(route->from.count, sizeof(*route->from.items));
+}
+
+static void guard_with_a_wrong_mark(struct cv_state *state)
+{
+	struct cv_route_conf *route = guard_route(state, CV_HOOK_OUT);
+
+	route->has_from_mark = true;
+	route->from_mark = 0x11;
+	route->from_mark_mask = 0x10;
+}
+
+static void guard_on_xmit(struct cv_state *state)
+{
+	guard_route(state, CV_HOOK_XMIT);
+}
+
+static void tunnel_route_with_hook_out(struct cv_state *state)
+{
+	state->routes[0].hooks = CV_HOOK_OUT;
+}
+
+static void tunnel_route_with_a_meter(struct cv_state *state)
+{
+	state->routes[0].hooks = CV_HOOK_OUT | CV_HOOK_XMIT;
+	state->routes[0].has_policy = true;
+}
+
+static void tunnel_route_with_a_guard_on_no_hook(struct cv_state *state)
+{
+	state->routes[0].has_policy = true;
+}
+
+static void tunnel_route_in_and_out(struct cv_state *state)
+{
+	state->routes[0].hooks = CV_HOOK_IN | CV_HOOK_OUT;
+}
+
+static void route_of_an_app_on_the_way_in(struct cv_state *state)
+{
+	state->routes[1].hooks = CV_HOOK_IN;
+}
+
+static void local_route(struct cv_state *state)
+{
+	struct cv_route_conf *route = guard_route(state, CV_HOOK_IN);
+
+	route->via.family = 0;
+	route->is_local = true;
+}
+
+static void local_route_on_the_way_out(struct cv_state *state)
+{
+	local_route(state);
+	state->routes[0].hooks = CV_HOOK_OUT;
+}
+
+static void add_hop(struct cv_state *state, const char *tunnel)
+{
+	struct cv_route_conf *route = &state->routes[0];
+
+	route->tunnel[0] = '\0';
+	route->nexthops =
+		reallocarray(route->nexthops, route->nexthop_count + 1, sizeof(*route->nexthops));
+	assert_non_null(route->nexthops);
+	route->nexthops[route->nexthop_count] = (struct cv_nexthop_conf){ .weight = 0 };
+	strcpy(route->nexthops[route->nexthop_count++].tunnel, tunnel);
+}
+
+static void two_nexthops(struct cv_state *state)
+{
+	add_hop(state, "blue");
+	add_hop(state, "red");
+}
+
+static void nexthop_into_no_tunnel(struct cv_state *state)
+{
+	two_nexthops(state);
+	add_hop(state, "green");
+}
+
+static void nexthop_without_a_tunnel(struct cv_state *state)
+{
+	add_hop(state, "");
+}
+
+static void nexthops_and_a_tunnel(struct cv_state *state)
+{
+	two_nexthops(state);
+	strcpy(state->routes[0].tunnel, "blue");
+}
+
+static void nexthops_via(struct cv_state *state)
+{
+	two_nexthops(state);
+	state->routes[0].via = addr_of("192.0.2.254");
+}
+
+static void nexthops_on_the_way_in(struct cv_state *state)
+{
+	two_nexthops(state);
+	state->routes[0].hooks = CV_HOOK_IN;
+}
+
+static void route_with_nhid(struct cv_state *state)
+{
+	state->routes[0].tunnel[0] = '\0';
+	state->routes[0].nhid = 7;
+}
+
+static void nhid_and_a_tunnel(struct cv_state *state)
+{
+	state->routes[0].nhid = 7;
+}
+
 static void default_route_in_mtu_1279(struct cv_state *state)
 {
 	state->tunnels[1].mtu_bytes = 1279;
@@ -687,6 +852,48 @@ static void faults_of_routes(void **unused)
 		  "f:42:1: route 2001:db8:9::/48: mtu 1279 of tunnel blue is too small for IPv6; IPv6 needs 1280 or more\n" },
 		{ "one fault for mtu 67, not two", default_route_in_mtu_67,
 		  "f:31:1: tunnel red: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n" },
+		{ "a guard on the way in", guard_in, "" },
+		{ "a guard on the way out", guard_out, "" },
+		{ "a guard that leads nowhere", guard_that_leads_nowhere,
+		  "f:40:1: route 10.9.0.0/16: without a tunnel it leads nowhere; give via ADDR, dev IFNAME or type local\n" },
+		{ "a guard for a tunnel that there is not", guard_of_no_tunnel,
+		  "f:40:1: route 10.9.0.0/16: there is no tunnel rde; add the tunnel first, or mend the name\n" },
+		{ "a guard without a hook", guard_without_a_hook,
+		  "f:40:1: route 10.9.0.0/16: from, from-tunnel, from-mark and policy need a hook; give hook in (what is received) or hook out (all)\n" },
+		{ "sources of the other family", guard_with_foreign_sources,
+		  "f:40:1: route 10.9.0.0/16: from is IPv6\n" },
+		{ "too many sources", guard_with_too_many_sources,
+		  "f:40:1: route 10.9.0.0/16: from has 33 prefixes, at most 32; a rule takes more\n" },
+		{ "a mark outside its mask", guard_with_a_wrong_mark,
+		  "f:40:1: route 10.9.0.0/16: from-mark 0x11 has bits outside its mask 0x10\n" },
+		{ "hook xmit without a tunnel", guard_on_xmit,
+		  "f:40:1: route 10.9.0.0/16: hook xmit encapsulates, and there is no tunnel; give tunnel NAME, or hook in or out for a guard\n" },
+		{ "hook out alone, with a tunnel", tunnel_route_with_hook_out,
+		  "f:40:1: route 10.9.0.0/16: hook out can count and drop, not encapsulate; hook xmit,out does both\n" },
+		{ "hook xmit,out and a policy", tunnel_route_with_a_meter, "" },
+		{ "a policy, a tunnel and no hook out", tunnel_route_with_a_guard_on_no_hook,
+		  "f:40:1: route 10.9.0.0/16: from, from-tunnel, from-mark and policy are asked on hook out here; hook xmit,out guards what is encapsulated\n" },
+		{ "hook in,out with a tunnel", tunnel_route_in_and_out,
+		  "f:40:1: route 10.9.0.0/16: what hook in encapsulates never comes to hook out; hook xmit,out carries received packets too\n" },
+		{ "hook in of an app", route_of_an_app_on_the_way_in,
+		  "f:41:1: route default: hook in: what is received is of no app; leave app out, or use hook out\n" },
+		{ "type local", local_route, "" },
+		{ "type local, hook out", local_route_on_the_way_out,
+		  "f:40:1: route 10.9.0.0/16: type local: what is delivered here is not sent on; use hook in, without tunnel and via\n" },
+		{ "two nexthops", two_nexthops, "" },
+		{ "a nexthop into no tunnel", nexthop_into_no_tunnel,
+		  "f:40:1: route 10.9.0.0/16: there is no tunnel green; add the tunnel first, or mend the name\n" },
+		{ "a nexthop without a tunnel", nexthop_without_a_tunnel,
+		  "f:40:1: route 10.9.0.0/16: a nexthop without a tunnel; nexthop tunnel NAME\n" },
+		{ "nexthops and a tunnel", nexthops_and_a_tunnel,
+		  "f:40:1: route 10.9.0.0/16: tunnel and nexthop together; nexthop tunnel NAME names each of several\n" },
+		{ "nexthops and via", nexthops_via,
+		  "f:40:1: route 10.9.0.0/16: via and dev are those of a nexthop here; give it behind the nexthop\n" },
+		{ "nexthops on the way in", nexthops_on_the_way_in,
+		  "f:40:1: route 10.9.0.0/16: hook in: not with nexthops; hook xmit carries received packets too\n" },
+		{ "nhid", route_with_nhid, "" },
+		{ "nhid and a tunnel", nhid_and_a_tunnel,
+		  "f:40:1: route 10.9.0.0/16: a nexthop object says itself where packets go and what they meet; give nhid alone\n" },
 	};
 
 	(void)unused;

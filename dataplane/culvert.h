@@ -35,8 +35,13 @@
 #define CV_IPV6_METRIC 1024 /* IP6_RT_PRIO_USER: what no metric means; IPv4 has 0 */
 #define CV_ROUTE_PROTOCOL 201 /* rtm_protocol of routes and ip rules: "culvert" in rt_protos */
 #define CV_TABLE_MAIN 254
-#define CV_TABLE_AUTO 0 /* main, or for a route of an app the app's own table */
+#define CV_TABLE_LOCAL 255
+#define CV_TABLE_AUTO 0 /* main; of an app the app's own; of type local the table of that name */
+#define CV_NEXTHOP_BASE 0xc0de0000u /* ids of nexthop objects of ours begin here */
+#define CV_HOP_WEIGHT_MAX 256
 #define CV_APP_TABLE_BASE 786432u /* 0xc0000: an app's table is this + the value of its mark */
+#define CV_OWN_TABLE (CV_APP_TABLE_BASE - 1) /* what this host sends past its routes with hook in */
+#define CV_OWN_RULE_PRIO 32700 /* preferences from here to 32765 lead there, just before main */
 #define CV_IP_RULE_PRIO 3000 /* preference of the ip rules that select the apps' tables */
 
 /* ---- values ---- */
@@ -175,9 +180,22 @@ bool cv_tunnel_mode_has_ethernet(enum cv_tunnel_mode mode);
 void cv_tunnel_conf_macs(const struct cv_tunnel_conf *tunnel, struct cv_mac *source,
 			 struct cv_mac *destination);
 
+/* Where a route has a program. */
+#define CV_HOOK_IN (1 << 0) /* what this host received, before it is forwarded or delivered */
+#define CV_HOOK_OUT (1 << 1) /* what it forwards or sends, before it is fragmented */
+#define CV_HOOK_XMIT (1 << 2) /* the same, after */
+
+/* One of several tunnels that the flows of a route are spread over. */
+struct cv_nexthop_conf {
+	char tunnel[CV_NAME_MAX + 1];
+	uint32_t weight; /* 1..CV_HOP_WEIGHT_MAX; 0: 1 */
+	struct cv_addr via;
+	char dev[CV_IFNAME_MAX + 1]; /* empty: as in struct cv_route_conf */
+};
+
 struct cv_route_conf {
 	struct cv_prefix to;
-	char tunnel[CV_NAME_MAX + 1];
+	char tunnel[CV_NAME_MAX + 1]; /* empty: none, or those of nexthops */
 	char app[CV_NAME_MAX + 1]; /* empty: everybody */
 	uint32_t table; /* CV_TABLE_AUTO */
 	bool has_metric;
@@ -185,8 +203,30 @@ struct cv_route_conf {
 	struct cv_addr src;
 	struct cv_addr via;
 	char dev[CV_IFNAME_MAX + 1]; /* empty: the device of the route to the tunnel's remote */
+	uint8_t hooks; /* CV_HOOK_*, as given: see cv_route_conf_hooks() */
+	bool is_local; /* delivered to this host, not forwarded (ip route add local) */
+	/* The guard: packets for which all of these hold that are given ... */
+	struct cv_prefixes from;
+	char from_tunnel[CV_NAME_MAX + 1]; /* they were taken out of it */
+	bool has_from_mark;
+	uint32_t from_mark;
+	uint32_t from_mark_mask;
+	bool has_policy;
+	bool is_drop; /* ... are dropped, else only they pass */
+	uint32_t nhid; /* nexthop object or group that somebody else made; 0: none */
+	struct cv_nexthop_conf *nexthops; /* owned */
+	size_t nexthop_count;
 	struct cv_place place;
 };
+
+/* True if the route has a condition or a policy for packets that meet it. */
+bool cv_route_conf_has_guard(const struct cv_route_conf *route);
+/* The hooks on which the route will have programs. */
+uint8_t cv_route_conf_hooks(const struct cv_route_conf *route);
+/* True if packets of the route go into that tunnel. */
+bool cv_route_conf_enters(const struct cv_route_conf *route, const char *tunnel);
+/* True if they do, or are told by having come out of it. */
+bool cv_route_conf_uses(const struct cv_route_conf *route, const char *tunnel);
 
 enum cv_app_match { CV_APP_MATCH_NAME, CV_APP_MATCH_ANY, CV_APP_MATCH_NONE };
 enum cv_dir { CV_DIR_BOTH, CV_DIR_ONLY_IN, CV_DIR_ONLY_OUT };
@@ -260,6 +300,7 @@ void cv_state_fini(struct cv_state *state);
 /* Release what a conf owns, not the conf itself. */
 void cv_app_conf_fini(struct cv_app_conf *app);
 void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel);
+void cv_route_conf_fini(struct cv_route_conf *route);
 void cv_rule_conf_fini(struct cv_rule_conf *rule);
 
 /* Append a conf; takes what it owns, also on failure (-ENOMEM). */
@@ -385,16 +426,64 @@ struct cv_tunnel_info {
 	struct cv_drops drops;
 };
 
+#define CV_PROGRAM_NAME_MAX 95
+#define CV_PROGRAM_TAG_MAX 16
+#define CV_LENGTHS 12
+
+/* One program of a route, as far as it can be known from the name that the kernel reports. */
+struct cv_route_program {
+	char name[CV_PROGRAM_NAME_MAX + 1]; /* empty: there is none on that hook */
+	uint32_t prog_id; /* 0: not known */
+	char tag[CV_PROGRAM_TAG_MAX + 1]; /* empty: not known */
+	bool has_generation;
+	uint32_t generation;
+};
+
+/* A way that packets of a route may take. */
+struct cv_route_hop {
+	uint32_t id; /* nexthop object; 0: the route's own */
+	uint32_t weight; /* 0: it is the only one */
+	char tunnel[CV_NAME_MAX + 1]; /* empty: none that is known */
+	char dev[CV_IFNAME_MAX + 1];
+	struct cv_addr via;
+	struct cv_route_program in, out, xmit;
+};
+
+struct cv_length_info {
+	uint32_t min;
+	uint32_t max; /* UINT32_MAX: no bound */
+	uint64_t packets;
+};
+
+/* A GSO or GRO packet counts once, with its whole length. */
+struct cv_meter_info {
+	uint64_t packets; /* that passed */
+	uint64_t bytes; /* from the IP header on */
+	uint64_t dropped;
+	struct cv_length_info lengths[CV_LENGTHS];
+};
+
 struct cv_route_info {
 	struct cv_prefix to;
-	char tunnel[CV_NAME_MAX + 1];
 	char app[CV_NAME_MAX + 1];
 	uint32_t table;
 	uint32_t metric;
 	uint32_t mtu_bytes;
-	char dev[CV_IFNAME_MAX + 1];
-	uint32_t prog_id; /* 0: not known */
-	uint32_t generation;
+	uint8_t protocol;
+	bool is_foreign; /* somebody else made it */
+	bool is_local;
+	uint32_t nhid; /* 0: none */
+	size_t first_hop; /* of struct cv_routes */
+	size_t hop_count; /* 0 only for a nhid that is gone */
+	bool has_meter; /* a guard of ours counts */
+	struct cv_meter_info meter;
+};
+
+struct cv_routes {
+	struct cv_route_info *items; /* owned */
+	size_t count;
+	struct cv_route_hop *hops; /* owned */
+	size_t hop_count;
 };
 
 struct cv_rule_info {
@@ -429,16 +518,17 @@ struct cv_status {
 };
 
 /* Each allocates *out (caller frees, also with count 0), in the order of the state given, which is
- * the applied one. Routes come in the order in which the kernel lists them, rules in that in which
- * packets meet them. */
+ * the applied one. Routes come in the order in which the kernel lists them, those of others that have
+ * programs too; rules in that in which packets meet them. */
 int cv_dev_list(struct cv_instance *inst, const struct cv_state *state, struct cv_dev_info **out,
 		size_t *count, struct cv_err *err);
 int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct cv_app_info **out,
 		size_t *count, struct cv_err *err);
 int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,
 		   struct cv_tunnel_info **out, size_t *count, struct cv_err *err);
-int cv_route_list(struct cv_instance *inst, const struct cv_state *state,
-		  struct cv_route_info **out, size_t *count, struct cv_err *err);
+int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct cv_routes *out,
+		  struct cv_err *err);
+void cv_routes_fini(struct cv_routes *routes);
 int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
 		 size_t *count, struct cv_err *err);
 

@@ -78,6 +78,10 @@ static int set_paths(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = set_path(inst->tunnels, err, "%s/tunnels", inst->dir);
 	if (!rc)
+		rc = set_path(inst->xmit, err, "%s/xmit", inst->dir);
+	if (!rc)
+		rc = set_path(inst->guards, err, "%s/guards", inst->dir);
+	if (!rc)
 		rc = set_path(inst->stock, err, "%s/tc", inst->dir);
 	if (!rc)
 		rc = set_path(inst->state_dir, err, "%s/%s", inst->options.state_dir, inst->name);

@@ -6,7 +6,10 @@
  *   BPFFS/v1/host/{maps,links,progs}    the socket hooks and their maps, one set a host
  *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
  *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
- *   BPFFS/v1/ns-COOKIE/tunnels/NAME/xmit    the lwt program of a tunnel
+ *   BPFFS/v1/ns-COOKIE/tunnels/NAME/{xmit,in}   the lwt programs of a tunnel
+ *   BPFFS/v1/ns-COOKIE/xmit/NAME        the first of them again: the kernel shows the last part of
+ *                                       the path for routes made by hand
+ *   BPFFS/v1/ns-COOKIE/guards/ID        the lwt programs of routes' guards
  *   BPFFS/v1/ns-COOKIE/tc/globals       leads to maps, for stock tc and ip
  *   STATE/ns-COOKIE/state.yaml      what was applied last
  */
@@ -35,6 +38,8 @@ struct cv_instance {
 	char maps[PATH_MAX];
 	char progs[PATH_MAX];
 	char tunnels[PATH_MAX];
+	char xmit[PATH_MAX];
+	char guards[PATH_MAX];
 	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd;

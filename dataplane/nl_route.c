@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Routes: those with an lwt_xmit program are written, all are read, and the kernel is asked for
- * the one a packet would take. The program itself is never reported back, only its name.
+ * Routes: those with programs or nexthop objects are written, all are read, and the kernel is asked
+ * for the one a packet would take.
  */
 #include "nl_route.h"
 
 #include <errno.h>
-#include <linux/lwtunnel.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
 #include <string.h>
@@ -21,6 +20,8 @@
 struct route_list {
 	uint8_t family;
 	uint8_t protocol; /* 0: any */
+	cv_fib_keep_fn keep; /* may be NULL */
+	void *arg; /* its */
 	struct cv_fib_route *items; /* owned */
 	size_t count;
 	size_t capacity;
@@ -89,13 +90,17 @@ static int put_key(struct nl_msg *msg, struct rtmsg *header, const struct cv_fib
 	header->rtm_dst_len = route->to.bits;
 	header->rtm_table = route->table <= UINT8_MAX ? (uint8_t)route->table : RT_TABLE_UNSPEC;
 	header->rtm_protocol = route->protocol;
-	header->rtm_type = RTN_UNICAST;
+	header->rtm_type = route->type;
 	/* When deleting, a metric of 0 would mean "whichever". */
 	if (!metric && route->to.addr.family == 6)
 		metric = IPV6_DEFAULT_METRIC;
 	if (put_addr(msg, RTA_DST, &route->to.addr) || nla_put_u32(msg, RTA_TABLE, route->table) ||
-	    (metric && nla_put_u32(msg, RTA_PRIORITY, metric)) ||
-	    (route->ifindex && nla_put_u32(msg, RTA_OIF, route->ifindex)))
+	    (metric && nla_put_u32(msg, RTA_PRIORITY, metric)))
+		return -EMSGSIZE;
+	/* A nexthop object says device and gateway, and the kernel wants them said once. */
+	if (route->nh_id)
+		return nla_put_u32(msg, RTA_NH_ID, route->nh_id) ? -EMSGSIZE : 0;
+	if (route->ifindex && nla_put_u32(msg, RTA_OIF, route->ifindex))
 		return -EMSGSIZE;
 	return put_via(msg, route);
 }
@@ -113,42 +118,29 @@ static int put_mtu(struct nl_msg *msg, uint32_t mtu_bytes)
 	return 0;
 }
 
-static int put_encap_bpf(struct nl_msg *msg, int xmit_fd, const char *name)
+/* IPv4 wants to know how far away the next stop is; a nexthop object says it itself. */
+static uint8_t scope_of(const struct cv_fib_route *route)
 {
-	struct nlattr *encap;
-	struct nlattr *xmit;
-
-	if (nla_put_u16(msg, RTA_ENCAP_TYPE, LWTUNNEL_ENCAP_BPF))
-		return -EMSGSIZE;
-	encap = nla_nest_start(msg, RTA_ENCAP);
-	if (!encap)
-		return -EMSGSIZE;
-	xmit = nla_nest_start(msg, LWT_BPF_XMIT);
-	if (!xmit || nla_put_u32(msg, LWT_BPF_PROG_FD, (uint32_t)xmit_fd) ||
-	    nla_put_string(msg, LWT_BPF_PROG_NAME, name))
-		return -EMSGSIZE;
-	nla_nest_end(msg, xmit);
-	nla_nest_end(msg, encap);
-	return 0;
+	if (route->to.addr.family == 6 || route->nh_id || route->via.family)
+		return RT_SCOPE_UNIVERSE;
+	return route->type == RTN_LOCAL ? RT_SCOPE_HOST : RT_SCOPE_LINK;
 }
 
 static int put_route(struct nl_msg *msg, struct rtmsg *header, const struct cv_fib_route *route,
-		     int xmit_fd)
+		     const int fds[CV_LWT_HOOKS])
 {
 	int ret = put_key(msg, header, route);
 
-	header->rtm_scope = route->to.addr.family == 4 && !route->via.family ? RT_SCOPE_LINK
-									     : RT_SCOPE_UNIVERSE;
+	header->rtm_scope = scope_of(route);
 	if (!ret && route->src.family)
 		ret = put_addr(msg, RTA_PREFSRC, &route->src);
 	if (!ret)
 		ret = put_mtu(msg, route->mtu_bytes);
-	if (!ret)
-		ret = put_encap_bpf(msg, xmit_fd, route->xmit_name);
-	return ret;
+	return ret || route->nh_id ? ret
+				   : cv_lwt_put(msg, RTA_ENCAP_TYPE, RTA_ENCAP, &route->lwt, fds);
 }
 
-int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, int xmit_fd,
+int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, const int fds[CV_LWT_HOOKS],
 	       enum cv_fib_mode mode, struct cv_err *err)
 {
 	bool is_new = mode == CV_FIB_NEW;
@@ -162,7 +154,7 @@ int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, int xmit_fd,
 	format_route(route, is_new ? "add" : "replace", what, sizeof(what));
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	ret = put_route(msg, header, route, xmit_fd);
+	ret = put_route(msg, header, route, fds);
 	if (ret)
 		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
 	ret = cv_nl_request(nl, msg, err, "%s", what);
@@ -201,39 +193,17 @@ static int read_via(const struct nlattr *attr, struct cv_addr *out)
 	return 0;
 }
 
-static int read_encap_bpf(struct nlattr *encap, struct cv_fib_route *route)
-{
-	static struct nla_policy policy[LWT_BPF_PROG_MAX + 1] = {
-		[LWT_BPF_PROG_NAME] = { .type = NLA_STRING },
-	};
-	struct nlattr *hooks[LWT_BPF_MAX + 1];
-	struct nlattr *prog[LWT_BPF_PROG_MAX + 1];
-
-	route->is_encap_bpf = true;
-	if (nla_parse_nested(hooks, LWT_BPF_MAX, encap, NULL) < 0)
-		return -EBADMSG;
-	if (!hooks[LWT_BPF_XMIT])
-		return 0;
-	if (nla_parse_nested(prog, LWT_BPF_PROG_MAX, hooks[LWT_BPF_XMIT], policy) < 0)
-		return -EBADMSG;
-	if (prog[LWT_BPF_PROG_NAME])
-		nla_strlcpy(route->xmit_name, prog[LWT_BPF_PROG_NAME], sizeof(route->xmit_name));
-	return 0;
-}
-
-/* Gateway and encap, which stand beside the route or inside a nexthop of it. */
+/* Gateway and programs, which stand beside the route or inside a nexthop of it. */
 static int read_nexthop(struct nlattr *const attrs[], struct cv_fib_route *route)
 {
 	int ret = 0;
 
+	route->via = (struct cv_addr){ 0 };
 	if (attrs[RTA_GATEWAY])
 		ret = read_addr(attrs[RTA_GATEWAY], route->to.addr.family, &route->via);
 	else if (attrs[RTA_VIA])
 		ret = read_via(attrs[RTA_VIA], &route->via);
-	if (ret || !attrs[RTA_ENCAP] || !attrs[RTA_ENCAP_TYPE] ||
-	    nla_get_u16(attrs[RTA_ENCAP_TYPE]) != LWTUNNEL_ENCAP_BPF)
-		return ret;
-	return read_encap_bpf(attrs[RTA_ENCAP], route);
+	return ret ? ret : cv_lwt_read(attrs[RTA_ENCAP_TYPE], attrs[RTA_ENCAP], &route->lwt);
 }
 
 static const struct nla_policy *route_policy(void)
@@ -243,6 +213,7 @@ static const struct nla_policy *route_policy(void)
 		[RTA_PRIORITY] = { .type = NLA_U32 },
 		[RTA_TABLE] = { .type = NLA_U32 },
 		[RTA_ENCAP_TYPE] = { .type = NLA_U16 },
+		[RTA_NH_ID] = { .type = NLA_U32 },
 		[RTA_MULTIPATH] = { .minlen = sizeof(struct rtnexthop) },
 		[RTA_CACHEINFO] = { .minlen = sizeof(struct rta_cacheinfo) },
 	};
@@ -257,19 +228,52 @@ static int parse_attrs(struct nlattr *attrs[], struct nlattr *first, int len)
 		       : 0;
 }
 
-/* Of several nexthops the first speaks for the route. */
-static int read_multipath(const struct nlattr *multipath, struct cv_fib_route *route)
-{
-	struct rtnexthop *hop = nla_data(multipath);
-	struct nlattr *attrs[RTA_MAX + 1];
+/* The nexthops of a route that has several, one after the other. */
+struct hops {
+	struct rtnexthop *next;
+	int left; /* bytes */
+};
 
-	if (hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > nla_len(multipath))
+/* Reads the next one into route. Returns 1, 0 behind the last, or -EBADMSG. */
+static int read_hop(struct hops *hops, struct cv_fib_route *route)
+{
+	struct rtnexthop *hop = hops->next;
+	struct nlattr *attrs[RTA_MAX + 1];
+	int len;
+
+	if (hops->left < (int)sizeof(*hop))
+		return 0;
+	if (hop->rtnh_len < sizeof(*hop) || hop->rtnh_len > hops->left)
 		return -EBADMSG;
 	route->ifindex = (uint32_t)hop->rtnh_ifindex;
+	route->weight = hop->rtnh_hops + 1u;
 	if (parse_attrs(attrs, (struct nlattr *)RTNH_DATA(hop),
-			(int)(hop->rtnh_len - RTNH_LENGTH(0))))
+			(int)(hop->rtnh_len - RTNH_LENGTH(0))) ||
+	    read_nexthop(attrs, route))
 		return -EBADMSG;
-	return read_nexthop(attrs, route);
+	len = RTNH_ALIGN(hop->rtnh_len);
+	hops->next = (struct rtnexthop *)((char *)hop + len);
+	hops->left -= len;
+	return 1;
+}
+
+static struct hops hops_of(const struct nlattr *multipath)
+{
+	return (struct hops){ .next = nla_data(multipath), .left = nla_len(multipath) };
+}
+
+/* Of several nexthops the first with an xmit program speaks for the route, else the last. */
+static int read_multipath(const struct nlattr *multipath, struct cv_fib_route *route)
+{
+	struct hops hops = hops_of(multipath);
+	int ret = read_hop(&hops, route);
+
+	if (!ret)
+		return -EBADMSG;
+	while (ret > 0 && !route->lwt.names[CV_LWT_XMIT][0])
+		ret = read_hop(&hops, route);
+	route->weight = 0;
+	return ret < 0 ? ret : 0;
 }
 
 static int read_mtu(struct nlattr *metrics, uint32_t *mtu_bytes)
@@ -295,6 +299,7 @@ static int read_route(struct nlattr *const attrs[], const struct rtmsg *header,
 		.protocol = header->rtm_protocol,
 		.type = header->rtm_type,
 		.ifindex = attrs[RTA_OIF] ? nla_get_u32(attrs[RTA_OIF]) : 0,
+		.nh_id = attrs[RTA_NH_ID] ? nla_get_u32(attrs[RTA_NH_ID]) : 0,
 	};
 	if (header->rtm_dst_len > 8 * addr_bytes(family) ||
 	    read_addr(attrs[RTA_DST], family, &route->to.addr))
@@ -308,10 +313,16 @@ static int read_route(struct nlattr *const attrs[], const struct rtmsg *header,
 	return read_nexthop(attrs, route);
 }
 
-/* Returns 1 for a route, 0 for a message that is none, -EBADMSG. rta_error: 0 or a negative errno
- * that IPv6 keeps in a route which leads nowhere. */
-static int parse_route(struct nlmsghdr *hdr, struct cv_fib_route *route, unsigned int *flags,
-		       int *rta_error)
+/* A message from the kernel. */
+struct parsed {
+	struct cv_fib_route route;
+	unsigned int flags; /* rtm_flags */
+	int rta_error; /* 0 or a negative errno that IPv6 keeps in a route which leads nowhere */
+	const struct nlattr *multipath; /* NULL: it has not several nexthops of its own */
+};
+
+/* Returns 1 for a route, 0 for a message that is none, -EBADMSG. */
+static int parse_route(struct nlmsghdr *hdr, struct parsed *out)
 {
 	struct nlattr *attrs[RTA_MAX + 1];
 	const struct rtmsg *header = nlmsg_data(hdr);
@@ -324,16 +335,17 @@ static int parse_route(struct nlmsghdr *hdr, struct cv_fib_route *route, unsigne
 		return 0; /* multicast routing and others share the message */
 	if (parse_attrs(attrs, nlmsg_attrdata(hdr, sizeof(*header)),
 			nlmsg_attrlen(hdr, sizeof(*header))) ||
-	    read_route(attrs, header, route))
+	    read_route(attrs, header, &out->route))
 		return -EBADMSG;
-	*flags = header->rtm_flags;
-	*rta_error = 0;
+	out->flags = header->rtm_flags;
+	out->rta_error = 0;
+	out->multipath = out->route.nh_id ? NULL : attrs[RTA_MULTIPATH];
 	if (attrs[RTA_CACHEINFO]) {
 		struct rta_cacheinfo cache;
 
 		memcpy(&cache, nla_data(attrs[RTA_CACHEINFO]), sizeof(cache));
-		*rta_error = (int)cache.rta_error;
-		if (*rta_error < -ERRNO_MAX)
+		out->rta_error = (int)cache.rta_error;
+		if (out->rta_error < -ERRNO_MAX)
 			return -EBADMSG;
 	}
 	return 1;
@@ -354,32 +366,66 @@ static int append(struct route_list *list, const struct cv_fib_route *route, str
 	return 0;
 }
 
+/* Whether the list is to hold a route with several nexthops. Returns 1, 0 or -EBADMSG. */
+static int keeps_hops(const struct route_list *list, const struct parsed *parsed)
+{
+	struct cv_fib_route route = parsed->route;
+	struct hops hops = hops_of(parsed->multipath);
+	int ret;
+
+	while ((ret = read_hop(&hops, &route)) > 0)
+		if (!list->keep || list->keep(&route, list->arg))
+			return 1;
+	return ret;
+}
+
+static int collect_hops(struct route_list *list, const struct parsed *parsed, struct cv_err *err)
+{
+	struct cv_fib_route route = parsed->route;
+	struct hops hops = hops_of(parsed->multipath);
+	int ret = keeps_hops(list, parsed);
+
+	if (ret < 0)
+		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
+	for (route.hop = 0; ret > 0 && read_hop(&hops, &route) > 0; route.hop++)
+		if (append(list, &route, err))
+			return -ENOMEM;
+	return 0;
+}
+
 static int collect_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 {
 	struct route_list *list = arg;
-	struct cv_fib_route route;
-	unsigned int flags;
-	int rta_error;
+	struct parsed parsed;
 	int ret;
 
 	if (!hdr) {
 		list->count = 0;
 		return 0;
 	}
-	ret = parse_route(hdr, &route, &flags, &rta_error);
+	ret = parse_route(hdr, &parsed);
 	if (ret < 0)
 		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
-	if (!ret || flags & RTM_F_CLONED || route.to.addr.family != list->family ||
-	    (list->protocol && route.protocol != list->protocol))
+	if (!ret || parsed.flags & RTM_F_CLONED || parsed.route.to.addr.family != list->family ||
+	    (list->protocol && parsed.route.protocol != list->protocol))
 		return 0;
-	return append(list, &route, err);
+	if (parsed.multipath)
+		return collect_hops(list, &parsed, err);
+	if (list->keep && !list->keep(&parsed.route, list->arg))
+		return 0;
+	return append(list, &parsed.route, err);
 }
 
-int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_fn fn, void *arg,
-		struct cv_err *err)
+int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
+		cv_fib_fn fn, void *arg, struct cv_err *err)
 {
 	CV_CLEANUP(route_list_fini)
-	struct route_list list = { .family = family, .protocol = protocol };
+	struct route_list list = {
+		.family = family,
+		.protocol = protocol,
+		.keep = keep,
+		.arg = arg,
+	};
 	struct rtmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
@@ -406,23 +452,23 @@ static int match_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 {
 	struct route_search *search = arg;
 	const struct cv_fib_route *wanted = search->wanted;
-	struct cv_fib_route route;
-	unsigned int flags;
-	int rta_error;
+	struct parsed parsed;
+	const struct cv_fib_route *route = &parsed.route;
 	int ret;
 
 	if (!hdr) {
 		search->is_found = false;
 		return 0;
 	}
-	ret = parse_route(hdr, &route, &flags, &rta_error);
+	ret = parse_route(hdr, &parsed);
 	if (ret < 0)
 		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
-	if (ret && route.to.bits == wanted->to.bits && is_equal(&route.to.addr, &wanted->to.addr) &&
-	    route.table == wanted->table && route.metric == wanted->metric &&
-	    route.protocol == wanted->protocol &&
-	    (!wanted->ifindex || route.ifindex == wanted->ifindex) &&
-	    (!wanted->via.family || is_equal(&route.via, &wanted->via)))
+	if (ret && route->to.bits == wanted->to.bits &&
+	    is_equal(&route->to.addr, &wanted->to.addr) && route->table == wanted->table &&
+	    route->metric == wanted->metric && route->protocol == wanted->protocol &&
+	    route->nh_id == wanted->nh_id &&
+	    (wanted->nh_id || !wanted->ifindex || route->ifindex == wanted->ifindex) &&
+	    (wanted->nh_id || !wanted->via.family || is_equal(&route->via, &wanted->via)))
 		search->is_found = true;
 	return 0;
 }
@@ -443,7 +489,7 @@ static int check_metric_0(struct cv_nl *nl, const struct cv_fib_route *route, co
 	header->rtm_family = AF_INET;
 	header->rtm_protocol = route->protocol;
 	if (nla_put_u32(msg, RTA_TABLE, route->table) ||
-	    (route->ifindex && nla_put_u32(msg, RTA_OIF, route->ifindex)))
+	    (route->ifindex && !route->nh_id && nla_put_u32(msg, RTA_OIF, route->ifindex)))
 		return cv_err_set(err, -EMSGSIZE, "%s: %s", what, strerrordesc_np(EMSGSIZE));
 	ret = cv_nl_query(nl, msg, match_route, &search, err, "%s", what);
 	/* The kernel's word for a table that does not exist is ENOENT. */
@@ -494,13 +540,17 @@ struct reply {
 static int take_reply(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 {
 	struct reply *reply = arg;
-	unsigned int flags;
-	int ret = hdr ? parse_route(hdr, &reply->route, &flags, &reply->rta_error) : 0;
+	struct parsed parsed;
+	int ret = hdr ? parse_route(hdr, &parsed) : 0;
 
 	if (ret < 0)
 		return cv_err_set(err, ret, "route: malformed answer from the kernel");
 	if (ret)
-		reply->is_given = true;
+		*reply = (struct reply){
+			.route = parsed.route,
+			.rta_error = parsed.rta_error,
+			.is_given = true,
+		};
 	return 0;
 }
 

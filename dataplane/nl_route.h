@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Routes with `encap bpf` over rtnetlink (kernel: net/core/lwt_bpf.c). libnl-route is not used: its
- * route cache fails as soon as one route has an encap.
+ * Routes with `encap bpf` over rtnetlink. libnl-route is not used: its route cache fails as soon as
+ * one route has an encap.
  */
 #ifndef CV_NL_ROUTE_H
 #define CV_NL_ROUTE_H
@@ -11,21 +11,23 @@
 
 #include "culvert.h"
 #include "nl.h"
-
-#define CV_FIB_NAME_LEN 96
+#include "nl_lwt.h"
 
 struct cv_fib_route {
 	struct cv_prefix to; /* never family 0 */
 	uint32_t table;
 	uint32_t metric; /* 0: the family's default (IPv4 0, IPv6 1024) */
 	uint8_t protocol; /* rtm_protocol */
-	uint8_t type; /* RTN_UNICAST, ... */
+	uint8_t type; /* RTN_UNICAST, RTN_LOCAL, ... */
 	uint32_t ifindex;
 	struct cv_addr via; /* may be of the other family than to (RTA_VIA); family 0: none */
 	struct cv_addr src; /* preferred source; family 0: none */
 	uint32_t mtu_bytes; /* RTAX_MTU; 0: none */
-	bool is_encap_bpf;
-	char xmit_name[CV_FIB_NAME_LEN]; /* name of the xmit program; empty: none */
+	struct cv_lwt lwt;
+	uint32_t
+		nh_id; /* nexthop object or group that says device, gateway and programs; 0: none */
+	uint32_t hop; /* of a route with several nexthops of its own: which, from 0 */
+	uint32_t weight; /* of that nexthop; 0: it is the only one */
 };
 
 enum cv_fib_mode {
@@ -33,23 +35,28 @@ enum cv_fib_mode {
 	CV_FIB_REPLACE, /* take the place of the one with the same prefix, table and metric */
 };
 
-/* Adds a unicast route whose packets meet the lwt_xmit program xmit_fd. IPv4 without via gets link
- * scope. */
-int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, int xmit_fd,
+/* Adds a route; fds are the programs of route->lwt. IPv4 without via gets link scope. */
+int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, const int fds[CV_LWT_HOOKS],
 	       enum cv_fib_mode mode, struct cv_err *err);
 /* Deletes the route with that prefix, table, metric and protocol, and no other. */
 int cv_fib_del(struct cv_nl *nl, const struct cv_fib_route *route, struct cv_err *err);
 
-/* Called for each route; a negative return ends the walk. */
+/* Which routes a list is to hold: there may be millions. */
+typedef bool (*cv_fib_keep_fn)(const struct cv_fib_route *route, void *arg);
+/* Called for each of them; a negative return ends the walk. */
 typedef int (*cv_fib_fn)(const struct cv_fib_route *route, void *arg, struct cv_err *err);
-/* Lists the routes of a family (4, 6) in all tables, cached clones left out. protocol 0: any. */
-int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_fn fn, void *arg,
-		struct cv_err *err);
+/* Lists the routes of a family (4, 6) in all tables that keep (NULL: all) is true for, cached clones
+ * left out; one with several nexthops of its own comes once for each, in a row, if keep is true for
+ * any. protocol 0: any. */
+int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
+		cv_fib_fn fn, void *arg, struct cv_err *err);
 
 /* What the kernel would do with a packet (ip route get DST from SRC mark M fibmatch, and the same
  * without fibmatch for the device and the MTU). */
 struct cv_fib_answer {
-	struct cv_fib_route route; /* the matching one: its prefix, table, metric, encap */
+	/* The matching one: its prefix, table, metric. Of several nexthops one speaks for all:
+	 * one with an xmit program if there is one. */
+	struct cv_fib_route route;
 	uint32_t ifindex; /* of the packet */
 	uint32_t mtu_bytes; /* the route's own, else the device's */
 	bool is_local; /* the address is one of this host */

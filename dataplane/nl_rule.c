@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Policy routing rules that send a marked packet to a table. Other selectors are not written. */
+/* Policy routing rules that send marked packets, or those of this host, to a table. Other selectors
+ * are not written. */
 #include "nl_rule.h"
 
 #include <errno.h>
@@ -29,8 +30,33 @@ static uint8_t os_family(uint8_t family)
 
 static void format_rule(const struct cv_fib_rule *rule, char *text, size_t text_size)
 {
-	snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x lookup %u", rule->family,
-		 rule->priority, rule->mark, rule->mark_mask, rule->table);
+	char to[CV_PREFIX_TEXT];
+
+	if (rule->is_for_own)
+		snprintf(text, text_size, "IPv%u rule %u: to %s iif lo lookup %u", rule->family,
+			 rule->priority, cv_prefix_format(&rule->to, to), rule->table);
+	else
+		snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x lookup %u", rule->family,
+			 rule->priority, rule->mark, rule->mark_mask, rule->table);
+}
+
+static int addr_bytes(uint8_t family)
+{
+	return family == 4 ? 4 : 16;
+}
+
+/* What beside the mark a packet is selected by. */
+static int put_selectors(struct nl_msg *msg, struct fib_rule_hdr *header,
+			 const struct cv_fib_rule *rule)
+{
+	header->dst_len = rule->to.addr.family ? rule->to.bits : 0;
+	if (header->dst_len && nla_put(msg, FRA_DST, addr_bytes(rule->family), rule->to.addr.bytes))
+		return -EMSGSIZE;
+	if (rule->is_for_own && nla_put_string(msg, FRA_IIFNAME, "lo"))
+		return -EMSGSIZE;
+	if (rule->has_suppress && nla_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, rule->suppress_bits))
+		return -EMSGSIZE;
+	return 0;
 }
 
 static int put_rule(struct nl_msg *msg, struct fib_rule_hdr *header, const struct cv_fib_rule *rule)
@@ -40,11 +66,12 @@ static int put_rule(struct nl_msg *msg, struct fib_rule_hdr *header, const struc
 	header->table = rule->table <= UINT8_MAX ? (uint8_t)rule->table : RT_TABLE_UNSPEC;
 	if (nla_put_u32(msg, FRA_TABLE, rule->table) ||
 	    nla_put_u32(msg, FRA_PRIORITY, rule->priority) ||
-	    nla_put_u32(msg, FRA_FWMARK, rule->mark) ||
-	    nla_put_u32(msg, FRA_FWMASK, rule->mark_mask) ||
 	    nla_put_u8(msg, FRA_PROTOCOL, rule->protocol))
 		return -EMSGSIZE;
-	return 0;
+	if (rule->mark_mask && (nla_put_u32(msg, FRA_FWMARK, rule->mark) ||
+				nla_put_u32(msg, FRA_FWMASK, rule->mark_mask)))
+		return -EMSGSIZE;
+	return put_selectors(msg, header, rule);
 }
 
 static int change_rule(struct cv_nl *nl, int type, int flags, const struct cv_fib_rule *rule,
@@ -72,10 +99,11 @@ int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_
 
 int cv_fib_rule_del(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err)
 {
+	/* To the kernel a zero means "whichever", and the first rule that fits would go. */
+	bool is_marked = rule->mark && rule->mark_mask;
 	char what[128];
 
-	/* To the kernel a zero means "whichever", and the first rule that fits would go. */
-	if (!rule->mark || !rule->mark_mask || !rule->table || !rule->protocol) {
+	if ((!is_marked && !rule->is_for_own) || !rule->table || !rule->protocol) {
 		format_rule(rule, what, sizeof(what));
 		return cv_err_set(err, -EINVAL,
 				  "%s: delete: mark, mask, table and protocol must not be 0", what);
@@ -103,12 +131,37 @@ static uint32_t get_u32(struct nlattr *const attrs[], int type)
 	return attrs[type] ? nla_get_u32(attrs[type]) : 0;
 }
 
+static void read_selectors(struct nlattr *const attrs[], const struct fib_rule_hdr *header,
+			   struct cv_fib_rule *rule)
+{
+	const char *iif = attrs[FRA_IIFNAME] ? nla_get_string(attrs[FRA_IIFNAME]) : "";
+	uint32_t suppress = attrs[FRA_SUPPRESS_PREFIXLEN]
+				    ? nla_get_u32(attrs[FRA_SUPPRESS_PREFIXLEN])
+				    : UINT32_MAX;
+
+	rule->is_for_own = !strcmp(iif, "lo");
+	if (attrs[FRA_DST] && nla_len(attrs[FRA_DST]) == addr_bytes(rule->family)) {
+		rule->to.addr.family = rule->family;
+		rule->to.bits = header->dst_len;
+		memcpy(rule->to.addr.bytes, nla_data(attrs[FRA_DST]),
+		       (size_t)addr_bytes(rule->family));
+	}
+	if (suppress <= UINT8_MAX) {
+		rule->has_suppress = true;
+		rule->suppress_bits = (uint8_t)suppress;
+	}
+}
+
 static int parse_rule(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 {
 	static struct nla_policy policy[FRA_MAX + 1] = {
-		[FRA_PRIORITY] = { .type = NLA_U32 }, [FRA_FWMARK] = { .type = NLA_U32 },
-		[FRA_FWMASK] = { .type = NLA_U32 },   [FRA_TABLE] = { .type = NLA_U32 },
+		[FRA_PRIORITY] = { .type = NLA_U32 },
+		[FRA_FWMARK] = { .type = NLA_U32 },
+		[FRA_FWMASK] = { .type = NLA_U32 },
+		[FRA_TABLE] = { .type = NLA_U32 },
 		[FRA_PROTOCOL] = { .type = NLA_U8 },
+		[FRA_IIFNAME] = { .type = NLA_STRING },
+		[FRA_SUPPRESS_PREFIXLEN] = { .type = NLA_U32 },
 	};
 	struct nlattr *attrs[FRA_MAX + 1];
 	const struct fib_rule_hdr *header;
@@ -134,6 +187,7 @@ static int parse_rule(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 		.table = attrs[FRA_TABLE] ? nla_get_u32(attrs[FRA_TABLE]) : header->table,
 		.protocol = attrs[FRA_PROTOCOL] ? nla_get_u8(attrs[FRA_PROTOCOL]) : 0,
 	};
+	read_selectors(attrs, header, &rule);
 	return append(list, &rule, err);
 }
 

@@ -5,7 +5,7 @@
 
 #include <stdint.h>
 
-#include "err.h"
+#include "culvert.h"
 #include "nl.h"
 
 struct cv_fib_rule {
@@ -15,9 +15,14 @@ struct cv_fib_rule {
 	uint32_t mark_mask;
 	uint32_t table;
 	uint8_t protocol; /* FRA_PROTOCOL */
+	bool is_for_own; /* only what this host sends (iif lo) */
+	struct cv_prefix to; /* family 0: any destination */
+	bool has_suppress;
+	uint8_t suppress_bits; /* what the table says with no more bits than that does not count */
 };
 
-/* Adds "fwmark MARK/MASK lookup TABLE"; -EEXIST if that very rule is there. */
+/* Adds "[to PREFIX] [fwmark MARK/MASK] [iif lo] lookup TABLE [suppress_prefixlength N]"; -EEXIST if
+ * that very rule is there. */
 int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err);
 /* Deletes the rule that is equal in all members, and no other. */
 int cv_fib_rule_del(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err);

@@ -13,6 +13,7 @@
 #include "map.h"
 #include "own.h"
 #include "owner.skel.h"
+#include "route.skel.h"
 #include "segment.skel.h"
 #include "tunnel.skel.h"
 
@@ -130,6 +131,8 @@ const char *cv_object_build(void)
 	hash = add_to_hash(hash, bytes, size);
 	bytes = cv_segment_bpf__elf_bytes(&size);
 	hash = add_to_hash(hash, bytes, size);
+	bytes = cv_route_bpf__elf_bytes(&size);
+	hash = add_to_hash(hash, bytes, size);
 	bytes = cv_owner_bpf__elf_bytes(&size);
 	hash = add_to_hash(hash, bytes, size);
 	snprintf(build, sizeof(build), "%s-%016" PRIx64, CV_VERSION, hash);
@@ -183,9 +186,11 @@ static void free_tunnel(struct cv_tunnel_bpf **skel)
 	cv_tunnel_bpf__destroy(*skel);
 }
 
-int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err)
+int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, enum cv_lwt_hook hook,
+			  struct cv_err *err)
 {
 	CV_CLEANUP(free_tunnel) struct cv_tunnel_bpf *skel = NULL;
+	bool is_in = hook == CV_LWT_IN;
 	int rc;
 
 	start_log(inst);
@@ -193,11 +198,39 @@ int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct c
 	if (!skel)
 		return out_of_memory(err, "tunnel");
 	skel->rodata->cv_tunnel_id = tunnel_id;
+	bpf_program__set_autoload(is_in ? skel->progs.cv_xmit : skel->progs.cv_in, false);
 	rc = load(inst, skel->obj, "tunnel", err);
 	if (rc)
 		return rc;
-	rc = dup(bpf_program__fd(skel->progs.cv_xmit));
+	rc = dup(bpf_program__fd(is_in ? skel->progs.cv_in : skel->progs.cv_xmit));
 	return rc >= 0 ? rc : cv_err_set(err, -errno, "tunnel program: %s", strerrordesc_np(errno));
+}
+
+static void free_route(struct cv_route_bpf **skel)
+{
+	cv_route_bpf__destroy(*skel);
+}
+
+int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lwt_hook hook,
+			 struct cv_err *err)
+{
+	CV_CLEANUP(free_route) struct cv_route_bpf *skel = NULL;
+	struct bpf_program *program, *other;
+	int rc;
+
+	start_log(inst);
+	skel = cv_route_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "route");
+	program = hook == CV_LWT_IN ? skel->progs.cv_guard_in : skel->progs.cv_guard_out;
+	other = hook == CV_LWT_IN ? skel->progs.cv_guard_out : skel->progs.cv_guard_in;
+	skel->rodata->cv_guard_id = guard_id;
+	bpf_program__set_autoload(other, false);
+	rc = load(inst, skel->obj, "route", err);
+	if (rc)
+		return rc;
+	rc = dup(bpf_program__fd(program));
+	return rc >= 0 ? rc : cv_err_set(err, -errno, "route program: %s", strerrordesc_np(errno));
 }
 
 /* True if a pinned link is attached still; a cgroup that is deleted detaches its links. */

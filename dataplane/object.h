@@ -9,13 +9,15 @@
 #include <stdint.h>
 
 #include "instance.h"
+#include "nl_lwt.h"
 
 /* The tc programs, as pinned under PROGS. */
 #define CV_PROG_INGRESS "cv_cls_ingress"
 #define CV_PROG_EGRESS "cv_cls_egress"
 #define CV_PROG_ITER "cv_iter_owners"
 #define CV_PROG_SEGMENT "cv_cls_segment"
-#define CV_PROG_XMIT "xmit" /* pin of a tunnel's lwt program in tunnels/NAME */
+#define CV_PROG_XMIT "xmit" /* pins of a tunnel's lwt programs in tunnels/NAME */
+#define CV_PROG_IN "in"
 
 /* Version and fingerprint of the objects in this binary: programs that another build has pinned are
  * to be replaced. Static. */
@@ -28,8 +30,13 @@ int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 /* Loads the tc program that encapsulates segments and pins it, in place of one of another build. */
 int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err);
 
-/* Loads the lwt program of a tunnel. Returns its fd. */
-int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, struct cv_err *err);
+/* Loads the lwt program of a tunnel for the hook xmit or in. Returns its fd. */
+int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, enum cv_lwt_hook hook,
+			  struct cv_err *err);
+
+/* Loads the program of a route's guard for the hook in or out. Returns its fd. */
+int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lwt_hook hook,
+			 struct cv_err *err);
 
 /* True if all socket hooks are pinned, and attached to a cgroup that still lives. */
 bool cv_object_owner_is_attached(const struct cv_instance *inst);

@@ -21,7 +21,11 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->rules);
 	free(plan->live_apps);
 	free(plan->apps);
+	free(plan->live_guards);
+	free(plan->guards);
 	free(plan->devs);
+	for (size_t i = 0; i < plan->route_count; i++)
+		free(plan->routes[i].hops);
 	free(plan->routes);
 	free(plan->fib_rules);
 	free(plan->endpoints);
@@ -44,14 +48,17 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->rules = calloc(1, sizeof(*plan->rules));
 	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
 	plan->apps = calloc(1, sizeof(*plan->apps));
+	plan->live_guards = calloc(CV_MAX_GUARDS, sizeof(*plan->live_guards));
+	plan->guards = calloc(CV_MAX_GUARDS, sizeof(*plan->guards));
 	plan->devs = calloc(state->dev_count + 1, sizeof(*plan->devs));
-	/* A default route stands for two, and each may need an ip rule. */
-	plan->routes = calloc(2 * state->route_count + 1, sizeof(*plan->routes));
-	plan->fib_rules = calloc(2 * state->route_count + 1, sizeof(*plan->fib_rules));
+	/* A default route stands for two, each may need an ip rule, and that of IPv4 a twin with two
+	 * rules of its own. */
+	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
+	plan->fib_rules = calloc(4 * state->route_count + 1, sizeof(*plan->fib_rules));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
-	    !plan->live_apps || !plan->apps || !plan->devs || !plan->routes || !plan->fib_rules ||
-	    !plan->remotes)
+	    !plan->live_apps || !plan->apps || !plan->live_guards || !plan->guards || !plan->devs ||
+	    !plan->routes || !plan->fib_rules || !plan->remotes)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -76,6 +83,8 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 		rc = cv_live_rules(inst, plan->live_rules, err);
 	if (!rc)
 		rc = cv_live_apps(inst, plan->live_apps, err);
+	if (!rc)
+		rc = cv_live_guards(inst, plan->live_guards, err);
 	if (!rc)
 		rc = cv_dev_plan(inst, plan, err);
 	if (!rc)

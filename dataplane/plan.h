@@ -15,6 +15,7 @@
 
 #include "instance.h"
 #include "nl_link.h"
+#include "nl_nexthop.h"
 #include "nl_route.h"
 #include "nl_rule.h"
 
@@ -24,10 +25,22 @@ struct cv_dev_plan {
 	uint32_t prio;
 };
 
+/* One of several ways of a route. */
+struct cv_hop_plan {
+	uint32_t tunnel; /* id */
+	uint32_t weight;
+	uint32_t ifindex;
+	struct cv_addr via;
+	struct cv_lwt lwt;
+};
+
 struct cv_route_plan {
 	const struct cv_route_conf *conf;
-	uint32_t tunnel; /* id */
-	struct cv_fib_route fib; /* xmit_name empty until the tunnel's generation is known */
+	uint32_t tunnel; /* id; 0: none, or those of the hops */
+	uint32_t guards[CV_LWT_HOOKS]; /* ids; 0: none */
+	struct cv_fib_route fib; /* with hops: nh_id is not known before they are made */
+	struct cv_hop_plan *hops; /* owned */
+	size_t hop_count;
 };
 
 struct cv_endpoint_plan {
@@ -54,6 +67,8 @@ struct cv_plan {
 	struct cv_rule_set *rules;
 	struct cv_app_set *live_apps;
 	struct cv_app_set *apps;
+	struct cv_guard *live_guards; /* CV_MAX_GUARDS each, by id */
+	struct cv_guard *guards;
 
 	struct cv_dev_plan *devs;
 	size_t dev_count;
@@ -96,6 +111,57 @@ int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err 
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+/* Opens the program of a tunnel for the hook xmit or in. */
+int cv_program_open(const struct cv_instance *inst, const char *tunnel, enum cv_lwt_hook hook,
+		    struct cv_err *err);
+/* Those that the plan needs; and away with those that it does not. */
+int cv_program_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+int cv_program_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+
+/* The programs of one route or nexthop object. */
+struct cv_programs {
+	int fds[CV_LWT_HOOKS]; /* -1: none */
+};
+#define CV_NO_PROGRAMS                                                                             \
+	{                                                                                          \
+		.fds = { -1, -1, -1 }                                                              \
+	}
+void cv_programs_close(struct cv_programs *programs);
+/* Opens those that lwt names: of the route's guards, and of the tunnel. */
+int cv_route_programs(struct cv_instance *inst, const struct cv_plan *plan,
+		      const struct cv_route_plan *route, uint32_t tunnel, const struct cv_lwt *lwt,
+		      struct cv_programs *out, struct cv_err *err);
+
+/* What a guard does: asks the conditions of its route, counts what passes, or both. */
+struct cv_guard_role {
+	enum cv_lwt_hook hook; /* in or out */
+	bool decides;
+	bool counts;
+};
+/* Puts a guard of a route into the plan; a live one that is equal keeps its id. */
+int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
+		  const struct cv_fib_route *fib, const struct cv_guard_role *role, uint32_t *id,
+		  struct cv_err *err);
+/* Around the routes that use them: before these grow, and after they shrank. */
+int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+int cv_guard_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* Opens the program of a guard. */
+int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *err);
+/* Adds what a guard dropped; fills in the rest if it is the one that counts. */
+int cv_guard_meter(const struct cv_instance *inst, uint32_t id, bool counts,
+		   struct cv_meter_info *meter, struct cv_err *err);
+
+/* The nexthop group for a route with hops: *id is of one that is there or was made. live is what the
+ * kernel has; read anew when something is made. */
+int cv_nexthop_grow(struct cv_instance *inst, const struct cv_plan *plan,
+		    const struct cv_route_plan *route, struct cv_nexthop_list *live, uint32_t *id,
+		    struct cv_err *err);
+/* Deletes nexthop objects of ours that no route uses. */
+int cv_nexthop_shrink(struct cv_instance *inst, struct cv_err *err);
+
+/* True if culvert made the route. */
+bool cv_route_is_ours(const struct cv_fib_route *route);
+
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
@@ -108,6 +174,7 @@ extern const struct cv_slot_shape cv_app_shape;
 int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err);
 int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, struct cv_err *err);
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
+int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err);
 
 /* The reasons counted for a tunnel, 0 for those that belong to none. */
 int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Routes into tunnels, and the ip rules that select the table of a routed app. Ours are told by
- * their protocol number and by the name of their program (abi.h: CV_ROUTE_NAME_FORMAT); no other
- * route or rule is touched.
+ * Routes into tunnels and routes with guards, and the ip rules that select the table of a routed
+ * app. Ours are told by their protocol number and by the names of their programs (abi.h:
+ * CV_ROUTE_NAME_FORMAT) or their nexthop object; no other route or rule is touched.
  */
 #include <errno.h>
 #include <linux/rtnetlink.h>
@@ -28,7 +28,9 @@ static uint32_t table_of(const struct cv_plan *plan, const struct cv_route_conf 
 
 	if (app)
 		return CV_APP_TABLE_BASE + app->mark / cv_mark_unit(plan->state->mark_mask);
-	return conf->table ? conf->table : CV_TABLE_MAIN;
+	if (conf->table != CV_TABLE_AUTO)
+		return conf->table;
+	return conf->is_local ? CV_TABLE_LOCAL : CV_TABLE_MAIN;
 }
 
 static uint32_t metric_of(const struct cv_route_conf *conf, uint8_t family)
@@ -48,16 +50,246 @@ static bool ipv6_is_off(const char *dev)
 	return !file || fgetc(file) == '1';
 }
 
-/* Fills the route of one family. The device is that of the tunnel's underlay unless one is given;
- * it only has to be there: the packet is routed anew with its outer header. */
-static int fill_fib(struct cv_instance *inst, const struct cv_plan *plan,
-		    const struct cv_route_conf *conf, uint8_t family, struct cv_route_plan *route,
-		    struct cv_err *err)
+/* A tunnel's name for the program, or "@ID" for that of a guard. */
+static void name_program(struct cv_lwt *lwt, enum cv_lwt_hook hook, const char *subject,
+			 uint32_t generation)
 {
-	const struct cv_tunnel *tunnel = &plan->tunnels[route->tunnel];
-	struct cv_fib_route *fib = &route->fib;
+	static const char *const hooks[CV_LWT_HOOKS] = { "in", "out", "xmit" };
+
+	_Static_assert(CV_ROUTE_NAME_LEN <= CV_LWT_NAME_LEN, "names fit");
+	lwt->is_bpf = true;
+	snprintf(lwt->names[hook], sizeof(lwt->names[hook]), CV_ROUTE_NAME_FORMAT, CV_ABI_VERSION,
+		 hooks[hook], subject, generation);
+}
+
+static void name_guards(const struct cv_plan *plan, const struct cv_route_plan *route,
+			struct cv_lwt *lwt)
+{
+	for (int hook = 0; hook < CV_LWT_HOOKS; hook++) {
+		uint32_t id = route->guards[hook];
+		char subject[16];
+
+		snprintf(subject, sizeof(subject), "@%u", id);
+		if (id)
+			name_program(lwt, hook, subject, plan->guards[id].generation);
+	}
+}
+
+static void name_tunnel(const struct cv_plan *plan, const struct cv_route_conf *conf, uint32_t id,
+			struct cv_lwt *lwt)
+{
+	const struct cv_tunnel *tunnel = &plan->tunnels[id];
+	uint8_t hooks = cv_route_conf_hooks(conf);
+
+	if (hooks & CV_HOOK_XMIT)
+		name_program(lwt, CV_LWT_XMIT, tunnel->name, tunnel->generation);
+	if (hooks & CV_HOOK_IN)
+		name_program(lwt, CV_LWT_IN, tunnel->name, tunnel->generation);
+}
+
+/*
+ * The guards of a route. Conditions are asked once: where packets come in if the route has that
+ * hook; and packets are counted once: where they go out if it has that one.
+ */
+static int plan_guards(struct cv_plan *plan, struct cv_route_plan *route, struct cv_err *err)
+{
+	uint8_t hooks = cv_route_conf_hooks(route->conf);
+	bool has_in = hooks & CV_HOOK_IN && !route->tunnel && !route->hop_count;
+	bool has_out = hooks & CV_HOOK_OUT;
+	struct cv_guard_role in = { .hook = CV_LWT_IN, .decides = true, .counts = !has_out };
+	struct cv_guard_role out = { .hook = CV_LWT_OUT, .decides = !has_in, .counts = true };
+	int rc = 0;
+
+	if (has_in)
+		rc = cv_guard_plan(plan, route->conf, &route->fib, &in, &route->guards[CV_LWT_IN],
+				   err);
+	if (!rc && has_out)
+		rc = cv_guard_plan(plan, route->conf, &route->fib, &out, &route->guards[CV_LWT_OUT],
+				   err);
+	return rc;
+}
+
+static int ifindex_of(struct cv_instance *inst, const char *name, uint32_t *ifindex,
+		      struct cv_err *err)
+{
 	struct cv_link link;
+	int rc = cv_link_by_name(inst->nl, name, &link, err);
+
+	if (!rc)
+		*ifindex = link.ifindex;
+	return rc;
+}
+
+/* The gateway that a route of that family can have. */
+static struct cv_addr usable_via(const struct cv_addr *via, uint8_t family)
+{
+	bool is_usable = via->family == family || (via->family == 6 && family == 4);
+
+	return is_usable ? *via : (struct cv_addr){ 0 };
+}
+
+static int find_tunnel(const struct cv_plan *plan, const char *name, uint32_t *id,
+		       struct cv_err *err)
+{
+	*id = cv_plan_tunnel(plan, name);
+	return *id ? 0 : cv_err_set(err, -ENOENT, "tunnel %s: not set up", name);
+}
+
+/* Inner packets of the route must fit the tunnel. */
+static int lower_mtu(struct cv_route_plan *route, const struct cv_tunnel *tunnel,
+		     struct cv_err *err)
+{
+	struct cv_fib_route *fib = &route->fib;
 	char to[CV_PREFIX_TEXT];
+
+	if (!fib->mtu_bytes || tunnel->mtu_bytes < fib->mtu_bytes)
+		fib->mtu_bytes = tunnel->mtu_bytes;
+	if (fib->to.addr.family == 4 || fib->mtu_bytes >= CV_IPV6_MIN_MTU)
+		return 0;
+	cv_err_set(err, -EMSGSIZE, "route %s: tunnel %s leaves an mtu of %u, IPv6 needs %u",
+		   route_text(route->conf, to), tunnel->name, fib->mtu_bytes, CV_IPV6_MIN_MTU);
+	return cv_err_hint(err, "raise the mtu of the route to the tunnel's remote");
+}
+
+/* A setting of IPv4 devices, of which the larger of those for all and for the one counts. */
+static char ipv4_setting(const char *dev, const char *name)
+{
+	const char *const scopes[] = { "all", dev };
+	char largest = '0';
+
+	for (size_t i = 0; i < sizeof(scopes) / sizeof(*scopes); i++) {
+		char path[PATH_MAX];
+		CV_FCLOSE FILE *file = NULL;
+		int value;
+
+		snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", scopes[i], name);
+		file = fopen(path, "re");
+		value = file ? fgetc(file) : '0';
+		if (value > largest)
+			largest = (char)value;
+	}
+	return largest;
+}
+
+/*
+ * Whether hook in can work: to the kernel the encapsulated packet is one that came in on the route's
+ * device. It drops an IPv4 source of this host there as a martian unless accept_local is set, and
+ * with a strict rp_filter one whose route is not over that device. IPv6 asks nothing of the kind.
+ */
+static int check_in(struct cv_instance *inst, const struct cv_route_plan *route,
+		    const struct cv_tunnel *tunnel, uint32_t ifindex, struct cv_err *err)
+{
+	struct cv_addr source = { .family = tunnel->family }, any = { 0 };
+	struct cv_fib_answer answer = { 0 };
+	struct cv_link link;
+	char to[CV_PREFIX_TEXT], addr[CV_PREFIX_TEXT];
+	int rc = tunnel->family == 4 ? cv_link_by_index(inst->nl, ifindex, &link, err) : 0;
+
+	if (rc || tunnel->family != 4)
+		return rc;
+	memcpy(source.bytes, tunnel->local, sizeof(tunnel->local[0]));
+	cv_addr_format(&source, addr);
+	rc = cv_fib_lookup(inst->nl, &source, &any, 0, &answer, NULL);
+	if (!rc && answer.is_local && ipv4_setting(link.name, "accept_local") == '0') {
+		cv_err_set(err, -EADDRINUSE,
+			   "route %s: hook in: the kernel drops what came in with %s of this host "
+			   "as source",
+			   route_text(route->conf, to), addr);
+		return cv_err_hint(err,
+				   "hook xmit carries forwarded packets too; or give the tunnel a "
+				   "nonlocal source, or set net.ipv4.conf.%s.accept_local",
+				   link.name);
+	}
+	if (ipv4_setting(link.name, "rp_filter") == '1' &&
+	    (rc || answer.route.ifindex != ifindex)) {
+		cv_err_set(err, -EXDEV,
+			   "route %s: hook in: rp_filter drops what came in on %s with source %s",
+			   route_text(route->conf, to), link.name, addr);
+		return cv_err_hint(err,
+				   "hook xmit carries forwarded packets too; or set "
+				   "net.ipv4.conf.%s.rp_filter to 2",
+				   link.name);
+	}
+	return 0;
+}
+
+/* A route into one tunnel. The device is that of the tunnel's underlay unless one is given; it only
+ * has to be there: the packet is routed anew with its outer header. */
+static int fill_one_tunnel(struct cv_instance *inst, const struct cv_plan *plan,
+			   struct cv_route_plan *route, struct cv_err *err)
+{
+	const struct cv_route_conf *conf = route->conf;
+	struct cv_fib_route *fib = &route->fib;
+	int rc;
+
+	fib->ifindex = plan->tunnels[route->tunnel].ifindex;
+	fib->via = usable_via(&conf->via, fib->to.addr.family);
+	name_tunnel(plan, conf, route->tunnel, &fib->lwt);
+	rc = lower_mtu(route, &plan->tunnels[route->tunnel], err);
+	if (!rc && conf->dev[0])
+		rc = ifindex_of(inst, conf->dev, &fib->ifindex, err);
+	if (!rc && !plan->is_lenient && conf->hooks & CV_HOOK_IN)
+		rc = check_in(inst, route, &plan->tunnels[route->tunnel], fib->ifindex, err);
+	return rc;
+}
+
+static int fill_hop(struct cv_instance *inst, const struct cv_plan *plan,
+		    struct cv_route_plan *route, const struct cv_nexthop_conf *conf,
+		    struct cv_hop_plan *hop, struct cv_err *err)
+{
+	int rc = find_tunnel(plan, conf->tunnel, &hop->tunnel, err);
+
+	if (rc)
+		return rc;
+	hop->weight = conf->weight ? conf->weight : 1;
+	hop->ifindex = plan->tunnels[hop->tunnel].ifindex;
+	hop->via = usable_via(&conf->via, route->fib.to.addr.family);
+	name_tunnel(plan, route->conf, hop->tunnel, &hop->lwt);
+	name_guards(plan, route, &hop->lwt);
+	rc = lower_mtu(route, &plan->tunnels[hop->tunnel], err);
+	if (!rc && conf->dev[0])
+		rc = ifindex_of(inst, conf->dev, &hop->ifindex, err);
+	return rc;
+}
+
+static int fill_hops(struct cv_instance *inst, const struct cv_plan *plan,
+		     struct cv_route_plan *route, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < route->hop_count; i++)
+		rc = fill_hop(inst, plan, route, &route->conf->nexthops[i], &route->hops[i], err);
+	return rc;
+}
+
+/* An ordinary route, whose packets meet a guard. */
+static int fill_plain(struct cv_instance *inst, struct cv_route_plan *route, struct cv_err *err)
+{
+	const struct cv_route_conf *conf = route->conf;
+	struct cv_fib_route *fib = &route->fib;
+	struct cv_fib_answer answer;
+	char to[CV_PREFIX_TEXT];
+	int rc;
+
+	fib->via = usable_via(&conf->via, fib->to.addr.family);
+	if (conf->is_local)
+		fib->type = RTN_LOCAL;
+	if (conf->dev[0] || conf->is_local)
+		return ifindex_of(inst, conf->dev[0] ? conf->dev : "lo", &fib->ifindex, err);
+	rc = cv_fib_lookup(inst->nl, &fib->via, NULL, 0, &answer, err);
+	if (rc)
+		return cv_err_prefix(err, "route %s: via", route_text(conf, to));
+	fib->ifindex = answer.ifindex;
+	return 0;
+}
+
+/* Fills the route of one family. */
+static int fill_fib(struct cv_instance *inst, struct cv_plan *plan, uint8_t family,
+		    struct cv_route_plan *route, struct cv_err *err)
+{
+	const struct cv_route_conf *conf = route->conf;
+	struct cv_fib_route *fib = &route->fib;
+	int rc;
 
 	fib->to = conf->to;
 	fib->to.addr.family = family;
@@ -65,28 +297,17 @@ static int fill_fib(struct cv_instance *inst, const struct cv_plan *plan,
 	fib->metric = metric_of(conf, family);
 	fib->protocol = CV_ROUTE_PROTOCOL;
 	fib->type = RTN_UNICAST;
-	fib->ifindex = tunnel->ifindex;
-	fib->mtu_bytes = tunnel->mtu_bytes;
-	fib->is_encap_bpf = true;
+	fib->nh_id = conf->nhid;
 	if (conf->src.family == family)
 		fib->src = conf->src;
-	if (conf->via.family == family || (conf->via.family == 6 && family == 4))
-		fib->via = conf->via;
-	snprintf(fib->xmit_name, sizeof(fib->xmit_name), CV_ROUTE_NAME_FORMAT, CV_ABI_VERSION,
-		 "xmit", tunnel->name, tunnel->generation);
-	if (conf->dev[0]) {
-		int rc = cv_link_by_name(inst->nl, conf->dev, &link, err);
-
-		if (rc)
-			return rc;
-		fib->ifindex = link.ifindex;
-	}
-	if (family == 6 && fib->mtu_bytes < CV_IPV6_MIN_MTU) {
-		cv_err_set(err, -EMSGSIZE, "route %s: tunnel %s leaves an mtu of %u, IPv6 needs %u",
-			   route_text(conf, to), conf->tunnel, fib->mtu_bytes, CV_IPV6_MIN_MTU);
-		return cv_err_hint(err, "raise the mtu of the route to the tunnel's remote");
-	}
-	return 0;
+	rc = plan_guards(plan, route, err);
+	if (rc || conf->nhid)
+		return rc;
+	if (route->hop_count)
+		return fill_hops(inst, plan, route, err);
+	name_guards(plan, route, &fib->lwt);
+	return route->tunnel ? fill_one_tunnel(inst, plan, route, err)
+			     : fill_plain(inst, route, err);
 }
 
 /*
@@ -115,7 +336,8 @@ static int check_loop(struct cv_instance *inst, const struct cv_plan *plan,
 		return 0;
 	cv_err_set(err, -ELOOP, "route %s: remote %s of tunnel %s would be routed into tunnel %s",
 		   cv_prefix_format(&fib->to, to), cv_addr_format(destination, remote),
-		   tunnel->name, route->conf->tunnel);
+		   tunnel->name,
+		   route->hop_count ? route->conf->nexthops[0].tunnel : route->conf->tunnel);
 	return cv_err_hint(err, "first add a more specific route to %s over the underlay", remote);
 }
 
@@ -137,7 +359,18 @@ static int check_loops(struct cv_instance *inst, const struct cv_plan *plan,
 static bool same_fib_rule(const struct cv_fib_rule *a, const struct cv_fib_rule *b)
 {
 	return a->family == b->family && a->priority == b->priority && a->mark == b->mark &&
-	       a->mark_mask == b->mark_mask && a->table == b->table && a->protocol == b->protocol;
+	       a->mark_mask == b->mark_mask && a->table == b->table && a->protocol == b->protocol &&
+	       a->is_for_own == b->is_for_own && cv_addr_equal(&a->to.addr, &b->to.addr) &&
+	       a->to.bits == b->to.bits && a->has_suppress == b->has_suppress &&
+	       a->suppress_bits == b->suppress_bits;
+}
+
+static void add_rule(struct cv_plan *plan, const struct cv_fib_rule *rule)
+{
+	for (size_t i = 0; i < plan->fib_rule_count; i++)
+		if (same_fib_rule(&plan->fib_rules[i], rule))
+			return;
+	plan->fib_rules[plan->fib_rule_count++] = *rule;
 }
 
 static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf, uint8_t family)
@@ -154,51 +387,162 @@ static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf,
 		return;
 	rule.mark = app->mark;
 	rule.table = table_of(plan, conf);
-	for (size_t i = 0; i < plan->fib_rule_count; i++)
-		if (same_fib_rule(&plan->fib_rules[i], &rule))
-			return;
-	plan->fib_rules[plan->fib_rule_count++] = rule;
+	add_rule(plan, &rule);
+}
+
+/*
+ * IPv4 alone: the kernel remembers with a route's programs what to do with a packet that the one on
+ * hook in lets through, and forgets it for "discard" as soon as this host itself sends over the route
+ * (include/net/lwtunnel.h lwtunnel_set_redirect(), 4.10 to 6.18 at least; IPv6 has one answer for
+ * both). So what this host sends must never meet such a route: ip rules lead it to a twin without the
+ * program, unless the main table knows a longer prefix.
+ */
+static bool needs_twin(const struct cv_route_plan *route)
+{
+	return route->fib.to.addr.family == 4 && route->fib.type != RTN_LOCAL &&
+	       route->fib.lwt.names[CV_LWT_IN][0];
+}
+
+static int check_twin(const struct cv_route_plan *route, struct cv_err *err)
+{
+	char to[CV_PREFIX_TEXT];
+
+	if (route->fib.table == CV_TABLE_MAIN)
+		return 0;
+	cv_err_set(
+		err, -EOPNOTSUPP,
+		"route %s: hook in: in a table other than main the kernel may discard all that it "
+		"lets through",
+		route_text(route->conf, to));
+	return cv_err_hint(err, "hook out (with a tunnel xmit) judges received packets too");
+}
+
+static void add_twin(struct cv_plan *plan, const struct cv_route_plan *route)
+{
+	struct cv_route_plan *twin = &plan->routes[plan->route_count++];
+	struct cv_fib_rule rule = {
+		.family = 4,
+		/* Longer prefixes first. */
+		.priority = CV_OWN_RULE_PRIO + 2u * (32u - route->fib.to.bits),
+		.table = CV_TABLE_MAIN,
+		.protocol = CV_ROUTE_PROTOCOL,
+		.is_for_own = true,
+		.has_suppress = true,
+		.suppress_bits = route->fib.to.bits,
+	};
+
+	*twin = *route;
+	twin->guards[CV_LWT_IN] = 0;
+	twin->fib.table = CV_OWN_TABLE;
+	twin->fib.lwt.names[CV_LWT_IN][0] = '\0';
+	twin->fib.lwt.is_bpf =
+		twin->fib.lwt.names[CV_LWT_OUT][0] || twin->fib.lwt.names[CV_LWT_XMIT][0];
+	if (route->fib.to.bits)
+		rule.to = route->fib.to;
+	add_rule(plan, &rule);
+	rule.priority++;
+	rule.table = CV_OWN_TABLE;
+	rule.has_suppress = false;
+	rule.suppress_bits = 0;
+	add_rule(plan, &rule);
+}
+
+static int new_route_plan(const struct cv_plan *plan, const struct cv_route_conf *conf,
+			  struct cv_route_plan *route, struct cv_err *err)
+{
+	*route = (struct cv_route_plan){ .conf = conf, .hop_count = conf->nexthop_count };
+	if (conf->tunnel[0])
+		return find_tunnel(plan, conf->tunnel, &route->tunnel, err);
+	if (!route->hop_count)
+		return 0;
+	route->hops = calloc(route->hop_count, sizeof(*route->hops));
+	return route->hops ? 0 : cv_err_set(err, -ENOMEM, "routes: out of memory");
 }
 
 static int plan_family(struct cv_instance *inst, struct cv_plan *plan,
 		       const struct cv_route_conf *conf, uint8_t family, struct cv_err *err)
 {
 	struct cv_route_plan *route = &plan->routes[plan->route_count];
-	int rc;
+	int rc = new_route_plan(plan, conf, route, err);
 
-	*route = (struct cv_route_plan){
-		.conf = conf,
-		.tunnel = cv_plan_tunnel(plan, conf->tunnel),
-	};
-	if (!route->tunnel)
-		return cv_err_set(err, -ENOENT, "tunnel %s: not set up", conf->tunnel);
-	rc = fill_fib(inst, plan, conf, family, route, err);
-	if (!rc && !plan->is_lenient)
+	if (!rc)
+		rc = fill_fib(inst, plan, family, route, err);
+	if (!rc && !plan->is_lenient && (route->tunnel || route->hop_count))
 		rc = check_loops(inst, plan, route, err);
-	if (rc)
+	if (!rc && !plan->is_lenient && needs_twin(route))
+		rc = check_twin(route, err);
+	if (rc) {
+		free(CV_TAKE_PTR(route->hops));
 		return rc;
+	}
 	plan->route_count++;
+	if (needs_twin(route))
+		add_twin(plan, route);
 	if (conf->app[0])
 		add_fib_rule(plan, conf, family);
 	return 0;
 }
 
-/* "default" means both families; IPv6 only where the device has it. */
+/* Whether the device of the IPv4 route that was planned last has IPv6, too. */
+static bool dev_has_ipv6(struct cv_instance *inst, const struct cv_plan *plan)
+{
+	const struct cv_route_plan *route = &plan->routes[plan->route_count - 1];
+	struct cv_link link;
+
+	return !cv_link_by_index(inst->nl,
+				 route->hop_count ? route->hops[0].ifindex : route->fib.ifindex,
+				 &link, NULL) &&
+	       !ipv6_is_off(link.name);
+}
+
+/* The family that a nexthop object or group is of: 4, or 6, which IPv4 may use too. */
+static int family_of_nhid(struct cv_instance *inst, uint32_t id, uint8_t *family,
+			  struct cv_err *err)
+{
+	CV_CLEANUP(cv_nexthop_list_fini) struct cv_nexthop_list live = { 0 };
+	const struct cv_nexthop *nexthop;
+	int rc = cv_nexthop_list(inst->nl, &live, err);
+
+	if (rc)
+		return rc;
+	nexthop = cv_nexthop_find(&live, id);
+	if (nexthop && nexthop->member_count)
+		nexthop = cv_nexthop_find(&live, nexthop->members[0].id);
+	if (!nexthop) {
+		cv_err_set(err, -ENOENT, "nexthop %u: there is none", id);
+		return cv_err_hint(err, "'ip nexthop' shows those that are");
+	}
+	*family = nexthop->family ? nexthop->family : 4;
+	return 0;
+}
+
+static int plan_nhid(struct cv_instance *inst, struct cv_plan *plan,
+		     const struct cv_route_conf *conf, struct cv_err *err)
+{
+	char to[CV_PREFIX_TEXT];
+	uint8_t family = 0;
+	int rc = family_of_nhid(inst, conf->nhid, &family, err);
+
+	if (rc)
+		return cv_err_prefix(err, "route %s", route_text(conf, to));
+	return plan_family(inst, plan, conf, conf->to.addr.family ? conf->to.addr.family : family,
+			   err);
+}
+
+/* "default" means both families; IPv6 only where the device and the gateway have it. */
 static int plan_route(struct cv_instance *inst, struct cv_plan *plan,
 		      const struct cv_route_conf *conf, struct cv_err *err)
 {
-	struct cv_link link;
-	uint32_t tunnel = cv_plan_tunnel(plan, conf->tunnel);
+	bool has_tunnel = conf->tunnel[0] || conf->nexthop_count;
 	int rc;
 
+	if (conf->nhid)
+		return plan_nhid(inst, plan, conf, err);
 	if (conf->to.addr.family)
 		return plan_family(inst, plan, conf, conf->to.addr.family, err);
 	rc = plan_family(inst, plan, conf, 4, err);
-	if (rc)
+	if (rc || !dev_has_ipv6(inst, plan) || (!has_tunnel && conf->via.family == 4))
 		return rc;
-	if (cv_link_by_index(inst->nl, plan->tunnels[tunnel].ifindex, &link, NULL) ||
-	    ipv6_is_off(conf->dev[0] ? conf->dev : link.name))
-		return 0;
 	return plan_family(inst, plan, conf, 6, err);
 }
 
@@ -216,9 +560,14 @@ int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err 
 
 /* ---- what the kernel has ---- */
 
-static bool is_our_name(const char *name)
+bool cv_route_is_ours(const struct cv_fib_route *route)
 {
-	return !strncmp(name, "culvert/", strlen("culvert/"));
+	if (route->protocol != CV_ROUTE_PROTOCOL || route->weight)
+		return false; /* several nexthops of its own are never ours */
+	for (int hook = 0; hook < CV_LWT_HOOKS; hook++)
+		if (!strncmp(route->lwt.names[hook], "culvert/", strlen("culvert/")))
+			return true;
+	return route->nh_id || route->table == CV_OWN_TABLE;
 }
 
 /* Lists that grow; both families together. */
@@ -232,13 +581,17 @@ static void free_fib_list(struct fib_list *list)
 	free(list->items);
 }
 
+static bool keep_ours(const struct cv_fib_route *route, void *arg)
+{
+	(void)arg;
+	return cv_route_is_ours(route);
+}
+
 static int collect_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
 {
 	struct fib_list *list = arg;
 	struct cv_fib_route *grown;
 
-	if (route->protocol != CV_ROUTE_PROTOCOL || !is_our_name(route->xmit_name))
-		return 0;
 	if (!(list->count & (list->count - 1))) {
 		grown = reallocarray(list->items, list->count ? list->count * 2 : 1,
 				     sizeof(*grown));
@@ -252,9 +605,11 @@ static int collect_route(const struct cv_fib_route *route, void *arg, struct cv_
 
 static int live_routes(struct cv_instance *inst, struct fib_list *list, struct cv_err *err)
 {
-	int rc = cv_fib_list(inst->nl, 4, CV_ROUTE_PROTOCOL, collect_route, list, err);
+	int rc = cv_fib_list(inst->nl, 4, CV_ROUTE_PROTOCOL, keep_ours, collect_route, list, err);
 
-	return rc ? rc : cv_fib_list(inst->nl, 6, CV_ROUTE_PROTOCOL, collect_route, list, err);
+	return rc ? rc
+		  : cv_fib_list(inst->nl, 6, CV_ROUTE_PROTOCOL, keep_ours, collect_route, list,
+				err);
 }
 
 static bool same_place(const struct cv_fib_route *a, const struct cv_fib_route *b)
@@ -265,9 +620,12 @@ static bool same_place(const struct cv_fib_route *a, const struct cv_fib_route *
 
 static bool same_route(const struct cv_fib_route *a, const struct cv_fib_route *b)
 {
-	return same_place(a, b) && a->ifindex == b->ifindex && a->mtu_bytes == b->mtu_bytes &&
-	       cv_addr_equal(&a->via, &b->via) && cv_addr_equal(&a->src, &b->src) &&
-	       !strcmp(a->xmit_name, b->xmit_name);
+	if (!same_place(a, b) || a->type != b->type || a->mtu_bytes != b->mtu_bytes ||
+	    !cv_addr_equal(&a->src, &b->src) || a->nh_id != b->nh_id)
+		return false;
+	/* A nexthop object says the rest. */
+	return a->nh_id || (a->ifindex == b->ifindex && cv_addr_equal(&a->via, &b->via) &&
+			    cv_lwt_equal(&a->lwt, &b->lwt));
 }
 
 static const struct cv_fib_route *find_live(const struct fib_list *list,
@@ -281,40 +639,70 @@ static const struct cv_fib_route *find_live(const struct fib_list *list,
 
 /* ---- grow ---- */
 
-static int open_program(const struct cv_instance *inst, const char *tunnel, struct cv_err *err)
+void cv_programs_close(struct cv_programs *programs)
 {
-	char dir[PATH_MAX];
-	int fd;
-
-	if (snprintf(dir, sizeof(dir), "%s/%s", inst->tunnels, tunnel) >= (int)sizeof(dir))
-		return cv_err_set(err, -ENAMETOOLONG, "tunnel %s: path too long", tunnel);
-	fd = cv_pin_open(dir, CV_PROG_XMIT, err);
-	return fd != -ENOENT ? fd
-			     : cv_err_set(err, fd, "tunnel %s: its program %s/%s is gone", tunnel,
-					  dir, CV_PROG_XMIT);
+	for (int hook = 0; hook < CV_LWT_HOOKS; hook++)
+		if (programs->fds[hook] >= 0)
+			close(programs->fds[hook]);
 }
 
-static int grow_route(struct cv_instance *inst, const struct cv_plan *plan,
-		      const struct fib_list *live, const struct cv_route_plan *route,
-		      struct cv_err *err)
+int cv_route_programs(struct cv_instance *inst, const struct cv_plan *plan,
+		      const struct cv_route_plan *route, uint32_t tunnel, const struct cv_lwt *lwt,
+		      struct cv_programs *out, struct cv_err *err)
 {
-	const struct cv_fib_route *now = find_live(live, &route->fib);
-	CV_CLOSE int prog = -1;
-	char to[CV_PREFIX_TEXT];
-	int rc;
-
-	if (now && same_route(now, &route->fib))
-		return 0;
-	prog = open_program(inst, plan->tunnels[route->tunnel].name, err);
-	if (prog < 0)
-		return prog;
-	rc = cv_fib_add(inst->nl, &route->fib, prog, now ? CV_FIB_REPLACE : CV_FIB_NEW, err);
-	if (rc == -EEXIST) {
-		cv_err_set(err, rc, "route %s: there is one already in table %u, not culvert's",
-			   cv_prefix_format(&route->fib.to, to), route->fib.table);
-		cv_err_hint(err, "give another metric M, or delete it");
+	for (int hook = 0; hook < CV_LWT_HOOKS; hook++) {
+		if (!lwt->names[hook][0])
+			continue;
+		out->fds[hook] =
+			route->guards[hook]
+				? cv_guard_open(inst, route->guards[hook], err)
+				: cv_program_open(inst, plan->tunnels[tunnel].name, hook, err);
+		if (out->fds[hook] < 0)
+			return out->fds[hook];
 	}
-	return rc;
+	return 0;
+}
+
+/* What the kernel has when the routes begin to grow. */
+struct live {
+	struct fib_list routes;
+	struct cv_nexthop_list nexthops;
+};
+
+static void live_fini(struct live *live)
+{
+	free_fib_list(&live->routes);
+	cv_nexthop_list_fini(&live->nexthops);
+}
+
+static int explain_exists(const struct cv_fib_route *fib, struct cv_err *err)
+{
+	char to[CV_PREFIX_TEXT];
+
+	cv_err_set(err, -EEXIST, "route %s: there is one already in table %u, not culvert's",
+		   cv_prefix_format(&fib->to, to), fib->table);
+	if (fib->type == RTN_LOCAL && fib->table == CV_TABLE_LOCAL)
+		return cv_err_hint(err, "an address of a device: a rule can match what is for it");
+	return cv_err_hint(err, "give another metric M, or delete it");
+}
+
+static int grow_route(struct cv_instance *inst, const struct cv_plan *plan, struct live *live,
+		      const struct cv_route_plan *route, struct cv_err *err)
+{
+	CV_CLEANUP(cv_programs_close) struct cv_programs programs = CV_NO_PROGRAMS;
+	struct cv_fib_route fib = route->fib;
+	const struct cv_fib_route *now = find_live(&live->routes, &fib);
+	int rc = 0;
+
+	if (route->hop_count)
+		rc = cv_nexthop_grow(inst, plan, route, &live->nexthops, &fib.nh_id, err);
+	if (rc || (now && same_route(now, &fib)))
+		return rc;
+	rc = cv_route_programs(inst, plan, route, route->tunnel, &fib.lwt, &programs, err);
+	if (rc)
+		return rc;
+	rc = cv_fib_add(inst->nl, &fib, programs.fds, now ? CV_FIB_REPLACE : CV_FIB_NEW, err);
+	return rc == -EEXIST ? explain_exists(&fib, err) : rc;
 }
 
 struct rule_search {
@@ -341,12 +729,21 @@ static int grow_fib_rule(struct cv_instance *inst, const struct cv_fib_rule *rul
 	return rc || search.is_found ? rc : cv_fib_rule_add(inst->nl, rule, err);
 }
 
-/* Tables first, then the rules that lead to them. */
+static int look_at_kernel(struct cv_instance *inst, struct live *live, struct cv_err *err)
+{
+	int rc = live_routes(inst, &live->routes, err);
+
+	return rc ? rc : cv_nexthop_list(inst->nl, &live->nexthops, err);
+}
+
+/* Guards first, then tables, then the rules that lead to them. */
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_CLEANUP(free_fib_list) struct fib_list live = { 0 };
-	int rc = live_routes(inst, &live, err);
+	CV_CLEANUP(live_fini) struct live live = { 0 };
+	int rc = cv_guard_grow(inst, plan, err);
 
+	if (!rc)
+		rc = look_at_kernel(inst, &live, err);
 	for (size_t i = 0; !rc && i < plan->route_count; i++) {
 		rc = grow_route(inst, plan, &live, &plan->routes[i], err);
 		if (rc)
@@ -381,14 +778,19 @@ static int collect_unwanted(const struct cv_fib_rule *rule, void *arg, struct cv
 	return 0;
 }
 
+/* As many at a time as the list holds. */
 static int shrink_fib_rules(struct cv_instance *inst, const struct cv_plan *plan, uint8_t family,
 			    struct cv_err *err)
 {
 	struct rule_list list = { .plan = plan };
-	int rc = cv_fib_rule_list(inst->nl, family, collect_unwanted, &list, err);
+	int rc;
 
-	for (size_t i = 0; !rc && i < list.count; i++)
-		rc = cv_fib_rule_del(inst->nl, &list.items[i], err);
+	do {
+		list.count = 0;
+		rc = cv_fib_rule_list(inst->nl, family, collect_unwanted, &list, err);
+		for (size_t i = 0; !rc && i < list.count; i++)
+			rc = cv_fib_rule_del(inst->nl, &list.items[i], err);
+	} while (!rc && list.count);
 	return rc;
 }
 
@@ -400,15 +802,11 @@ static bool is_wanted(const struct cv_plan *plan, const struct cv_fib_route *liv
 	return false;
 }
 
-int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+static int shrink_routes(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(free_fib_list) struct fib_list live = { 0 };
-	int rc = shrink_fib_rules(inst, plan, 4, err);
+	int rc = live_routes(inst, &live, err);
 
-	if (!rc)
-		rc = shrink_fib_rules(inst, plan, 6, err);
-	if (!rc)
-		rc = live_routes(inst, &live, err);
 	for (size_t i = 0; !rc && i < live.count; i++) {
 		if (is_wanted(plan, &live.items[i]))
 			continue;
@@ -419,66 +817,15 @@ int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 	return rc;
 }
 
-/* ---- list ---- */
-
-static const struct cv_app *app_of_table(const struct cv_app_set *apps, uint32_t table)
+int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	for (uint32_t i = 0; i < apps->count; i++) {
-		const struct cv_app *app = &apps->apps[i];
+	int rc = shrink_fib_rules(inst, plan, 4, err);
 
-		if (app->mark &&
-		    table == CV_APP_TABLE_BASE + app->mark / cv_mark_unit(apps->mark_mask))
-			return app;
-	}
-	return NULL;
-}
-
-static void fill_info(struct cv_instance *inst, const struct cv_app_set *apps,
-		      const struct cv_fib_route *fib, struct cv_route_info *info)
-{
-	const struct cv_app *app = app_of_table(apps, fib->table);
-	CV_CLOSE int prog = -1;
-	struct cv_link link;
-	char hook[16];
-	unsigned int abi;
-
-	info->to = fib->to;
-	info->table = fib->table;
-	info->metric = fib->metric;
-	info->mtu_bytes = fib->mtu_bytes;
-	if (app)
-		memcpy(info->app, app->name, sizeof(info->app));
-	if (!cv_link_by_index(inst->nl, fib->ifindex, &link, NULL))
-		memcpy(info->dev, link.name, sizeof(info->dev));
-	if (sscanf(fib->xmit_name, "culvert/%u/%15[a-z]/%31[^/]/%u", &abi, hook, info->tunnel,
-		   &info->generation) != 4)
-		return;
-	prog = open_program(inst, info->tunnel, NULL);
-	info->prog_id = prog < 0 ? 0 : cv_prog_id(prog);
-}
-
-int cv_route_list(struct cv_instance *inst, const struct cv_state *state,
-		  struct cv_route_info **out, size_t *count, struct cv_err *err)
-{
-	CV_CLEANUP(free_fib_list) struct fib_list live = { 0 };
-	CV_FREE struct cv_app_set *apps = calloc(1, sizeof(*apps));
-	CV_FREE struct cv_route_info *infos = NULL;
-	int rc;
-
-	(void)state;
-	if (!apps)
-		return cv_err_set(err, -ENOMEM, "routes: out of memory");
-	rc = cv_live_apps(inst, apps, err);
 	if (!rc)
-		rc = live_routes(inst, &live, err);
-	if (rc)
-		return rc;
-	infos = calloc(live.count + 1, sizeof(*infos));
-	if (!infos)
-		return cv_err_set(err, -ENOMEM, "routes: out of memory");
-	for (size_t i = 0; i < live.count; i++)
-		fill_info(inst, apps, &live.items[i], &infos[i]);
-	*count = live.count;
-	*out = CV_TAKE_PTR(infos);
-	return 0;
+		rc = shrink_fib_rules(inst, plan, 6, err);
+	if (!rc)
+		rc = shrink_routes(inst, plan, err);
+	if (!rc)
+		rc = cv_nexthop_shrink(inst, err);
+	return rc ? rc : cv_guard_shrink(inst, plan, err);
 }

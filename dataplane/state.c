@@ -26,6 +26,12 @@ void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel)
 	free(tunnel->allow.items);
 }
 
+void cv_route_conf_fini(struct cv_route_conf *route)
+{
+	free(route->from.items);
+	free(route->nexthops);
+}
+
 void cv_rule_conf_fini(struct cv_rule_conf *rule)
 {
 	free(rule->match.src.items);
@@ -37,6 +43,34 @@ void cv_rule_conf_fini(struct cv_rule_conf *rule)
 uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule)
 {
 	return rule->has_prio ? rule->prio : CV_DEFAULT_RULE_PRIO;
+}
+
+bool cv_route_conf_has_guard(const struct cv_route_conf *route)
+{
+	return route->from.count || route->from_tunnel[0] || route->has_from_mark ||
+	       route->has_policy;
+}
+
+uint8_t cv_route_conf_hooks(const struct cv_route_conf *route)
+{
+	if (!route->tunnel[0] && !route->nexthop_count)
+		return route->hooks;
+	/* What hook in cannot encapsulate, and what this host sends, is left to xmit. */
+	return !route->hooks || route->hooks & CV_HOOK_IN ? route->hooks | CV_HOOK_XMIT
+							  : route->hooks;
+}
+
+bool cv_route_conf_enters(const struct cv_route_conf *route, const char *tunnel)
+{
+	for (size_t i = 0; i < route->nexthop_count; i++)
+		if (!strcmp(route->nexthops[i].tunnel, tunnel))
+			return true;
+	return !strcmp(route->tunnel, tunnel);
+}
+
+bool cv_route_conf_uses(const struct cv_route_conf *route, const char *tunnel)
+{
+	return cv_route_conf_enters(route, tunnel) || !strcmp(route->from_tunnel, tunnel);
 }
 
 static void fini_nothing(void *conf)
@@ -106,7 +140,7 @@ static void remove_item(void *items, size_t *count, void *item, size_t size)
 CV_DEFINE_LIST(dev, devs, dev_count, fini_nothing)
 CV_DEFINE_LIST(app, apps, app_count, cv_app_conf_fini)
 CV_DEFINE_LIST(tunnel, tunnels, tunnel_count, cv_tunnel_conf_fini)
-CV_DEFINE_LIST(route, routes, route_count, fini_nothing)
+CV_DEFINE_LIST(route, routes, route_count, cv_route_conf_fini)
 CV_DEFINE_LIST(rule, rules, rule_count, cv_rule_conf_fini)
 CV_DEFINE_FIND(dev, devs, dev_count)
 CV_DEFINE_FIND(app, apps, app_count)
@@ -115,7 +149,9 @@ CV_DEFINE_FIND(rule, rules, rule_count)
 
 static uint32_t table_of(const struct cv_route_conf *route)
 {
-	return route->table == CV_TABLE_AUTO && !route->app[0] ? CV_TABLE_MAIN : route->table;
+	if (route->table != CV_TABLE_AUTO || route->app[0])
+		return route->table;
+	return route->is_local ? CV_TABLE_LOCAL : CV_TABLE_MAIN;
 }
 
 /* The metric that the kernel will see: IPv6 has no zero. */

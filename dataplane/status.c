@@ -142,24 +142,26 @@ static int check_segment(struct cv_instance *inst, const struct cv_state *state,
 			   why.text);
 }
 
+static bool is_route_of(const struct cv_route_info *info, const struct cv_route_conf *conf)
+{
+	return !info->is_foreign && info->to.bits == conf->to.bits &&
+	       (!conf->to.addr.family || cv_addr_equal(&info->to.addr, &conf->to.addr)) &&
+	       !strcmp(info->app, conf->app);
+}
+
 static int check_routes(struct cv_instance *inst, const struct cv_state *state,
 			struct cv_status *status, struct cv_err *err)
 {
-	CV_FREE struct cv_route_info *infos = NULL;
-	size_t count;
-	int rc = cv_route_list(inst, state, &infos, &count, err);
+	CV_CLEANUP(cv_routes_fini) struct cv_routes routes = { 0 };
+	int rc = cv_route_list(inst, state, &routes, err);
 
 	for (size_t i = 0; !rc && i < state->route_count; i++) {
 		const struct cv_route_conf *conf = &state->routes[i];
 		char to[CV_PREFIX_TEXT];
 		bool is_there = false;
 
-		for (size_t j = 0; j < count; j++)
-			if (infos[j].to.bits == conf->to.bits &&
-			    (!conf->to.addr.family ||
-			     cv_addr_equal(&infos[j].to.addr, &conf->to.addr)) &&
-			    !strcmp(infos[j].app, conf->app))
-				is_there = true;
+		for (size_t j = 0; j < routes.count; j++)
+			is_there = is_there || is_route_of(&routes.items[j], conf);
 		if (!is_there)
 			rc = add_problem(status, "route %s: gone from the kernel",
 					 cv_prefix_format(&conf->to, to));

@@ -113,9 +113,9 @@ static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
 		return cv_err_set(err, -EADDRINUSE,
 				  "tunnel %s: remote %s is an address of this host", conf->name,
 				  remote);
-	if (answer->route.is_encap_bpf) {
+	if (answer->route.lwt.names[CV_LWT_XMIT][0]) {
 		cv_err_set(err, -ELOOP, "tunnel %s: remote %s is routed into a tunnel itself (%s)",
-			   conf->name, remote, answer->route.xmit_name);
+			   conf->name, remote, answer->route.lwt.names[CV_LWT_XMIT]);
 		return cv_err_hint(err, "add a route to %s that is more specific", remote);
 	}
 	return 0;
@@ -185,7 +185,7 @@ static bool carries_ipv6(const struct cv_state *state, const struct cv_tunnel_co
 {
 	for (size_t i = 0; i < state->route_count; i++)
 		if (state->routes[i].to.addr.family != 4 &&
-		    !strcmp(state->routes[i].tunnel, conf->name))
+		    cv_route_conf_enters(&state->routes[i], conf->name))
 			return true;
 	return false;
 }
@@ -507,40 +507,6 @@ static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, stru
 	return write_tunnels(inst, both, err);
 }
 
-static int program_dir(const struct cv_instance *inst, const char *tunnel, char *dir,
-		       struct cv_err *err)
-{
-	if (snprintf(dir, PATH_MAX, "%s/%s", inst->tunnels, tunnel) >= PATH_MAX)
-		return cv_err_set(err, -ENAMETOOLONG, "tunnel %s: path too long", tunnel);
-	return 0;
-}
-
-/* The pin outlives a change of parameters: the program knows its id only. */
-static int grow_program(struct cv_instance *inst, const struct cv_plan *plan, uint32_t id,
-			struct cv_err *err)
-{
-	const struct cv_tunnel *tunnel = &plan->tunnels[id];
-	CV_CLOSE int prog = -1;
-	char dir[PATH_MAX];
-	int rc = program_dir(inst, tunnel->name, dir, err);
-
-	if (rc)
-		return rc;
-	prog = cv_pin_open(dir, CV_PROG_XMIT, err);
-	if (prog < 0 && prog != -ENOENT)
-		return prog;
-	if (prog >= 0 && tunnel->generation != plan->generation)
-		return 0;
-	cv_close_fd(&prog);
-	prog = cv_object_load_tunnel(inst, id, err);
-	if (prog < 0)
-		return cv_err_prefix(err, "tunnel %s", tunnel->name);
-	rc = cv_dir_make(dir, err);
-	if (!rc)
-		rc = cv_pin_del(dir, CV_PROG_XMIT, err);
-	return rc ? rc : cv_pin_set(prog, dir, CV_PROG_XMIT, err);
-}
-
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	int rc = grow_allowed(inst, plan, err);
@@ -551,10 +517,7 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 		rc = grow_table(inst, plan, err);
 	if (!rc)
 		rc = cv_endpoint_grow(inst, plan, err);
-	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
-		if (plan->tunnels[id].mode)
-			rc = grow_program(inst, plan, id, err);
-	return rc;
+	return rc ? rc : cv_program_grow(inst, plan, err);
 }
 
 /* ---- shrink ---- */
@@ -571,25 +534,6 @@ static int shrink_allowed(int fd, const void *key_bytes, void *arg, struct cv_er
 	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
 		return cv_err_set(err, -errno, "allow list: remove: %s", strerrordesc_np(errno));
 	return 0;
-}
-
-/* The pins go before the table: a pin without its tunnel would be taken for a program of the next
- * tunnel of that name, which may get another id. */
-static int shrink_programs(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
-{
-	int rc = 0;
-
-	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
-		const struct cv_tunnel *live = &plan->live_tunnels[id];
-		char dir[PATH_MAX];
-
-		if (!live->mode || plan->tunnels[id].mode)
-			continue;
-		rc = program_dir(inst, live->name, dir, err);
-		if (!rc)
-			rc = cv_dir_remove(dir, err);
-	}
-	return rc;
 }
 
 static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -610,9 +554,11 @@ static int shrink_allow_lists(struct cv_instance *inst, const struct cv_plan *pl
 				    shrink_allowed, (void *)plan, err);
 }
 
+/* The pins go before the table: a pin without its tunnel would be taken for a program of the next
+ * tunnel of that name, which may get another id. */
 int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	int rc = shrink_programs(inst, plan, err);
+	int rc = cv_program_shrink(inst, plan, err);
 
 	if (!rc)
 		rc = cv_endpoint_shrink(inst, plan, err);

@@ -43,7 +43,11 @@ _culvert_words() {
 		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
 			"segments sid ttl dscp ecn df mtu mss allow"
 		;;
-	route) echo "tunnel app table metric src via dev hook" ;;
+	route)
+		echo "tunnel app table metric src via dev hook type from from-tunnel from-mark policy nhid" \
+			"nexthop"
+		;;
+	route-nexthop) echo "tunnel weight via dev nexthop" ;;
 	rule) echo "prio match action" ;;
 	rule-match) echo "dir dev app family src dst proto sport dport dscp mark tunnel action" ;;
 	rule-action) echo "mark priority dscp verdict next accept drop" ;;
@@ -65,9 +69,11 @@ _culvert_values() {
 	tunnel:ecn) echo "on off" ;;
 	tunnel:df) echo "on off inherit" ;;
 	tunnel:mtu) echo "auto" ;;
-	route:hook) echo "xmit" ;;
+	route:hook) echo "xmit in out xmit,in xmit,out in,out" ;;
+	route:type) echo "unicast local" ;;
+	route:policy) echo "accept drop" ;;
 	route:table) echo "main" ;;
-	route:tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
+	route*:tunnel | route:from-tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
 	route:app) _culvert_live app "$@" ;;
 	rule*:app) echo "any none" && _culvert_live app "$@" ;;
 	rule*:dir) echo "in out" ;;
@@ -82,7 +88,7 @@ _culvert_values() {
 # True if the word takes no value.
 _culvert_is_bare() {
 	case $1:$2 in
-	dev:ingress | dev:egress | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
+	route*:nexthop | dev:ingress | dev:egress | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
 	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
 	esac
 	return 1
@@ -100,6 +106,7 @@ _culvert_pairs() {
 			continue
 		fi
 		if [[ $object == rule && ($item == match || $item == action) ]]; then group=rule-$item; fi
+		if [[ $object == route && $item == nexthop ]]; then group=route-nexthop; fi
 		_culvert_is_bare "$group" "$item" || word=$item
 	done
 	if [[ -z $word ]]; then

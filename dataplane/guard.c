@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Guards of routes: which packets may pass on the hooks in and out, and how many did. One program
+ * each, which knows its id only; a guard never changes, another one gets another id. The maps come
+ * with the first program.
+ */
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <linux/lwtunnel.h>
+#include <string.h>
+
+#include "map.h"
+#include "object.h"
+#include "own.h"
+#include "plan.h"
+
+_Static_assert(CV_LENGTHS == CV_LENGTH_BUCKETS, "cv_meter_info holds every bucket");
+
+/* Opens a map of guards. -ENOENT: there was no guard yet. */
+static int open_map(const struct cv_instance *inst, const char *name, struct cv_err *err)
+{
+	return cv_pin_open(inst->maps, name, err);
+}
+
+int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err)
+{
+	CV_CLOSE int fd = open_map(inst, CV_STRING(CV_MAP_GUARDS), err);
+
+	memset(guards, 0, CV_MAX_GUARDS * sizeof(*guards));
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	for (uint32_t id = 1; id < CV_MAX_GUARDS; id++)
+		if (bpf_map_lookup_elem(fd, &id, &guards[id]))
+			return cv_err_set(err, -errno, "guards: read: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* ---- plan ---- */
+
+static void set_mask(uint32_t mask[4], uint8_t bits)
+{
+	uint8_t *bytes = (uint8_t *)mask;
+
+	memset(bytes, 0, 16);
+	memset(bytes, 0xff, bits / 8);
+	if (bits % 8)
+		bytes[bits / 8] = (uint8_t)(0xff << (8 - bits % 8));
+}
+
+static void fill_sources(const struct cv_prefixes *from, struct cv_guard *guard)
+{
+	for (size_t i = 0; i < from->count && guard->source_count < CV_MAX_GUARD_SOURCES; i++) {
+		const struct cv_prefix *prefix = &from->items[i];
+		struct cv_guard_source *source = &guard->sources[guard->source_count];
+
+		/* "default" is every source; one of the other family never comes this way. */
+		if (prefix->addr.family && prefix->addr.family != guard->family)
+			continue;
+		cv_addr_to_abi(&prefix->addr, source->addr);
+		set_mask(source->mask, prefix->bits);
+		guard->source_count++;
+	}
+}
+
+static void fill_conditions(const struct cv_plan *plan, const struct cv_route_conf *conf,
+			    struct cv_guard *guard)
+{
+	if (conf->from.count) {
+		guard->flags |= CV_GUARD_FROM;
+		fill_sources(&conf->from, guard);
+	}
+	if (conf->from_tunnel[0]) {
+		guard->flags |= CV_GUARD_TUNNEL;
+		guard->tunnel = cv_plan_tunnel(plan, conf->from_tunnel);
+	}
+	if (conf->has_from_mark) {
+		guard->flags |= CV_GUARD_MARK;
+		guard->mark = conf->from_mark;
+		guard->mark_mask = conf->from_mark_mask;
+	}
+	if (conf->is_drop)
+		guard->flags |= CV_GUARD_DROP;
+}
+
+static bool same_guard(const struct cv_guard *a, const struct cv_guard *b)
+{
+	struct cv_guard other = *b;
+
+	other.generation = a->generation;
+	return !memcmp(a, &other, sizeof(other));
+}
+
+static uint32_t find_live(const struct cv_plan *plan, const struct cv_guard *guard)
+{
+	for (uint32_t id = 1; id < CV_MAX_GUARDS; id++)
+		if (plan->live_guards[id].family && same_guard(&plan->live_guards[id], guard))
+			return id;
+	return 0;
+}
+
+/* A new guard gets an id that neither generation has. */
+static uint32_t choose_id(const struct cv_plan *plan)
+{
+	for (uint32_t id = 1; id < CV_MAX_GUARDS; id++)
+		if (!plan->live_guards[id].family && !plan->guards[id].family)
+			return id;
+	return 0;
+}
+
+int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
+		  const struct cv_fib_route *fib, const struct cv_guard_role *role, uint32_t *id,
+		  struct cv_err *err)
+{
+	struct cv_guard guard = {
+		.table = fib->table,
+		.metric = fib->metric,
+		.family = fib->to.addr.family,
+		.to_bits = fib->to.bits,
+		.hook = role->hook == CV_LWT_IN ? LWT_BPF_IN : LWT_BPF_OUT,
+		.flags = role->counts ? CV_GUARD_COUNT : 0,
+	};
+	char to[CV_PREFIX_TEXT];
+
+	cv_addr_to_abi(&fib->to.addr, guard.to);
+	if (role->decides)
+		fill_conditions(plan, conf, &guard);
+	*id = find_live(plan, &guard);
+	guard.generation =
+		*id && !plan->is_upgrade ? plan->live_guards[*id].generation : plan->generation;
+	if (!*id)
+		*id = choose_id(plan);
+	if (!*id)
+		return cv_err_set(err, -ENOSPC, "route %s: all %u guards are in use",
+				  cv_prefix_format(&conf->to, to), CV_MAX_GUARDS - 1);
+	plan->guards[*id] = guard;
+	return 0;
+}
+
+/* ---- grow ---- */
+
+static const char *pin_name(uint32_t id, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u", id);
+	return buf;
+}
+
+int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *err)
+{
+	char name[16];
+	int fd = cv_pin_open(inst->guards, pin_name(id, name, sizeof(name)), err);
+
+	return fd != -ENOENT ? fd
+			     : cv_err_set(err, fd, "program %s/%s of a route's guard is gone",
+					  inst->guards, name);
+}
+
+static bool is_pinned(const struct cv_instance *inst, uint32_t id)
+{
+	CV_CLOSE int fd = cv_guard_open(inst, id, NULL);
+
+	return fd >= 0;
+}
+
+static int pin_program(struct cv_instance *inst, uint32_t id, enum cv_lwt_hook hook,
+		       struct cv_err *err)
+{
+	CV_CLOSE int prog = cv_object_load_guard(inst, id, hook, err);
+	char name[16];
+	int rc = prog < 0 ? prog : cv_dir_make(inst->guards, err);
+
+	pin_name(id, name, sizeof(name));
+	if (!rc)
+		rc = cv_pin_del(inst->guards, name, err);
+	return rc ? rc : cv_pin_set(prog, inst->guards, name, err);
+}
+
+static int write_guard(const struct cv_instance *inst, uint32_t id, const struct cv_guard *guard,
+		       struct cv_err *err)
+{
+	CV_CLOSE int fd = open_map(inst, CV_STRING(CV_MAP_GUARDS), err);
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_update_elem(fd, &id, guard, BPF_ANY))
+		return cv_err_set(err, -errno, "guards: write: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* A new guard begins at zero, though its id may have been another's. */
+static int clear_counters(const struct cv_instance *inst, uint32_t id, struct cv_err *err)
+{
+	CV_CLOSE int fd = open_map(inst, CV_STRING(CV_MAP_GUARD_STATS), err);
+
+	return fd < 0 ? fd
+		      : cv_percpu_clear(fd, &id, sizeof(struct cv_guard_stats) / sizeof(uint64_t),
+					err);
+}
+
+int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
+		const struct cv_guard *guard = &plan->guards[id];
+		bool is_new = !plan->live_guards[id].family;
+
+		if (!guard->family ||
+		    (guard->generation != plan->generation && is_pinned(inst, id)))
+			continue;
+		rc = pin_program(inst, id, guard->hook == LWT_BPF_IN ? CV_LWT_IN : CV_LWT_OUT, err);
+		if (!rc && is_new)
+			rc = clear_counters(inst, id, err);
+		if (!rc)
+			rc = write_guard(inst, id, guard, err);
+	}
+	return rc;
+}
+
+/* ---- shrink ---- */
+
+int cv_guard_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	static const struct cv_guard none;
+	int rc = 0;
+
+	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
+		char name[16];
+
+		if (!plan->live_guards[id].family || plan->guards[id].family)
+			continue;
+		rc = cv_pin_del(inst->guards, pin_name(id, name, sizeof(name)), err);
+		if (!rc)
+			rc = write_guard(inst, id, &none, err);
+	}
+	return rc;
+}
+
+/* ---- what they counted ---- */
+
+static void fill_lengths(const __u64 *counts, struct cv_length_info *lengths)
+{
+	for (uint32_t i = 0; i < CV_LENGTH_BUCKETS; i++)
+		lengths[i] = (struct cv_length_info){
+			.min = i ? 32u << i : 0,
+			.max = i < CV_LENGTH_BUCKETS - 1 ? (64u << i) - 1 : UINT32_MAX,
+			.packets = counts[i],
+		};
+}
+
+int cv_guard_meter(const struct cv_instance *inst, uint32_t id, bool counts,
+		   struct cv_meter_info *meter, struct cv_err *err)
+{
+	CV_CLOSE int fd = open_map(inst, CV_STRING(CV_MAP_GUARD_STATS), err);
+	struct cv_guard_stats stats;
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = cv_percpu_sum(fd, &id, (uint64_t *)&stats, sizeof(stats) / sizeof(uint64_t), err);
+	if (rc)
+		return rc;
+	meter->dropped += stats.dropped;
+	if (!counts)
+		return 0;
+	meter->packets = stats.packets;
+	meter->bytes = stats.bytes;
+	fill_lengths(stats.lengths, meter->lengths);
+	return 0;
+}
