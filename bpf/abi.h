@@ -25,6 +25,8 @@
 #define CV_BUILD_LEN 32
 #define CV_MAX_TUNNELS 1024 /* id 0 is never a tunnel */
 #define CV_MAX_ENDPOINTS 524288 /* senders that are known, all tunnels together */
+#define CV_MAX_PEERS 131072 /* all tunnels together */
+#define CV_MAX_REMOTE_SLOTS (2 * CV_MAX_TUNNELS) /* a tunnel has two, and one of them is live */
 #define CV_MAX_REMOTES 64 /* of one tunnel, without peers */
 #define CV_REMOTE_BUCKETS 4096 /* flows are spread over so many shares; power of 2 */
 #define CV_MAX_SEGMENTS 8 /* of one SRv6 tunnel */
@@ -51,6 +53,9 @@
 #define CV_MAP_ENDPOINTS cv_endpoints
 #define CV_MAP_PORTS cv_ports
 #define CV_MAP_REMOTES cv_remotes
+#define CV_MAP_PEERS_SMALL cv_peers_small
+#define CV_MAP_PEERS_MEDIUM cv_peers_mid
+#define CV_MAP_PEERS_LARGE cv_peers_large
 #define CV_MAP_PATHS cv_paths
 #define CV_MAP_SEGMENT cv_segment
 #define CV_MAP_ALLOWED cv_allowed
@@ -180,7 +185,7 @@ struct cv_tunnel {
 	__u32 generation; /* of this tunnel's program; shown, not used by programs */
 	__u32 mtu_bytes; /* of an inner packet; the route carries it, programs do not use it */
 	__u32 ifindex; /* underlay device when it was set up */
-	__u32 remote_slot; /* of CV_MAP_REMOTES, unless CV_REMOTE_ONE */
+	__u32 remote_slot; /* of CV_MAP_REMOTES; CV_PEER_SLOT with CV_REMOTE_PEERS */
 	__u16 mss4; /* largest TCP MSS let through in a SYN over IPv4; 0: any */
 	__u16 mss6;
 	__u64 switch_ns; /* CLOCK_BOOTTIME; 0: there is no old key */
@@ -213,6 +218,80 @@ struct cv_remote_set {
 };
 _Static_assert(sizeof(struct cv_remote_set) == 8 + 16 * CV_MAX_REMOTES + CV_REMOTE_BUCKETS,
 	       "cv_remote_set is map ABI");
+
+/*
+ * The peers of a tunnel with CV_REMOTE_PEERS. Sets of peers come in sizes, each with a map of slots
+ * of its own: of an array whose size the verifier knows it makes the lookup inline, and by call a
+ * lookup takes longer than all the rest of a step.
+ * X(enum suffix, map, cells in an array)
+ */
+#define CV_PEER_CELLS_SMALL (1u << 12) /* 64 KB */
+#define CV_PEER_CELLS_MEDIUM (1u << 18) /* 4 MB */
+#define CV_PEER_CELLS_LARGE (1u << 20) /* 16 MB */
+#define CV_PEER_SIZES(X)                                                                           \
+	X(SMALL, CV_MAP_PEERS_SMALL, CV_PEER_CELLS_SMALL)                                          \
+	X(MEDIUM, CV_MAP_PEERS_MEDIUM, CV_PEER_CELLS_MEDIUM)                                       \
+	X(LARGE, CV_MAP_PEERS_LARGE, CV_PEER_CELLS_LARGE)
+
+enum cv_peer_size {
+#define CV_PEER_SIZE_ENUM(name, map, cells) CV_PEERS_##name,
+	CV_PEER_SIZES(CV_PEER_SIZE_ENUM)
+#undef CV_PEER_SIZE_ENUM
+		CV_PEER_SIZE_COUNT
+};
+
+/* What remote_slot of such a tunnel holds: a size, and a slot in the map of that size. */
+#define CV_PEER_SLOT(size, slot) ((size)*CV_MAX_REMOTE_SLOTS + (slot))
+
+/*
+ * The array in the slot is a level- and path-compressed trie of prefixes. A cell is four steps of
+ * the trie, or a peer.
+ *
+ *   step:       cell number : 20 | bits skipped : 7 | bits tested : 5
+ *   peer.outer: cell number : 20 | 0 : 4 | bits of the prefix : 8
+ *
+ * A step skips some bits of the destination and tests the next few: their value is the number of the
+ * next step, counted from the first one in the cell. A step that tests no bits leads to a peer, or to
+ * a few that stand one behind the other: as many as it would skip bits; that of cell 0 to none. Cell 0
+ * holds the steps at which lookups begin, CV_PEERS_IPV4 and CV_PEERS_IPV6.
+ *
+ * A peer takes one cell; in an IPv6 tunnel the next one has its remote; with a prefix longer than 64
+ * bits one more, the last, has the prefix's other half.
+ *
+ * Of several peers the last one whose prefix covers the destination is the right one; their prefixes
+ * are in ascending order, and of at most 64 bits. If none does, since skipped bits are not compared, the
+ * right one, if any, is among those whose prefixes enclose that of the first: outer leads to the
+ * longest of them, and so on.
+ */
+struct cv_peer {
+	__be32 remote; /* IPv4 */
+	__u32 outer;
+	__u64 prefix; /* first 64 bits in host order, the first bit highest */
+};
+_Static_assert(sizeof(struct cv_peer) == 16, "cv_peer is map ABI");
+
+#define CV_PEER_CELL_STEPS 4
+struct cv_peer_cell {
+	union {
+		__u32 steps[CV_PEER_CELL_STEPS];
+		struct cv_peer peer;
+		__be32 remote[4]; /* IPv6 */
+		__u64 prefix_low; /* the last 64 bits */
+	};
+};
+_Static_assert(sizeof(struct cv_peer_cell) == 16, "cv_peer_cell is map ABI");
+
+#define CV_PEERS_IPV4 0
+#define CV_PEERS_IPV6 1
+#define CV_PEER_CELL(word) ((word) >> 12) /* of a step, or of outer */
+#define CV_PEER_MAX_CELLS CV_PEER_CELLS_LARGE
+#define CV_PEER_SKIPPED(step) ((step) >> 5 & 0x7f)
+#define CV_PEER_TESTED(step) ((step)&0x1f)
+#define CV_PEER_PREFIX_BITS(outer) ((outer)&0xff)
+#define CV_PEER_COUNT(step) CV_PEER_SKIPPED(step) /* of a step that leads to peers */
+#define CV_PEER_MAX_COUNT 4
+#define CV_PEER_MAX_DEPTH 32 /* steps that test bits, one after the other */
+#define CV_PEER_MAX_OUTER 129 /* peers that enclose each other: prefixes of 0 to 128 bits */
 
 /* What a UDP destination port carries: the one element of CV_MAP_PORTS. */
 struct cv_ports {

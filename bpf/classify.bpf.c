@@ -4,6 +4,7 @@
  * parse, decapsulate (ingress), ask for the owner if a rule does, find the rule, act, count.
  */
 #define CV_USE_TUNNELS
+#define CV_USE_PEERS /* no program here reads them: all maps of an instance are made with this object */
 #define CV_USE_ENDPOINTS
 #define CV_USE_RULES
 #define CV_USE_OWNERS

@@ -256,13 +256,14 @@ static __always_inline int cv_encap(struct __sk_buff *skb, const struct cv_tunne
 				    const struct cv_pkt *pkt, bool may_write)
 {
 	int reason = cv_may_encap(tunnel, pkt);
+	struct cv_peer_query query = {};
 	const __be32 *remote;
 
 	if (reason != CV_R_OK)
 		return reason;
 	if (may_write)
 		cv_clamp_mss(skb, 0, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
-	remote = cv_remote_choose(skb, tunnel, pkt->family, 0);
+	remote = cv_remote_choose(skb, tunnel, pkt->family, 0, &query);
 	if (!remote)
 		return CV_R_NO_PEER;
 	skb->mark = pkt->mark | tunnel->guard_mark;

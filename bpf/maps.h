@@ -16,13 +16,14 @@
 
 /* A slot that holds the current array of a generation; the inner map is built by user space. Sizes,
  * not types: of a struct that is named only here clang 14 writes no more than a declaration. */
-#define CV_SLOT_OF(value_type, entries)                                                            \
+#define CV_SLOT_OF(value_type, entries) CV_SLOT_WITH(value_type, entries, BPF_F_RDONLY_PROG)
+#define CV_SLOT_WITH(value_type, entries, flags)                                                   \
 	__uint(pinning, LIBBPF_PIN_BY_NAME);                                                       \
 	__array(                                                                                   \
 		values, struct {                                                                   \
 			__uint(type, BPF_MAP_TYPE_ARRAY);                                          \
 			__uint(max_entries, entries);                                              \
-			__uint(map_flags, BPF_F_RDONLY_PROG);                                      \
+			__uint(map_flags, flags);                                                  \
 			__uint(key_size, sizeof(__u32));                                           \
 			__uint(value_size, sizeof(value_type));                                    \
 		})
@@ -60,6 +61,27 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cv_segment);
 } CV_MAP_SEGMENT SEC(".maps");
+#endif
+
+#ifdef CV_USE_PEERS
+/* MMAPABLE makes the cells begin with a page, so that none lies in two cache lines. */
+#define CV_PEER_SLOTS(cells)                                                                       \
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);                                                  \
+	__uint(max_entries, CV_MAX_REMOTE_SLOTS);                                                  \
+	__type(key, __u32);                                                                        \
+	CV_SLOT_WITH(struct cv_peer_cell, cells, BPF_F_RDONLY_PROG | BPF_F_MMAPABLE)
+
+struct {
+	CV_PEER_SLOTS(CV_PEER_CELLS_SMALL);
+} CV_MAP_PEERS_SMALL SEC(".maps");
+
+struct {
+	CV_PEER_SLOTS(CV_PEER_CELLS_MEDIUM);
+} CV_MAP_PEERS_MEDIUM SEC(".maps");
+
+struct {
+	CV_PEER_SLOTS(CV_PEER_CELLS_LARGE);
+} CV_MAP_PEERS_LARGE SEC(".maps");
 #endif
 
 #ifdef CV_USE_ENDPOINTS

@@ -4,6 +4,7 @@
 #define CV_REMOTE_H
 
 #include "packet.h"
+#include "peer.h"
 #include "tunnel.h"
 
 #define CV_HASH_MULTIPLIER 0x9e3779b97f4a7c15ULL /* 2^64 divided by the golden ratio */
@@ -74,12 +75,15 @@ static __always_inline const __be32 *cv_remote_of_flow(__u32 slot, __u32 hash)
 }
 
 /* The outer destination for the packet whose IP header, of that family, stands at l3: four words as
- * in abi.h. NULL if there is none. */
-static __always_inline const __be32 *
-cv_remote_choose(struct __sk_buff *skb, const struct cv_tunnel *tunnel, __u8 family, __u32 l3)
+ * in abi.h. NULL if there is none. query, which must be zero, is where it may stand. */
+static __always_inline const __be32 *cv_remote_choose(struct __sk_buff *skb,
+						      const struct cv_tunnel *tunnel, __u8 family,
+						      __u32 l3, struct cv_peer_query *query)
 {
 	if (tunnel->remote_kind == CV_REMOTE_ONE)
 		return tunnel->remote;
+	if (tunnel->remote_kind == CV_REMOTE_PEERS)
+		return cv_peer_remote(skb, tunnel, l3, query);
 	return cv_remote_of_flow(tunnel->remote_slot, cv_flow_hash(skb, family, l3));
 }
 

@@ -4,6 +4,7 @@
  * ingress of our own veth pair, each segment is put into its tunnel and sent to the underlay.
  */
 #define CV_USE_TUNNELS
+#define CV_USE_PEERS
 #define CV_USE_RULES
 
 #include <linux/bpf.h>
@@ -79,11 +80,12 @@ static __always_inline int cv_send_ipv6(struct __sk_buff *skb, const struct cv_t
 static __always_inline int cv_send(struct __sk_buff *skb, const struct cv_tunnel *tunnel,
 				   struct cv_pkt *pkt, struct cv_way *way)
 {
+	struct cv_peer_query query = {};
 	const __be32 *remote;
 
 	if (!cv_peek_ip(skb, pkt, ETH_HLEN))
 		return CV_R_ENCAP_INNER;
-	remote = cv_remote_choose(skb, tunnel, pkt->family, ETH_HLEN);
+	remote = cv_remote_choose(skb, tunnel, pkt->family, ETH_HLEN, &query);
 	if (!remote)
 		return CV_R_NO_PEER;
 	return tunnel->family == 4 ? cv_send_ipv4(skb, tunnel, remote, pkt, way)

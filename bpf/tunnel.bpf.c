@@ -5,6 +5,7 @@
  * kernel forwards it, as far as that hook can.
  */
 #define CV_USE_TUNNELS
+#define CV_USE_PEERS
 #define CV_USE_SEGMENT
 #define CV_USE_RULES
 

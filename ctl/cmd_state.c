@@ -149,6 +149,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_number(&json, "devices", state->dev_count);
 	cv_json_number(&json, "apps", state->app_count);
 	cv_json_number(&json, "tunnels", state->tunnel_count);
+	cv_json_number(&json, "peers", state->peer_count);
 	cv_json_number(&json, "routes", state->route_count);
 	cv_json_number(&json, "rules", state->rule_count);
 	snprintf(mask, sizeof(mask), "0x%x", status->mark_mask);
@@ -187,9 +188,9 @@ static void status_text(const struct cv_session *session, const struct cv_status
 
 	fprintf(out, "instance %s, generation %u, map ABI %u, mark mask 0x%x\n", status->instance,
 		status->generation, status->abi, status->mark_mask);
-	fprintf(out, "%zu devices, %zu apps, %zu tunnels, %zu routes, %zu rules\n",
-		state->dev_count, state->app_count, state->tunnel_count, state->route_count,
-		state->rule_count);
+	fprintf(out, "%zu devices, %zu apps, %zu tunnels, %zu peers, %zu routes, %zu rules\n",
+		state->dev_count, state->app_count, state->tunnel_count, state->peer_count,
+		state->route_count, state->rule_count);
 	if (*status->segment_in)
 		fprintf(out, "UDP_SEGMENT and SCTP packets are segmented between %s and %s\n",
 			status->segment_in, status->segment_out);

@@ -512,6 +512,11 @@ static bool find_user(const struct cv_state *state, const void *conf, char *buf,
 			snprintf(buf, size, "route %s", cv_prefix_format(&state->routes[i].to, to));
 			return true;
 		}
+	for (size_t i = 0; i < state->peer_count; i++)
+		if (!strcmp(state->peers[i].tunnel, tunnel->name)) {
+			snprintf(buf, size, "peer %s", cv_prefix_format(&state->peers[i].to, to));
+			return true;
+		}
 	for (size_t i = 0; i < state->rule_count; i++)
 		if (!strcmp(state->rules[i].match.tunnel, tunnel->name)) {
 			snprintf(buf, size, "rule %s", state->rules[i].name);

@@ -72,6 +72,119 @@ static void parse_object(struct parse *parse, const struct cv_noun *noun,
 		cv_report_error(parse->report, &err);
 }
 
+/* ---- peers, line by line ---- */
+
+/* Takes text away from the front of a line if it begins with it. */
+static bool take(char **at, const char *text)
+{
+	size_t len = strlen(text);
+
+	if (strncmp(*at, text, len) != 0)
+		return false;
+	*at += len;
+	return true;
+}
+
+/* Takes a value up to `end`, plain or quoted, and closes it with a zero. NULL if it is neither, as
+ * cv_yaml_put_scalar() would write it. */
+static char *take_value(char **at, const char *end)
+{
+	bool is_quoted = take(at, "\"");
+	char *value = *at;
+	char *last = value + strcspn(value, is_quoted ? "\"\\\n" : ",}\":[]{#& \n");
+
+	*at = last;
+	if (last == value || (is_quoted && !take(at, "\"")) || !take(at, end))
+		return NULL;
+	*last = '\0';
+	return value;
+}
+
+/* Reads a line as put_object() writes a peer. False if it is anything else, or anything is wrong. */
+static bool parse_peer_line(char *line, struct cv_peer_conf *peer)
+{
+	char *to, *remote, *tunnel;
+
+	if (!take(&line, "  - {to: ") || !(to = take_value(&line, ", remote: ")) ||
+	    !(remote = take_value(&line, ", tunnel: ")) || !(tunnel = take_value(&line, "}")) ||
+	    *line)
+		return false;
+	return !cv_arg_prefix("", to, &peer->to, NULL) &&
+	       !cv_arg_addr("", remote, &peer->remote, NULL) &&
+	       !cv_arg_name("", tunnel, peer->tunnel, NULL);
+}
+
+#define CV_PEER_LINE_MAX 256
+#define CV_PEER_KEY_COLUMN 10 /* of the value of "to" */
+
+/* The peer of one line of the text, which ends at `end`; false: not one that can be taken. */
+static bool take_peer(struct parse *parse, const char *file, const char *text, const char *end,
+		      int line)
+{
+	struct cv_peer_conf peer = { 0 };
+	char copy[CV_PEER_LINE_MAX];
+
+	if (end - text >= CV_PEER_LINE_MAX)
+		return false;
+	memcpy(copy, text, end - text);
+	copy[end - text] = '\0';
+	if (!parse_peer_line(copy, &peer))
+		return false;
+	if (parse->has_places)
+		peer.place = (struct cv_place){ file, line, CV_PEER_KEY_COLUMN };
+	return !cv_state_add_peer(parse->state, &peer, NULL);
+}
+
+/* Where the line behind "peers:" begins; NULL: there is none. */
+static const char *find_peers(const char *text, size_t len)
+{
+	static const char key[] = "\npeers:\n";
+	const char *found;
+
+	if (len >= strlen(key + 1) && !memcmp(text, key + 1, strlen(key + 1)))
+		return text + strlen(key + 1);
+	found = memmem(text, len, key, strlen(key));
+	return found ? found + strlen(key) : NULL;
+}
+
+static int count_lines(const char *text, const char *end)
+{
+	int lines = 0;
+
+	while (text < end)
+		lines += *text++ == '\n';
+	return lines;
+}
+
+/*
+ * Takes the peers out of a text: with 100,000 of them, reading them as YAML is most of what a small
+ * command takes. Only lines right behind "peers:" that look just as `save` writes them are taken,
+ * and an empty line stands for each in what is left, so that all places stay what they are. Returns
+ * what is left, of *rest_len bytes: caller frees, NULL without memory.
+ */
+static char *take_peers(struct parse *parse, const char *file, const char *text, size_t len,
+			size_t *rest_len)
+{
+	const char *end = text + len, *at = find_peers(text, len), *newline;
+	char *rest = malloc(len + 1), *out = rest;
+	int line;
+
+	if (!rest)
+		return NULL;
+	at = at ? at : end;
+	out = mempcpy(out, text, at - text);
+	line = count_lines(text, at) + 1;
+	while ((newline = memchr(at, '\n', end - at)) &&
+	       take_peer(parse, file, at, newline, line++)) {
+		at = newline + 1;
+		*out++ = '\n';
+	}
+	out = mempcpy(out, at, end - at);
+	*out = '\0';
+	*rest_len = out - rest;
+	return rest;
+}
+
 /* ---- sections ---- */
 
 static void parse_named(struct parse *parse, const struct cv_noun *noun,
@@ -161,7 +274,7 @@ static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
 	if (nearest)
 		cv_err_hint(&err, "did you mean \"%s\"?", nearest);
 	else
-		cv_err_hint(&err, "devices, apps, tunnels, routes, rules or options");
+		cv_err_hint(&err, "devices, apps, tunnels, peers, routes, rules or options");
 	cv_err_at(&err, &key->place);
 	cv_report_error(parse->report, &err);
 }
@@ -220,15 +333,22 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 {
 	CV_CLEANUP(free_tree) struct cv_yaml_node *root = NULL;
 	struct parse parse = { .state = state, .report = report, .has_places = file };
-	size_t before = cv_report_errors(report);
+	size_t before = cv_report_errors(report), rest_len = 0;
 	const char *name = file ? file : "applied state";
+	CV_FREE char *rest = take_peers(&parse, name, text, len, &rest_len);
+	struct cv_err err;
 
-	cv_report_source(report, name, text, len);
 	/* With faults that are not of syntax there is a tree, whose own faults are reported too. */
-	cv_yaml_parse(&root, name, text, len, report);
+	if (rest)
+		cv_yaml_parse(&root, name, rest, rest_len, report);
+	cv_report_source(report, name, text, len);
+	if (!rest) {
+		cv_err_set(&err, -ENOMEM, "state file %s: out of memory", name);
+		cv_report_error(report, &err);
+	}
 	if (root && root->kind != CV_YAML_MAPPING && !is_nothing(root))
 		fault_at(&parse, root,
-			 "devices:, apps:, tunnels:, routes:, rules:", "not a mapping");
+			 "devices:, apps:, tunnels:, peers:, routes:, rules:", "not a mapping");
 	else if (root && root->kind == CV_YAML_MAPPING)
 		for (size_t i = 0; i < root->count; i += 2)
 			parse_section(&parse, root->items[i], root->items[i + 1]);

@@ -116,6 +116,12 @@ static bool same_route(const struct cv_route_conf *a, const struct cv_route_conf
 	       same_text(a->dev, b->dev);
 }
 
+static bool same_peer(const struct cv_peer_conf *a, const struct cv_peer_conf *b)
+{
+	return same_prefix(&a->to, &b->to) && same_addr(&a->remote, &b->remote) &&
+	       same_text(a->tunnel, b->tunnel);
+}
+
 static bool same_match(const struct cv_match_conf *a, const struct cv_match_conf *b)
 {
 	return a->dir == b->dir && same_text(a->dev, b->dev) && a->has_app == b->has_app &&
@@ -147,7 +153,8 @@ static bool same_state(const struct cv_state *a, const struct cv_state *b)
 {
 	bool is_same = a->mark_mask == b->mark_mask && a->dev_count == b->dev_count &&
 		       a->app_count == b->app_count && a->tunnel_count == b->tunnel_count &&
-		       a->route_count == b->route_count && a->rule_count == b->rule_count;
+		       a->peer_count == b->peer_count && a->route_count == b->route_count &&
+		       a->rule_count == b->rule_count;
 
 	for (size_t i = 0; is_same && i < a->dev_count; i++)
 		is_same = same_dev(&a->devs[i], &b->devs[i]);
@@ -157,6 +164,8 @@ static bool same_state(const struct cv_state *a, const struct cv_state *b)
 		is_same = same_tunnel(&a->tunnels[i], &b->tunnels[i]);
 	for (size_t i = 0; is_same && i < a->route_count; i++)
 		is_same = same_route(&a->routes[i], &b->routes[i]);
+	for (size_t i = 0; is_same && i < a->peer_count; i++)
+		is_same = same_peer(&a->peers[i], &b->peers[i]);
 	for (size_t i = 0; is_same && i < a->rule_count; i++)
 		is_same = same_rule(&a->rules[i], &b->rules[i]);
 	return is_same;

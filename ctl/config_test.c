@@ -277,6 +277,60 @@ static void objects_know_where_they_stand(void **unused)
 	cv_state_fini(&state);
 }
 
+#define MANY "  many: {mode: gre, local: 192.0.2.1, remote: peers}\n"
+
+/* Peers are read line by line as long as they look as written, and as YAML from there on. */
+static void peers_read_the_same_in_any_form(void **unused)
+{
+	static const char expected[] = "tunnels:\n" MANY "peers:\n"
+				       "  - {to: 10.1.0.0/16, remote: 192.0.2.7, tunnel: many}\n"
+				       "  - {to: \"fd00::/8\", remote: 192.0.2.8, tunnel: many}\n"
+				       "  - {to: default, remote: 192.0.2.9, tunnel: many}\n";
+
+	(void)unused;
+	assert_written(expected, expected);
+	assert_written("peers:\n"
+		       "  - {to: 10.1.0.0/16, remote: 192.0.2.7, tunnel: many}\n"
+		       "  - {to: 'fd00::/8', remote: 192.0.2.8, tunnel: many}\n"
+		       "  - {to: default, remote: 192.0.2.9, tunnel: many}\n"
+		       "tunnels:\n" MANY,
+		       expected);
+	assert_written("tunnels:\n" MANY "peers:\n"
+		       "  - {to: 10.1.0.0/16, remote: 192.0.2.7, tunnel: many}\n"
+		       "  - {to: \"fd00::/8\",\n"
+		       "     remote: 192.0.2.8, tunnel: many}\n"
+		       "  - {to: default, remote: 192.0.2.9, tunnel: many}",
+		       expected);
+	assert_written("tunnels:\n" MANY "peers: # three\n"
+		       "- to: 10.1.0.0/16\n"
+		       "  tunnel: many\n"
+		       "  remote: 192.0.2.7\n"
+		       "- {to: \"fd00::/8\", remote: \"192.0.2.8\", tunnel: many}\n"
+		       "- {to: default, remote: 192.0.2.9, tunnel: many}\n",
+		       expected);
+}
+
+static void peers_know_where_they_stand(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	parse_good(&state, "tunnels:\n" MANY "peers:\n"
+			   "  - {to: 10.1.0.0/16, remote: 192.0.2.7, tunnel: many}\n"
+			   "  - {to: \"fd00::/8\", remote: 192.0.2.8, tunnel: many}\n"
+			   "  - {to: \"fd00::/9\", tunnel: many, remote: 192.0.2.8}\n"
+			   "rules:\n"
+			   "  r:\n"
+			   "    action: {verdict: drop}\n");
+	for (int i = 0; i < 3; i++) {
+		assert_string_equal(state.peers[i].place.file, "f");
+		assert_int_equal(state.peers[i].place.line, 4 + i);
+		assert_int_equal(state.peers[i].place.column, 10);
+	}
+	assert_int_equal(state.rules[0].place.line, 8);
+	cv_state_fini(&state);
+}
+
 static void file_is_added_to_what_is_there(void **unused)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
@@ -303,11 +357,11 @@ static void sections_are_mappings_or_lists(void **unused)
 	assert_bad("- a\n", "f:1:1: error: not a mapping\n"
 			    "    - a\n"
 			    "    ^\n"
-			    "hint: devices:, apps:, tunnels:, routes:, rules:\n");
+			    "hint: devices:, apps:, tunnels:, peers:, routes:, rules:\n");
 	assert_bad("a\n", "f:1:1: error: not a mapping\n"
 			  "    a\n"
 			  "    ^\n"
-			  "hint: devices:, apps:, tunnels:, routes:, rules:\n");
+			  "hint: devices:, apps:, tunnels:, peers:, routes:, rules:\n");
 	assert_bad("devices: eth0\n", "f:1:10: error: not a mapping of names\n"
 				      "    devices: eth0\n"
 				      "             ^\n"
@@ -350,10 +404,11 @@ static void unknown_keys_get_a_suggestion(void **unused)
 					 "    device: {eth0: }\n"
 					 "    ^\n"
 					 "hint: did you mean \"devices\"?\n");
-	assert_bad("firewall: {}\n", "f:1:1: error: unknown key \"firewall\"\n"
-				     "    firewall: {}\n"
-				     "    ^\n"
-				     "hint: devices, apps, tunnels, routes, rules or options\n");
+	assert_bad("firewall: {}\n",
+		   "f:1:1: error: unknown key \"firewall\"\n"
+		   "    firewall: {}\n"
+		   "    ^\n"
+		   "hint: devices, apps, tunnels, peers, routes, rules or options\n");
 	assert_bad("option: {}\n", "f:1:1: error: unknown key \"option\"\n"
 				   "    option: {}\n"
 				   "    ^\n"
@@ -648,6 +703,36 @@ static void faults_of_the_state_stand_at_their_objects(void **unused)
 		   "           ^\n");
 }
 
+static void faults_among_peers_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad("tunnels:\n" MANY "peers:\n"
+		   "  - {to: 10.1.0.0/16, remote: 192.0.2.7, tunnel: many}\n"
+		   "  - {to: 10.1.0.1/16, remote: 192.0.2.7, tunnel: many}\n"
+		   "  - {to: 10.1.0.0/16, remote: 192.0.2.8, tunnel: many}\n"
+		   "  - {to: 10.2.0.0/16, remote: 192.0.2.8, tunnel: none}\n"
+		   "  - {to: 10.3.0.0/16, remote: , tunnel: many}\n"
+		   "peers:\n",
+		   "f:9:1: error: duplicate key \"peers\", first on line 3\n"
+		   "    peers:\n"
+		   "    ^\n"
+		   "f:5:10: error: peer \"10.1.0.1/16\": has host bits set\n"
+		   "      - {to: 10.1.0.1/16, remote: 192.0.2.7, tunnel: many}\n"
+		   "             ^\n"
+		   "hint: the network is 10.1.0.0/16\n"
+		   "f:8:31: error: remote: has no value\n"
+		   "      - {to: 10.3.0.0/16, remote: , tunnel: many}\n"
+		   "                                  ^\n"
+		   "hint: remote: ADDR; " HINT_IPV6
+		   "f:6:10: error: peer 10.1.0.0/16: given twice for tunnel many\n"
+		   "      - {to: 10.1.0.0/16, remote: 192.0.2.8, tunnel: many}\n"
+		   "             ^\n"
+		   "f:7:10: error: peer 10.2.0.0/16: there is no tunnel none\n"
+		   "      - {to: 10.2.0.0/16, remote: 192.0.2.8, tunnel: none}\n"
+		   "             ^\n"
+		   "hint: add the tunnel first, or mend the name\n");
+}
+
 /* A tunnel with a wrong word is there still for the route, and is not said to have no mode. */
 static void what_follows_from_a_fault_is_not_reported(void **unused)
 {
@@ -763,6 +848,8 @@ int main(void)
 		cmocka_unit_test(good_files_are_written_in_one_form),
 		cmocka_unit_test(example_of_the_contract_is_good),
 		cmocka_unit_test(objects_know_where_they_stand),
+		cmocka_unit_test(peers_read_the_same_in_any_form),
+		cmocka_unit_test(peers_know_where_they_stand),
 		cmocka_unit_test(file_is_added_to_what_is_there),
 		cmocka_unit_test(sections_are_mappings_or_lists),
 		cmocka_unit_test(unknown_keys_get_a_suggestion),
@@ -774,6 +861,7 @@ int main(void)
 		cmocka_unit_test(wrong_names_and_prefixes_are_told),
 		cmocka_unit_test(wrong_options_are_told),
 		cmocka_unit_test(faults_of_the_state_stand_at_their_objects),
+		cmocka_unit_test(faults_among_peers_are_told),
 		cmocka_unit_test(what_follows_from_a_fault_is_not_reported),
 		cmocka_unit_test(all_faults_come_in_one_run),
 		cmocka_unit_test(faults_of_the_applied_state_name_it),

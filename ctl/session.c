@@ -42,7 +42,15 @@ static int load(struct cv_session *session, struct cv_err *err)
 		cv_err_hint(err, "'culvert down' clears it away");
 	}
 	cv_report_free(&silent);
+	session->is_loaded = !rc;
 	return rc;
+}
+
+static void forget(struct cv_session *session)
+{
+	cv_state_fini(&session->applied);
+	cv_state_fini(&session->wanted);
+	session->is_loaded = false;
 }
 
 static bool is_open(const struct cv_session *session, enum cv_access access)
@@ -66,12 +74,9 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
 
 int cv_session_open(struct cv_session *session, enum cv_access access, struct cv_err *err)
 {
-	int rc;
+	int rc = cv_session_open_raw(session, access, err);
 
-	if (is_open(session, access))
-		return 0;
-	rc = cv_session_open_raw(session, access, err);
-	return rc ? rc : load(session, err);
+	return rc || session->is_loaded ? rc : load(session, err);
 }
 
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
@@ -90,10 +95,9 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 	rc = cv_instance_apply(session->inst, &session->applied, &session->wanted, text, err);
 	if (rc)
 		return rc;
-	/* What follows in a batch starts from here. */
-	cv_state_fini(&session->applied);
-	cv_state_fini(&session->wanted);
-	return load(session, err);
+	/* What follows in a batch, if anything, starts from what was written. */
+	forget(session);
+	return 0;
 }
 
 void cv_session_want(struct cv_session *session, struct cv_state *state)
@@ -111,7 +115,6 @@ bool cv_session_shows(const struct cv_session *session, const char *key)
 
 void cv_session_close(struct cv_session *session)
 {
-	cv_state_fini(&session->applied);
-	cv_state_fini(&session->wanted);
+	forget(session);
 	cv_instance_close(&session->inst);
 }

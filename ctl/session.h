@@ -24,6 +24,7 @@ struct cv_session {
 
 	struct cv_instance *inst; /* NULL until a command needs it */
 	enum cv_access access;
+	bool is_loaded; /* the two states below are those of the instance */
 	struct cv_state applied;
 	struct cv_state wanted;
 	bool is_changed; /* wanted differs from applied */

@@ -78,7 +78,8 @@ struct cv_noun {
 	int (*show)(struct cv_session *session, struct cv_err *err);
 };
 
-extern const struct cv_noun cv_noun_dev, cv_noun_app, cv_noun_tunnel, cv_noun_route, cv_noun_rule;
+extern const struct cv_noun cv_noun_dev, cv_noun_app, cv_noun_tunnel, cv_noun_peer, cv_noun_route,
+	cv_noun_rule;
 extern const struct cv_noun *const cv_nouns[];
 extern const size_t cv_noun_count;
 

@@ -15,7 +15,7 @@
 #include "report.h"
 
 #define CV_YAML_DEPTH 16
-#define CV_YAML_MAX_BYTES (4u << 20)
+#define CV_YAML_MAX_BYTES (32u << 20)
 
 enum cv_yaml_kind { CV_YAML_SCALAR, CV_YAML_SEQUENCE, CV_YAML_MAPPING };
 

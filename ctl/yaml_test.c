@@ -618,7 +618,7 @@ static void unreadable_files_are_input_errors(void **state)
 	assert_int_equal(err.kind, CV_ERR_INPUT);
 	assert_int_equal(cv_yaml_read("/", &text, &len, &err), -EISDIR);
 	assert_int_equal(cv_yaml_read("/dev/zero", &text, &len, &err), -EFBIG);
-	assert_string_equal(err.text, "state file /dev/zero: larger than 4194304 bytes");
+	assert_string_equal(err.text, "state file /dev/zero: larger than 33554432 bytes");
 	assert_null(text);
 }
 

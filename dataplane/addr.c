@@ -2,6 +2,7 @@
 /* Addresses and prefixes: text forms and comparison. */
 #include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "culvert.h"
@@ -34,6 +35,35 @@ const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf)
 bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b)
 {
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16);
+}
+
+static int compare_addrs(const void *a, const void *b)
+{
+	return memcmp(a, b, sizeof(struct cv_addr));
+}
+
+size_t cv_addrs_sort(struct cv_addr *addrs, size_t count)
+{
+	size_t kept = 0;
+
+	if (count)
+		qsort(addrs, count, sizeof(*addrs), compare_addrs);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || compare_addrs(&addrs[kept - 1], &addrs[i]))
+			addrs[kept++] = addrs[i];
+	return kept;
+}
+
+bool cv_addrs_have(const struct cv_addr *addrs, size_t count, const struct cv_addr *addr)
+{
+	return count && bsearch(addr, addrs, count, sizeof(*addrs), compare_addrs);
+}
+
+bool cv_prefix_same(const struct cv_prefix *a, const struct cv_prefix *b)
+{
+	if (!a->bits && !b->bits)
+		return !a->addr.family || !b->addr.family || a->addr.family == b->addr.family;
+	return a->bits == b->bits && cv_addr_equal(&a->addr, &b->addr);
 }
 
 bool cv_prefix_contains(const struct cv_prefix *prefix, const struct cv_addr *addr)

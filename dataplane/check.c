@@ -3,13 +3,14 @@
  * Whether a state makes sense in itself: references, duplicates, families, limits. Looks at nothing
  * but the state; what depends on the system is found out by the plans (plan.h).
  */
+#include "check.h"
+
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "abi.h"
-#include "check.h"
 
 void cv_check_report(struct check *check, struct cv_err *err, const struct cv_place *place)
 {
@@ -18,9 +19,8 @@ void cv_check_report(struct check *check, struct cv_err *err, const struct cv_pl
 	check->errors++;
 }
 
-/* True if a list is within its bound; what is beyond it is not looked at in detail. */
-static bool check_limit(struct check *check, const char *what, size_t count, size_t limit,
-			const struct cv_place *place)
+bool cv_check_limit(struct check *check, const char *what, size_t count, size_t limit,
+		    const struct cv_place *place)
 {
 	if (count <= limit)
 		return true;
@@ -43,8 +43,8 @@ static void check_devs(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
-	if (state->dev_count && !check_limit(check, "devs", state->dev_count, CV_MAX_DEVS,
-					     &state->devs[state->dev_count - 1].place))
+	if (state->dev_count && !cv_check_limit(check, "devs", state->dev_count, CV_MAX_DEVS,
+						&state->devs[state->dev_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->dev_count; i++) {
 		const struct cv_dev_conf *dev = &state->devs[i];
@@ -61,8 +61,8 @@ static void check_apps(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
-	if (state->app_count && !check_limit(check, "apps", state->app_count, CV_MAX_APPS,
-					     &state->apps[state->app_count - 1].place))
+	if (state->app_count && !cv_check_limit(check, "apps", state->app_count, CV_MAX_APPS,
+						&state->apps[state->app_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->app_count; i++) {
 		const struct cv_app_conf *app = &state->apps[i];
@@ -83,8 +83,8 @@ static void check_tunnels(struct check *check)
 	const struct cv_state *state = check->state;
 
 	if (state->tunnel_count &&
-	    !check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
-			 &state->tunnels[state->tunnel_count - 1].place))
+	    !cv_check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
+			    &state->tunnels[state->tunnel_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->tunnel_count; i++)
 		cv_check_tunnel(check, &state->tunnels[i]);
@@ -322,8 +322,8 @@ static void check_rules(struct check *check)
 {
 	const struct cv_state *state = check->state;
 
-	if (state->rule_count && !check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
-					      &state->rules[state->rule_count - 1].place))
+	if (state->rule_count && !cv_check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
+						 &state->rules[state->rule_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->rule_count; i++)
 		check_rule(check, &state->rules[i]);
@@ -337,6 +337,7 @@ int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg)
 	check_devs(&check);
 	check_apps(&check);
 	check_tunnels(&check);
+	cv_check_peers(&check);
 	for (size_t i = 0; i < state->route_count; i++)
 		check_route(&check, &state->routes[i]);
 	check_rules(&check);

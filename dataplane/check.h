@@ -26,6 +26,16 @@ void cv_check_report(struct check *check, struct cv_err *err, const struct cv_pl
 		cv_check_report(check, &fault_, place);                                            \
 	} while (0)
 
+/* True if a list is within its bound; what is beyond it is not looked at in detail. */
+bool cv_check_limit(struct check *check, const char *what, size_t count, size_t limit,
+		    const struct cv_place *place);
+
+/* True if only their remotes tell the packets that arrive for two tunnels apart. */
+bool cv_check_is_alike(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b);
+
+/* Checks all peers, and the tunnels that have them beside others. */
+void cv_check_peers(struct check *check);
+
 /* Checks one tunnel, and it against those before it. */
 void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel);
 

@@ -135,11 +135,11 @@ static bool same_path(const struct cv_tunnel_conf *a, const struct cv_tunnel_con
 	return cv_addr_equal(cv_mode_arrival(a), cv_mode_arrival(b)) && share_remote(a, b);
 }
 
-/* True if the two have the same ends, whatever their keys. */
-static bool same_ends(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+/* True if their packets arrive alike, whatever their remotes and keys. */
+static bool same_arrival(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
 {
 	return a->mode == b->mode && cv_tunnel_conf_port(a) == cv_tunnel_conf_port(b) &&
-	       same_path(a, b);
+	       cv_addr_equal(cv_mode_arrival(a), cv_mode_arrival(b));
 }
 
 /* IP in IPv6 is either, for a segment list may be gone when it arrives. */
@@ -153,6 +153,11 @@ static bool same_key(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf
 {
 	return a->has_key == b->has_key && a->key == b->key && a->has_vni == b->has_vni &&
 	       a->vni == b->vni;
+}
+
+bool cv_check_is_alike(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
+{
+	return same_arrival(a, b) && same_key(a, b);
 }
 
 /* The first prefix of a's allow list that has addresses in common with b's; NULL if none has. */
@@ -182,7 +187,7 @@ static void check_beside(struct check *check, const struct cv_tunnel_conf *tunne
 		FAULT(check, &tunnel->place, "give the srv6 one a sid of its own",
 		      "tunnel %s: what arrives cannot be told from that of tunnel %s, whose mode is %s",
 		      tunnel->name, other->name, cv_mode_name(other->mode));
-	if (!same_ends(tunnel, other))
+	if (!same_arrival(tunnel, other) || !share_remote(tunnel, other))
 		return;
 	if (same_key(tunnel, other))
 		FAULT(check, &tunnel->place,

@@ -3,7 +3,7 @@
  * libculvert: the public interface, and the only header of dataplane/ that ctl/ includes.
  *
  * An *instance* is what culvert manages in one network namespace. A *state* is what the user wants
- * there: lists of devs, apps, tunnels, routes and rules. The one act that changes the kernel is
+ * there: lists of devs, apps, tunnels, peers, routes and rules. The one act that changes the kernel is
  * cv_instance_apply(): it converges the kernel on a wanted state, touching nothing that is equal,
  * and on failure converges back on the old one. Single commands are a small change of the applied
  * state, `down` is the empty state.
@@ -92,6 +92,12 @@ const char *cv_addr_format(const struct cv_addr *addr, char *buf);
 const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf);
 
 bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b);
+/* Sorts addresses; of equal ones, unused bytes included, one is kept. Returns how many are left. */
+size_t cv_addrs_sort(struct cv_addr *addrs, size_t count);
+/* True if addr is one of those, which are sorted. */
+bool cv_addrs_have(const struct cv_addr *addrs, size_t count, const struct cv_addr *addr);
+/* True if both stand for the same addresses, or one is "default" and the other all of a family. */
+bool cv_prefix_same(const struct cv_prefix *a, const struct cv_prefix *b);
 /* True if addr lies inside prefix; a prefix of family 0 contains every address. */
 bool cv_prefix_contains(const struct cv_prefix *prefix, const struct cv_addr *addr);
 
@@ -193,6 +199,21 @@ struct cv_nexthop_conf {
 	char dev[CV_IFNAME_MAX + 1]; /* empty: as in struct cv_route_conf */
 };
 
+/* What goes where in a tunnel with has_peers. */
+struct cv_peer_conf {
+	struct cv_prefix to; /* inner destinations; the longest prefix decides */
+	struct cv_addr remote;
+	char tunnel[CV_NAME_MAX + 1];
+	struct cv_place place;
+};
+
+/* Finds peers by prefix; its own business. */
+struct cv_peer_index {
+	uint32_t *heads; /* owned, as are all lists here */
+	uint32_t *next;
+	size_t room;
+};
+
 struct cv_route_conf {
 	struct cv_prefix to;
 	char tunnel[CV_NAME_MAX + 1]; /* empty: none, or those of nexthops */
@@ -288,6 +309,9 @@ struct cv_state {
 	size_t app_count;
 	struct cv_tunnel_conf *tunnels;
 	size_t tunnel_count;
+	struct cv_peer_conf *peers; /* in no order that stays */
+	size_t peer_count;
+	struct cv_peer_index peer_index;
 	struct cv_route_conf *routes;
 	size_t route_count;
 	struct cv_rule_conf *rules;
@@ -307,6 +331,7 @@ void cv_rule_conf_fini(struct cv_rule_conf *rule);
 int cv_state_add_dev(struct cv_state *state, struct cv_dev_conf *conf, struct cv_err *err);
 int cv_state_add_app(struct cv_state *state, struct cv_app_conf *conf, struct cv_err *err);
 int cv_state_add_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf, struct cv_err *err);
+int cv_state_add_peer(struct cv_state *state, struct cv_peer_conf *conf, struct cv_err *err);
 int cv_state_add_route(struct cv_state *state, struct cv_route_conf *conf, struct cv_err *err);
 int cv_state_add_rule(struct cv_state *state, struct cv_rule_conf *conf, struct cv_err *err);
 
@@ -315,6 +340,13 @@ struct cv_dev_conf *cv_state_find_dev(const struct cv_state *state, const char *
 struct cv_app_conf *cv_state_find_app(const struct cv_state *state, const char *name);
 struct cv_tunnel_conf *cv_state_find_tunnel(const struct cv_state *state, const char *name);
 struct cv_rule_conf *cv_state_find_rule(const struct cv_state *state, const char *name);
+/* The peer of that tunnel for that prefix, the first one that was added; "default" is that of both
+ * families. */
+struct cv_peer_conf *cv_state_find_peer(const struct cv_state *state,
+					const struct cv_peer_conf *key);
+/* The next peer for that prefix, whatever its tunnel; last NULL: the first one. */
+struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const struct cv_prefix *to,
+					const struct cv_peer_conf *last);
 /* The route to that prefix in that table for that app with that metric. */
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key);
@@ -323,6 +355,7 @@ struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 void cv_state_del_dev(struct cv_state *state, struct cv_dev_conf *conf);
 void cv_state_del_app(struct cv_state *state, struct cv_app_conf *conf);
 void cv_state_del_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf);
+void cv_state_del_peer(struct cv_state *state, struct cv_peer_conf *conf);
 void cv_state_del_route(struct cv_state *state, struct cv_route_conf *conf);
 void cv_state_del_rule(struct cv_state *state, struct cv_rule_conf *conf);
 
@@ -416,7 +449,8 @@ struct cv_tunnel_info {
 	char name[CV_NAME_MAX + 1];
 	uint32_t id;
 	uint32_t mtu_bytes;
-	uint32_t path_mtu_bytes; /* of an outer packet, as ICMP announced it of late; 0: it did not */
+	uint32_t
+		path_mtu_bytes; /* of an outer packet, as ICMP announced it of late; 0: it did not */
 	uint32_t generation;
 	uint64_t tx_packets;
 	uint64_t tx_bytes;

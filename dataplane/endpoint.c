@@ -9,6 +9,7 @@
 #include "map.h"
 #include "mode.h"
 #include "own.h"
+#include "peer.h"
 
 #define NS_PER_SECOND 1000000000ULL
 
@@ -89,6 +90,7 @@ int cv_endpoint_plan(struct cv_plan *plan, const struct cv_tunnel_conf *conf, ui
 		.family = plan->tunnels[id].family,
 		.kind = CV_ENDPOINT_LOCAL,
 	};
+	const struct cv_peer_plan *peers = conf->has_peers ? cv_peer_of(plan, id) : NULL;
 	int rc = 0;
 
 	/* Nothing arrives for an address that is not here. */
@@ -96,6 +98,10 @@ int cv_endpoint_plan(struct cv_plan *plan, const struct cv_tunnel_conf *conf, ui
 		rc = cv_endpoint_add(plan, conf, id, &conf->remotes.items[i], err);
 	for (size_t i = 0; !rc && i < conf->remotes.count; i++)
 		rc = add_path(plan, conf, id, cv_mode_destination(conf, i), err);
+	for (size_t i = 0; !rc && peers && !conf->is_nonlocal && i < peers->remote_count; i++)
+		rc = cv_endpoint_add(plan, conf, id, &peers->remotes[i], err);
+	for (size_t i = 0; !rc && peers && i < peers->remote_count; i++)
+		rc = add_path(plan, conf, id, &peers->remotes[i], err);
 	if (rc || conf->is_nonlocal)
 		return rc;
 	cv_addr_to_abi(cv_mode_arrival(conf), local.local);
@@ -116,7 +122,7 @@ static int compare_endpoints(const void *a, const void *b)
 	return order ? order : (left->tunnel > right->tunnel) - (left->tunnel < right->tunnel);
 }
 
-void cv_endpoint_finish(struct cv_plan *plan)
+static void sort_endpoints(struct cv_plan *plan)
 {
 	size_t kept = 0;
 
@@ -129,10 +135,48 @@ void cv_endpoint_finish(struct cv_plan *plan)
 	plan->endpoint_count = kept;
 }
 
-static bool is_wanted(const struct cv_plan *plan, const struct cv_endpoint_key *key)
+static const struct cv_endpoint_key *live_key(const struct cv_plan *plan, size_t live)
 {
-	return plan->endpoint_count && bsearch(key, plan->endpoints, plan->endpoint_count,
-					       sizeof(*plan->endpoints), compare_keys);
+	return &((const struct cv_endpoint_key *)plan->live_endpoints.keys)[live];
+}
+
+static const struct cv_endpoint *live_value(const struct cv_plan *plan, size_t live)
+{
+	return &((const struct cv_endpoint *)plan->live_endpoints.values)[live];
+}
+
+/* Finds out which wanted endpoints are live, and which live ones wanted. */
+static int compare_with_live(struct cv_plan *plan, struct cv_err *err)
+{
+	plan->endpoint_is_live = calloc(plan->endpoint_count + 1, sizeof(bool));
+	plan->endpoint_is_wanted = calloc(plan->live_endpoints.count + 1, sizeof(bool));
+	if (!plan->endpoint_is_live || !plan->endpoint_is_wanted)
+		return cv_err_set(err, -ENOMEM, "endpoints: out of memory");
+	for (size_t i = 0; plan->endpoint_count && i < plan->live_endpoints.count; i++) {
+		const struct cv_endpoint *live = live_value(plan, i);
+		const struct cv_endpoint_plan *wanted =
+			bsearch(live_key(plan, i), plan->endpoints, plan->endpoint_count,
+				sizeof(*plan->endpoints), compare_keys);
+
+		plan->endpoint_is_wanted[i] = wanted;
+		if (wanted)
+			plan->endpoint_is_live[wanted - plan->endpoints] =
+				live->tunnel == wanted->tunnel && !live->until_ns;
+	}
+	return 0;
+}
+
+int cv_endpoint_finish(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ENDPOINTS), err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	sort_endpoints(plan);
+	rc = cv_map_read(fd, sizeof(struct cv_endpoint_key), sizeof(struct cv_endpoint),
+			 CV_MAX_ENDPOINTS, &plan->live_endpoints, err);
+	return rc ? rc : compare_with_live(plan, err);
 }
 
 /* ---- ports ---- */
@@ -170,12 +214,10 @@ static int write_endpoints(int fd, const struct cv_plan *plan, struct cv_err *er
 {
 	for (size_t i = 0; i < plan->endpoint_count; i++) {
 		const struct cv_endpoint_plan *endpoint = &plan->endpoints[i];
-		struct cv_endpoint wanted = { .tunnel = endpoint->tunnel }, live;
+		struct cv_endpoint wanted = { .tunnel = endpoint->tunnel };
 
-		if (!bpf_map_lookup_elem(fd, &endpoint->key, &live) &&
-		    !memcmp(&live, &wanted, sizeof(live)))
-			continue;
-		if (bpf_map_update_elem(fd, &endpoint->key, &wanted, BPF_ANY))
+		if (!plan->endpoint_is_live[i] &&
+		    bpf_map_update_elem(fd, &endpoint->key, &wanted, BPF_ANY))
 			return cv_err_set(err, -errno, "tunnel %s: remote: %s",
 					  plan->tunnels[endpoint->tunnel].name,
 					  strerrordesc_np(errno));
@@ -192,19 +234,15 @@ static uint32_t overlap_of(const struct cv_plan *plan, uint32_t id)
 	return conf ? conf->overlap_seconds : 0;
 }
 
-/* An endpoint with a key that its tunnel has no more is given an end. */
-static int end_old_key(int fd, const void *key_bytes, void *arg, struct cv_err *err)
+/* An endpoint that is not wanted, with a key that its tunnel has no more, is given an end. */
+static int end_old_key(int fd, const struct cv_plan *plan, const struct cv_endpoint_key *key,
+		       struct cv_endpoint endpoint, struct cv_err *err)
 {
-	const struct cv_endpoint_key *key = key_bytes;
-	const struct cv_plan *plan = arg;
-	const struct cv_tunnel *tunnel;
-	struct cv_endpoint endpoint;
+	const struct cv_tunnel *tunnel = &plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS];
 	uint32_t seconds;
 
-	if (key->kind != CV_ENDPOINT_EXACT || is_wanted(plan, key) ||
-	    bpf_map_lookup_elem(fd, key, &endpoint) || endpoint.until_ns)
+	if (key->kind != CV_ENDPOINT_EXACT || endpoint.until_ns)
 		return 0;
-	tunnel = &plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS];
 	seconds = tunnel->mode ? overlap_of(plan, endpoint.tunnel) : 0;
 	if (!seconds || key->key == tunnel->key)
 		return 0;
@@ -223,21 +261,20 @@ int cv_endpoint_grow(struct cv_instance *inst, const struct cv_plan *plan, struc
 	if (fd < 0)
 		return fd;
 	rc = write_endpoints(fd, plan, err);
-	if (!rc)
-		rc = cv_map_each(fd, sizeof(struct cv_endpoint_key), CV_MAX_ENDPOINTS, end_old_key,
-				 (void *)plan, err);
+	for (size_t i = 0; !rc && i < plan->live_endpoints.count; i++)
+		if (!plan->endpoint_is_wanted[i])
+			rc = end_old_key(fd, plan, live_key(plan, i), *live_value(plan, i), err);
 	return rc ? rc : write_ports(inst, plan, true, err);
 }
 
 /* ---- shrink ---- */
 
-static int shrink_endpoint(int fd, const void *key, void *arg, struct cv_err *err)
+/* Removes an endpoint that is not wanted, unless it was given an end that is to come. */
+static int shrink_endpoint(int fd, const struct cv_plan *plan, const struct cv_endpoint_key *key,
+			   struct cv_err *err)
 {
-	const struct cv_plan *plan = arg;
 	struct cv_endpoint endpoint;
 
-	if (is_wanted(plan, key))
-		return 0;
 	if (!bpf_map_lookup_elem(fd, key, &endpoint) && endpoint.until_ns > cv_boot_ns() &&
 	    plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS].mode)
 		return 0;
@@ -249,11 +286,10 @@ static int shrink_endpoint(int fd, const void *key, void *arg, struct cv_err *er
 int cv_endpoint_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ENDPOINTS), err);
-	int rc;
+	int rc = fd < 0 ? fd : 0;
 
-	if (fd < 0)
-		return fd;
-	rc = cv_map_each(fd, sizeof(struct cv_endpoint_key), CV_MAX_ENDPOINTS, shrink_endpoint,
-			 (void *)plan, err);
+	for (size_t i = 0; !rc && i < plan->live_endpoints.count; i++)
+		if (!plan->endpoint_is_wanted[i])
+			rc = shrink_endpoint(fd, plan, live_key(plan, i), err);
 	return rc ? rc : write_ports(inst, plan, false, err);
 }

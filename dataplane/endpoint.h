@@ -11,8 +11,8 @@ int cv_endpoint_add(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uin
 /* Adds all remotes of a tunnel that the configuration names. */
 int cv_endpoint_plan(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
 		     struct cv_err *err);
-/* Brings the list into order, each endpoint once; after the last tunnel. */
-void cv_endpoint_finish(struct cv_plan *plan);
+/* Brings the list into order, each endpoint once, and reads what is live; after the last tunnel. */
+int cv_endpoint_finish(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 
 int cv_endpoint_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_endpoint_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);

@@ -241,6 +241,56 @@ int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void 
 	return 0;
 }
 
+#define CV_BATCH 65536 /* entries; more than any bucket of a hash map holds */
+
+/* Makes room for as many entries as one call may bring. */
+static int grow_copy(struct cv_map_copy *copy, size_t key_size, size_t value_size)
+{
+	char *keys = reallocarray(copy->keys, copy->count + CV_BATCH, key_size), *values;
+
+	if (!keys)
+		return -ENOMEM;
+	copy->keys = keys;
+	values = reallocarray(copy->values, copy->count + CV_BATCH, value_size);
+	if (!values)
+		return -ENOMEM;
+	copy->values = values;
+	return 0;
+}
+
+int cv_map_read(int map_fd, size_t key_size, size_t value_size, size_t max, struct cv_map_copy *out,
+		struct cv_err *err)
+{
+	CV_CLEANUP(cv_map_copy_fini) struct cv_map_copy copy = { 0 };
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t at = 0, next, count;
+	int rc = 0;
+
+	while (!rc && copy.count < max) {
+		if (grow_copy(&copy, key_size, value_size))
+			return cv_err_set(err, -ENOMEM, "map entries: out of memory");
+		count = CV_BATCH;
+		rc = bpf_map_lookup_batch(map_fd, copy.count ? &at : NULL, &next,
+					  copy.keys + copy.count * key_size,
+					  copy.values + copy.count * value_size, &count, &opts);
+		if (rc && errno != ENOENT) /* the end */
+			return cv_err_set(err, -errno, "map entries: read: %s",
+					  strerrordesc_np(errno));
+		copy.count += count;
+		at = next;
+	}
+	*out = copy;
+	copy = (struct cv_map_copy){ 0 };
+	return 0;
+}
+
+void cv_map_copy_fini(struct cv_map_copy *copy)
+{
+	free(copy->keys);
+	free(copy->values);
+	*copy = (struct cv_map_copy){ 0 };
+}
+
 uint32_t cv_prog_id(int prog_fd)
 {
 	struct bpf_prog_info info = { 0 };

@@ -29,9 +29,15 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->routes);
 	free(plan->fib_rules);
 	free(plan->endpoints);
+	cv_map_copy_fini(&plan->live_endpoints);
+	free(plan->endpoint_is_live);
+	free(plan->endpoint_is_wanted);
 	for (size_t i = 0; i < plan->remote_count; i++)
 		free(plan->remotes[i].set);
 	free(plan->remotes);
+	for (size_t i = 0; i < plan->peer_count; i++)
+		cv_peer_plan_fini(&plan->peers[i]);
+	free(plan->peers);
 	free(plan);
 	*plan_ptr = NULL;
 }
@@ -56,9 +62,10 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
 	plan->fib_rules = calloc(4 * state->route_count + 1, sizeof(*plan->fib_rules));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
+	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
 	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
 	    !plan->live_apps || !plan->apps || !plan->live_guards || !plan->guards || !plan->devs ||
-	    !plan->routes || !plan->fib_rules || !plan->remotes)
+	    !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -129,8 +136,8 @@ uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
 uint32_t cv_plan_free_slot(const struct cv_plan *plan, uint32_t id)
 {
 	const struct cv_tunnel *live = &plan->live_tunnels[id];
-	bool has_first =
-		live->mode && live->remote_kind != CV_REMOTE_ONE && live->remote_slot == 2 * id;
+	bool has_first = live->mode && live->remote_kind != CV_REMOTE_ONE &&
+			 live->remote_slot % CV_MAX_REMOTE_SLOTS == 2 * id;
 
 	return 2 * id + (has_first ? 1 : 0);
 }

@@ -13,7 +13,9 @@
 #ifndef CV_PLAN_H
 #define CV_PLAN_H
 
+#include "compiler/peers.h"
 #include "instance.h"
+#include "map.h"
 #include "nl_link.h"
 #include "nl_nexthop.h"
 #include "nl_route.h"
@@ -54,6 +56,20 @@ struct cv_remote_plan {
 	bool is_live; /* it is there already */
 };
 
+/* A tunnel with `remote peers`. */
+struct cv_peer_plan {
+	uint32_t tunnel; /* id */
+	struct cv_peer_prefix *prefixes; /* owned, as are all lists here */
+	size_t prefix_count;
+	struct cv_addr *remotes; /* sorted, each once */
+	uint32_t *ways; /* of each remote: number of the route that leads to it */
+	size_t remote_count;
+	size_t way_count;
+	struct cv_peer_set set;
+	uint32_t remote_slot;
+	bool is_live; /* the set is there already */
+};
+
 struct cv_plan {
 	const struct cv_state *state;
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
@@ -78,8 +94,13 @@ struct cv_plan {
 	size_t fib_rule_count;
 	struct cv_remote_plan *remotes; /* of the tunnels that have several */
 	size_t remote_count;
+	struct cv_peer_plan *peers; /* of the tunnels that have them */
+	size_t peer_count;
 	struct cv_endpoint_plan *endpoints; /* sorted by key */
 	size_t endpoint_count;
+	struct cv_map_copy live_endpoints;
+	bool *endpoint_is_live; /* of each wanted one */
+	bool *endpoint_is_wanted; /* of each live one */
 };
 
 int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *state,
@@ -102,6 +123,9 @@ int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 void cv_tunnel_note_rules(struct cv_plan *plan);
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+
+/* Releases what a tunnel's plan of peers owns. */
+void cv_peer_plan_fini(struct cv_peer_plan *peers);
 
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);

@@ -13,6 +13,7 @@
 #include "nl_link.h"
 #include "object.h"
 #include "own.h"
+#include "peer.h"
 #include "plan.h"
 
 /* ---- plan ---- */
@@ -310,25 +311,34 @@ static int fill_fib(struct cv_instance *inst, struct cv_plan *plan, uint8_t fami
 			     : fill_plain(inst, route, err);
 }
 
+/* Whether a route carries the outer packets of a tunnel. */
+struct loop_check {
+	struct cv_instance *inst;
+	const struct cv_plan *plan;
+	const struct cv_route_plan *route;
+	const struct cv_tunnel_conf *tunnel;
+};
+
 /*
  * Refuses a route that would carry the outer packets of a tunnel to one of its remotes: their
  * destination would match it better than the route they take now. Routes of apps are not asked:
  * outer packets carry the guard mark, which selects no app's table.
  */
-static int check_loop(struct cv_instance *inst, const struct cv_plan *plan,
-		      const struct cv_route_plan *route, const struct cv_tunnel_conf *tunnel,
-		      const struct cv_addr *destination, struct cv_err *err)
+static int check_loop(const struct cv_addr *destination, void *arg, struct cv_err *err)
 {
 	static const struct cv_addr any;
-	const struct cv_fib_route *fib = &route->fib;
+	const struct loop_check *check = arg;
+	const struct cv_fib_route *fib = &check->route->fib;
+	const struct cv_tunnel_conf *tunnel = check->tunnel;
 	struct cv_fib_answer now;
 	char to[CV_PREFIX_TEXT], remote[CV_PREFIX_TEXT];
 	int rc;
 
-	if (route->conf->app[0] || !cv_prefix_contains(&fib->to, destination))
+	if (check->route->conf->app[0] || !cv_prefix_contains(&fib->to, destination))
 		return 0;
-	rc = cv_fib_lookup(inst->nl, destination, tunnel->is_nonlocal ? &any : &tunnel->local,
-			   plan->state->mark_mask, &now, err);
+	rc = cv_fib_lookup(check->inst->nl, destination,
+			   tunnel->is_nonlocal ? &any : &tunnel->local,
+			   check->plan->state->mark_mask, &now, err);
 	if (rc)
 		return rc;
 	if (now.route.table != fib->table || now.route.to.bits > fib->to.bits ||
@@ -337,21 +347,26 @@ static int check_loop(struct cv_instance *inst, const struct cv_plan *plan,
 	cv_err_set(err, -ELOOP, "route %s: remote %s of tunnel %s would be routed into tunnel %s",
 		   cv_prefix_format(&fib->to, to), cv_addr_format(destination, remote),
 		   tunnel->name,
-		   route->hop_count ? route->conf->nexthops[0].tunnel : route->conf->tunnel);
+		   check->route->hop_count ? check->route->conf->nexthops[0].tunnel
+					   : check->route->conf->tunnel);
 	return cv_err_hint(err, "first add a more specific route to %s over the underlay", remote);
 }
 
 static int check_loops(struct cv_instance *inst, const struct cv_plan *plan,
 		       const struct cv_route_plan *route, struct cv_err *err)
 {
+	struct loop_check check = { .inst = inst, .plan = plan, .route = route };
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
 		const struct cv_tunnel_conf *tunnel = &plan->state->tunnels[i];
 
+		check.tunnel = tunnel;
 		for (size_t j = 0; !rc && j < tunnel->remotes.count; j++)
-			rc = check_loop(inst, plan, route, tunnel, cv_mode_destination(tunnel, j),
-					err);
+			rc = check_loop(cv_mode_destination(tunnel, j), &check, err);
+		if (!rc && tunnel->has_peers)
+			rc = cv_peer_each_way(cv_peer_of(plan, cv_plan_tunnel(plan, tunnel->name)),
+					      &route->fib.to, check_loop, &check, err);
 	}
 	return rc;
 }

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The wanted state as lists of plain structs: adding, finding, removing. What a state means and
  * whether it makes sense is check.c's. */
+#include "state.h"
+
 #include <errno.h>
 #include <string.h>
 
-#include "culvert.h"
 #include "own.h"
 
 void cv_state_init(struct cv_state *state)
@@ -78,7 +79,7 @@ static void fini_nothing(void *conf)
 	(void)conf;
 }
 
-/* The five lists differ in type only: each is an array that doubles. */
+/* The lists differ in type only: each is an array that doubles. */
 static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
 {
 	void *grown;
@@ -160,21 +161,13 @@ static uint32_t metric_of(const struct cv_route_conf *route)
 	return route->metric || route->to.addr.family != 6 ? route->metric : CV_IPV6_METRIC;
 }
 
-/* "default" stands for 0.0.0.0/0 and ::/0. */
-static bool same_prefix(const struct cv_prefix *a, const struct cv_prefix *b)
-{
-	if (!a->bits && !b->bits)
-		return !a->addr.family || !b->addr.family || a->addr.family == b->addr.family;
-	return a->bits == b->bits && cv_addr_equal(&a->addr, &b->addr);
-}
-
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key)
 {
 	for (size_t i = 0; i < state->route_count; i++) {
 		struct cv_route_conf *route = &state->routes[i];
 
-		if (same_prefix(&route->to, &key->to) && table_of(route) == table_of(key) &&
+		if (cv_prefix_same(&route->to, &key->to) && table_of(route) == table_of(key) &&
 		    metric_of(route) == metric_of(key) && !strcmp(route->app, key->app))
 			return route;
 	}
@@ -186,6 +179,7 @@ void cv_state_fini(struct cv_state *state)
 	fini_devs(state);
 	fini_apps(state);
 	fini_tunnels(state);
+	cv_state_fini_peers(state);
 	fini_routes(state);
 	fini_rules(state);
 	cv_state_init(state);

@@ -13,6 +13,7 @@
 #include "mode.h"
 #include "object.h"
 #include "own.h"
+#include "peer.h"
 #include "plan.h"
 #include "remote.h"
 
@@ -121,23 +122,62 @@ static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
 	return 0;
 }
 
+/* Looking up the remotes of one tunnel. */
+struct look_up {
+	struct cv_instance *inst;
+	const struct cv_plan *plan;
+	const struct cv_tunnel_conf *conf;
+	struct cv_fib_answer *answer; /* device 0: nothing is known yet */
+};
+
 /* What all remotes together leave: the smallest MTU, and the device towards the first. */
-static int look_up_remotes(struct cv_instance *inst, const struct cv_plan *plan,
-			   const struct cv_tunnel_conf *conf, struct cv_fib_answer *answer,
-			   struct cv_err *err)
+static int look_up_next(const struct cv_addr *remote, void *arg, struct cv_err *err)
 {
+	const struct look_up *look_up = arg;
+	struct cv_fib_answer one;
+	int rc = look_up_remote(look_up->inst, look_up->plan, look_up->conf, remote, &one, err);
+
+	if (!rc && !look_up->answer->ifindex)
+		*look_up->answer = one;
+	else if (!rc && one.mtu_bytes < look_up->answer->mtu_bytes)
+		look_up->answer->mtu_bytes = one.mtu_bytes;
+	return rc;
+}
+
+/* Before there is a peer, the device that has the local address stands for the underlay. */
+static int look_up_local(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
+			 struct cv_fib_answer *answer, struct cv_err *err)
+{
+	struct cv_link link;
+	int rc = cv_fib_lookup(inst->nl, &conf->local, &any_addr, 0, answer, err);
+
+	if (rc)
+		return rc;
+	rc = cv_link_by_index(inst->nl, answer->route.ifindex, &link, err);
+	answer->ifindex = link.ifindex;
+	answer->mtu_bytes = link.mtu_bytes;
+	return rc;
+}
+
+static int look_up_remotes(struct cv_instance *inst, struct cv_plan *plan,
+			   const struct cv_tunnel_conf *conf, uint32_t id,
+			   struct cv_fib_answer *answer, struct cv_err *err)
+{
+	static const struct cv_prefix everything;
+	struct look_up look_up = { inst, plan, conf, answer };
 	size_t count = conf->segments.count ? 1 : conf->remotes.count;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < count; i++) {
-		struct cv_fib_answer one;
-
-		rc = look_up_remote(inst, plan, conf, cv_mode_destination(conf, i), &one, err);
-		if (!rc && i == 0)
-			*answer = one;
-		else if (!rc && one.mtu_bytes < answer->mtu_bytes)
-			answer->mtu_bytes = one.mtu_bytes;
-	}
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = look_up_next(cv_mode_destination(conf, i), &look_up, err);
+	if (!conf->has_peers)
+		return rc;
+	rc = cv_peer_find_ways(inst, cv_peer_of(plan, id), conf->local.family, err);
+	if (!rc)
+		rc = cv_peer_each_way(cv_peer_of(plan, id), &everything, look_up_next, &look_up,
+				      err);
+	if (!rc && !answer->ifindex)
+		rc = look_up_local(inst, conf, answer, err);
 	return rc;
 }
 
@@ -355,9 +395,11 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 	if (!id)
 		return cv_err_set(err, -ENOSPC, "tunnel %s: no id is free", conf->name);
 	fill_from_conf(plan, conf, &tunnel);
-	rc = check_local(inst, conf, err);
+	rc = conf->has_peers ? cv_peer_gather(plan, conf, id, err) : 0;
 	if (!rc)
-		rc = look_up_remotes(inst, plan, conf, &answer, err);
+		rc = check_local(inst, conf, err);
+	if (!rc)
+		rc = look_up_remotes(inst, plan, conf, id, &answer, err);
 	if (!rc && live->mode)
 		rc = read_path_mtu(inst, id, &path_bytes, err);
 	if (!rc)
@@ -365,7 +407,8 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 	if (!rc)
 		rc = choose_generations(inst, plan, conf, id, &tunnel, err);
 	if (!rc)
-		rc = cv_remote_plan(inst, plan, conf, id, &tunnel, err);
+		rc = conf->has_peers ? cv_peer_plan(inst, plan, id, &tunnel, err)
+				     : cv_remote_plan(inst, plan, conf, id, &tunnel, err);
 	if (rc)
 		return rc;
 	choose_old_key(conf, live, &tunnel);
@@ -400,8 +443,7 @@ int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 		if (rc)
 			return cv_err_at(err, &conf->place);
 	}
-	cv_endpoint_finish(plan);
-	return 0;
+	return cv_endpoint_finish(inst, plan, err);
 }
 
 void cv_tunnel_note_rules(struct cv_plan *plan)
@@ -514,9 +556,12 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 	if (!rc)
 		rc = cv_remote_grow(inst, plan, err);
 	if (!rc)
-		rc = grow_table(inst, plan, err);
+		rc = cv_peer_grow(inst, plan, err);
+	/* Before a remote is sent to it may answer. */
 	if (!rc)
 		rc = cv_endpoint_grow(inst, plan, err);
+	if (!rc)
+		rc = grow_table(inst, plan, err);
 	return rc ? rc : cv_program_grow(inst, plan, err);
 }
 
@@ -566,6 +611,8 @@ int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struc
 		rc = shrink_table(inst, plan, err);
 	if (!rc)
 		rc = cv_remote_shrink(inst, plan, err);
+	if (!rc)
+		rc = cv_peer_shrink(inst, plan, err);
 	if (!rc)
 		rc = shrink_allow_lists(inst, plan, err);
 	return rc;

@@ -4,14 +4,14 @@
 # Bash completion for culvert(8): objects, verbs, words, options, and the names of what is running if
 # jq is there and the pins may be read.
 
-# Prints what a running instance has: names, or prefixes of routes. $1: object, then global options.
+# Prints what a running instance has: names, or prefixes of peers and routes. $1: object, then global options.
 _culvert_live() {
 	local object=$1 key=name
 	shift
 	command -v jq >/dev/null || return 0
 	case $object in
 	dev) key=dev ;;
-	route) key=to ;;
+	peer | route) key=to ;;
 	esac
 	culvert "$@" -j "$object" show 2>/dev/null | jq -r --arg key "$key" '.[][$key]' 2>/dev/null |
 		sort -u
@@ -43,6 +43,7 @@ _culvert_words() {
 		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
 			"segments sid ttl dscp ecn df mtu mss allow"
 		;;
+	peer) echo "remote tunnel" ;;
 	route)
 		echo "tunnel app table metric src via dev hook type from from-tunnel from-mark policy nhid" \
 			"nexthop"
@@ -73,7 +74,7 @@ _culvert_values() {
 	route:type) echo "unicast local" ;;
 	route:policy) echo "accept drop" ;;
 	route:table) echo "main" ;;
-	route*:tunnel | route:from-tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
+	peer:tunnel | route*:tunnel | route:from-tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
 	route:app) _culvert_live app "$@" ;;
 	rule*:app) echo "any none" && _culvert_live app "$@" ;;
 	rule*:dir) echo "in out" ;;
@@ -120,7 +121,7 @@ _culvert_pairs() {
 
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
-	local objects="dev app tunnel route rule"
+	local objects="dev app tunnel peer route rule"
 	local verbs="check apply save status down version help"
 	local cur prev cword i=1
 	local -a words globals=()
@@ -166,7 +167,7 @@ _culvert() {
 		check | apply) _culvert_files "$cur" ;;
 		help) _culvert_offer "$objects" "$cur" ;;
 		dev) _culvert_offer "add del show help" "$cur" ;;
-		app | tunnel | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
+		app | tunnel | peer | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
 		esac
 		return
 		;;
@@ -181,7 +182,7 @@ _culvert() {
 	esac
 	case $verb in
 	add | replace) ;;
-	del) [[ $object == route ]] || return ;;
+	del) [[ $object == route || $object == peer ]] || return ;;
 	*) return ;;
 	esac
 	_culvert_pairs "$object" "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+3:cword-i-3}"

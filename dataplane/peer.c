@@ -1,0 +1,330 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "peer.h"
+
+#include <bpf/bpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "map.h"
+#include "own.h"
+
+/* The maps that sets of a size are in. */
+static const struct {
+	const char *map;
+	uint32_t cells;
+} sizes[CV_PEER_SIZE_COUNT] = {
+#define SIZE(name, map, cells) [CV_PEERS_##name] = { CV_STRING(map), cells },
+	CV_PEER_SIZES(SIZE)
+#undef SIZE
+};
+
+/* ---- gathering ---- */
+
+void cv_peer_plan_fini(struct cv_peer_plan *peers)
+{
+	free(peers->prefixes);
+	free(peers->remotes);
+	free(peers->ways);
+	cv_peer_set_fini(&peers->set);
+}
+
+static void add_prefix(struct cv_peer_plan *peers, const struct cv_peer_conf *conf, uint8_t family)
+{
+	struct cv_prefix to = conf->to;
+
+	to.addr.family = family;
+	peers->prefixes[peers->prefix_count++] = cv_peer_prefix_of(&to, &conf->remote);
+}
+
+/* "default" stands for a prefix of each family. */
+static int gather(struct cv_peer_plan *peers, const struct cv_state *state, const char *tunnel)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->peer_count; i++)
+		count += !strcmp(state->peers[i].tunnel, tunnel);
+	peers->prefixes = calloc(2 * count + 1, sizeof(*peers->prefixes));
+	peers->remotes = calloc(count + 1, sizeof(*peers->remotes));
+	peers->ways = calloc(count + 1, sizeof(*peers->ways));
+	if (!peers->prefixes || !peers->remotes || !peers->ways)
+		return -ENOMEM;
+	for (size_t i = 0; i < state->peer_count; i++) {
+		const struct cv_peer_conf *conf = &state->peers[i];
+
+		if (strcmp(conf->tunnel, tunnel) != 0)
+			continue;
+		if (conf->to.addr.family != 6)
+			add_prefix(peers, conf, 4);
+		if (conf->to.addr.family != 4)
+			add_prefix(peers, conf, 6);
+		peers->remotes[peers->remote_count++] = conf->remote;
+	}
+	peers->remote_count = cv_addrs_sort(peers->remotes, peers->remote_count);
+	return 0;
+}
+
+/* The prefixes of all routes, as peers whose remote is the number of their prefix, from 1. */
+struct routes {
+	struct cv_peer_prefix *items; /* owned */
+	size_t count;
+	struct cv_peer_set set;
+};
+
+static void free_routes(struct routes *routes)
+{
+	free(routes->items);
+	cv_peer_set_fini(&routes->set);
+}
+
+static int add_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
+{
+	static const struct cv_addr nobody;
+	struct routes *routes = arg;
+	size_t count = routes->count;
+	struct cv_peer_prefix *grown;
+
+	if (!(count & (count - 1))) {
+		grown = reallocarray(routes->items, count ? 2 * count : 1, sizeof(*grown));
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "routes: out of memory");
+		routes->items = grown;
+	}
+	routes->items[routes->count++] = cv_peer_prefix_of(&route->to, &nobody);
+	return 0;
+}
+
+static int compile_routes(struct routes *routes, struct cv_err *err)
+{
+	size_t kept = cv_peer_prefixes_sort(routes->items, routes->count);
+
+	for (size_t i = 0; i < kept; i++)
+		routes->items[i].remote[0] = i + 1;
+	routes->count = kept;
+	return cv_peers_compile(&routes->set, routes->items, kept, 4, err);
+}
+
+int cv_peer_find_ways(struct cv_instance *inst, struct cv_peer_plan *peers, uint8_t family,
+		      struct cv_err *err)
+{
+	CV_CLEANUP(free_routes) struct routes routes = { 0 };
+	int rc = cv_fib_list(inst->nl, family, 0, NULL, add_route, &routes, err);
+
+	if (!rc)
+		rc = compile_routes(&routes, err);
+	for (size_t i = 0; !rc && i < peers->remote_count; i++) {
+		const uint32_t *number = cv_peers_find(&routes.set, 4, &peers->remotes[i]);
+
+		peers->ways[i] = number ? *number : 0;
+	}
+	peers->way_count = routes.count + 1;
+	return rc;
+}
+
+int cv_peer_gather(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
+		   struct cv_err *err)
+{
+	struct cv_peer_plan *peers = &plan->peers[plan->peer_count++];
+
+	peers->tunnel = id;
+	if (gather(peers, plan->state, conf->name))
+		return cv_err_set(err, -ENOMEM, "tunnel %s: peers: out of memory", conf->name);
+	return 0;
+}
+
+struct cv_peer_plan *cv_peer_of(const struct cv_plan *plan, uint32_t id)
+{
+	for (size_t i = 0; i < plan->peer_count; i++)
+		if (plan->peers[i].tunnel == id)
+			return &plan->peers[i];
+	return NULL;
+}
+
+int cv_peer_each_way(const struct cv_peer_plan *peers, const struct cv_prefix *inside,
+		     cv_peer_remote_fn fn, void *arg, struct cv_err *err)
+{
+	CV_FREE bool *is_done = calloc(peers->way_count + 1, sizeof(*is_done));
+	int rc = 0;
+
+	if (!is_done)
+		return cv_err_set(err, -ENOMEM, "peers: out of memory");
+	for (size_t i = 0; !rc && i < peers->remote_count; i++) {
+		if (is_done[peers->ways[i]] || !cv_prefix_contains(inside, &peers->remotes[i]))
+			continue;
+		is_done[peers->ways[i]] = true;
+		rc = fn(&peers->remotes[i], arg, err);
+	}
+	return rc;
+}
+
+/* ---- plan ---- */
+
+static uint32_t size_for(uint32_t cells)
+{
+	uint32_t size = 0;
+
+	while (size < CV_PEER_SIZE_COUNT - 1 && sizes[size].cells < cells)
+		size++;
+	return size;
+}
+
+/* Opens the array in a slot. -ENOENT sets no text. */
+static int open_set(const struct cv_instance *inst, uint32_t remote_slot, struct cv_err *err)
+{
+	uint32_t size = remote_slot / CV_MAX_REMOTE_SLOTS, slot = remote_slot % CV_MAX_REMOTE_SLOTS;
+	CV_CLOSE int fd = cv_instance_map(inst, sizes[size % CV_PEER_SIZE_COUNT].map, err);
+	uint32_t id;
+	int set;
+
+	if (fd < 0)
+		return fd;
+	if (bpf_map_lookup_elem(fd, &slot, &id))
+		return errno == ENOENT ? -ENOENT
+				       : cv_err_set(err, -errno, "peers: read slot: %s",
+						    strerrordesc_np(errno));
+	set = bpf_map_get_fd_by_id(id);
+	return set >= 0 ? set
+			: cv_err_set(err, -errno, "peers: open by id: %s", strerrordesc_np(errno));
+}
+
+/* 1 if the live tunnel reads just this set, 0 if not, or a negative errno. */
+static int set_is_live(const struct cv_instance *inst, const struct cv_tunnel *live,
+		       const struct cv_peer_set *set, struct cv_err *err)
+{
+	size_t size = set->cell_count * sizeof(*set->cells);
+	CV_CLOSE int fd = -1;
+	void *now;
+	int rc;
+
+	if (!live->mode || live->remote_kind != CV_REMOTE_PEERS ||
+	    live->remote_slot / CV_MAX_REMOTE_SLOTS != size_for(set->cell_count))
+		return 0;
+	fd = open_set(inst, live->remote_slot, err);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	now = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (now == MAP_FAILED)
+		return cv_err_set(err, -errno, "peers: map: %s", strerrordesc_np(errno));
+	rc = !memcmp(now, set->cells, size);
+	munmap(now, size);
+	return rc;
+}
+
+int cv_peer_plan(struct cv_instance *inst, struct cv_plan *plan, uint32_t id,
+		 struct cv_tunnel *tunnel, struct cv_err *err)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
+	struct cv_peer_plan *peers = cv_peer_of(plan, id);
+	int rc = cv_peers_compile(&peers->set, peers->prefixes, peers->prefix_count, tunnel->family,
+				  err);
+
+	if (rc)
+		return cv_err_prefix(err, "tunnel %s", tunnel->name);
+	rc = set_is_live(inst, live, &peers->set, err);
+	if (rc < 0)
+		return rc;
+	peers->is_live = rc;
+	peers->remote_slot =
+		rc ? live->remote_slot
+		   : CV_PEER_SLOT(size_for(peers->set.cell_count), cv_plan_free_slot(plan, id));
+	tunnel->remote_kind = CV_REMOTE_PEERS;
+	tunnel->remote_slot = peers->remote_slot;
+	return 0;
+}
+
+/* ---- grow ---- */
+
+static int fill_cells(int fd, const struct cv_peer_set *set, struct cv_err *err)
+{
+	CV_FREE uint32_t *keys = calloc(set->cell_count, sizeof(*keys));
+	uint32_t count = set->cell_count;
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+
+	if (!keys)
+		return cv_err_set(err, -ENOMEM, "peers: out of memory");
+	for (uint32_t i = 0; i < count; i++)
+		keys[i] = i;
+	if (bpf_map_update_batch(fd, keys, set->cells, &count, &opts))
+		return cv_err_set(err, -errno, "peers: fill: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+static int write_set(const struct cv_instance *inst, const struct cv_peer_plan *peers,
+		     struct cv_err *err)
+{
+	uint32_t size = peers->remote_slot / CV_MAX_REMOTE_SLOTS;
+	uint32_t slot = peers->remote_slot % CV_MAX_REMOTE_SLOTS;
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
+	CV_CLOSE int map = cv_instance_map(inst, sizes[size].map, err);
+	CV_CLOSE int fd = -1;
+	int rc;
+
+	if (map < 0)
+		return map;
+	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, sizes[size].map, sizeof(uint32_t),
+			    sizeof(struct cv_peer_cell), sizes[size].cells, &opts);
+	if (fd < 0)
+		return cv_err_set(err, -errno, "peers: create: %s", strerrordesc_np(errno));
+	rc = fill_cells(fd, &peers->set, err);
+	if (!rc && bpf_map_update_elem(map, &slot, &fd, BPF_ANY))
+		rc = cv_err_set(err, -errno, "peers: set slot: %s", strerrordesc_np(errno));
+	return rc;
+}
+
+int cv_peer_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < plan->peer_count; i++)
+		if (plan->peers[i].set.cells && !plan->peers[i].is_live)
+			rc = write_set(inst, &plan->peers[i], err);
+	return rc;
+}
+
+/* ---- shrink ---- */
+
+static bool has_peers(const struct cv_tunnel *tunnel)
+{
+	return tunnel->mode && tunnel->remote_kind == CV_REMOTE_PEERS;
+}
+
+/* An empty slot is left alone: changing one waits for all programs that run. */
+static int empty_slot(int fd, uint32_t slot, const char *tunnel, struct cv_err *err)
+{
+	uint32_t id;
+
+	if (bpf_map_lookup_elem(fd, &slot, &id) && errno == ENOENT)
+		return 0;
+	if (bpf_map_delete_elem(fd, &slot) && errno != ENOENT)
+		return cv_err_set(err, -errno, "peers of tunnel %s: remove: %s", tunnel,
+				  strerrordesc_np(errno));
+	return 0;
+}
+
+/* Empties the slots of all tunnels in the map of one size, but those that are read. */
+static int shrink_size(struct cv_instance *inst, const struct cv_plan *plan, uint32_t size,
+		       struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, sizes[size].map, err);
+	int rc = fd < 0 ? fd : 0;
+
+	for (uint32_t slot = 2; !rc && slot < CV_MAX_REMOTE_SLOTS; slot++) {
+		const struct cv_tunnel *live = &plan->live_tunnels[slot / 2];
+		const struct cv_tunnel *wanted = &plan->tunnels[slot / 2];
+
+		if (has_peers(wanted) && wanted->remote_slot == CV_PEER_SLOT(size, slot))
+			continue;
+		if (has_peers(live) || has_peers(wanted))
+			rc = empty_slot(fd, slot, has_peers(live) ? live->name : wanted->name, err);
+	}
+	return rc;
+}
+
+int cv_peer_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t size = 0; !rc && size < CV_PEER_SIZE_COUNT; size++)
+		rc = shrink_size(inst, plan, size, err);
+	return rc;
+}

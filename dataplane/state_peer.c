@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Peers of the wanted state. There may be 100,000 of them, so they are found by a hash of their
+ * prefix, and the last one takes the place of one that goes.
+ */
+#include "state.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "own.h"
+
+#define CV_NOBODY UINT32_MAX /* ends a chain */
+
+/* Prefixes of length 0 have one chain: "default" is that of both families. */
+static uint32_t *head_of(const struct cv_state *state, const struct cv_prefix *to)
+{
+	uint64_t hash = to->bits;
+
+	for (int i = 0; to->bits && i < 16; i++)
+		hash = (hash ^ to->addr.bytes[i]) * 0x100000001b3; /* FNV-1a */
+	return &state->peer_index.heads[(hash ^ hash >> 32) & (state->peer_index.room - 1)];
+}
+
+static void link_peer(struct cv_state *state, uint32_t number)
+{
+	uint32_t *head = head_of(state, &state->peers[number].to);
+
+	state->peer_index.next[number] = *head;
+	*head = number;
+}
+
+static void unlink_peer(struct cv_state *state, uint32_t number)
+{
+	uint32_t *link = head_of(state, &state->peers[number].to);
+
+	while (*link != number)
+		link = &state->peer_index.next[*link];
+	*link = state->peer_index.next[number];
+}
+
+/* Makes room for one more: twice as much as before, and every peer is linked anew. */
+static int grow(struct cv_state *state)
+{
+	struct cv_peer_index *index = &state->peer_index;
+	size_t room = index->room ? index->room * 2 : 16;
+	struct cv_peer_conf *peers;
+	uint32_t *heads, *next;
+
+	if (state->peer_count < index->room)
+		return 0;
+	peers = reallocarray(state->peers, room, sizeof(*peers));
+	if (!peers)
+		return -ENOMEM;
+	state->peers = peers;
+	next = reallocarray(index->next, room, sizeof(*next));
+	if (!next)
+		return -ENOMEM;
+	index->next = next;
+	heads = reallocarray(index->heads, room, sizeof(*heads));
+	if (!heads)
+		return -ENOMEM;
+	index->heads = heads;
+	index->room = room;
+	memset(heads, 0xff, room * sizeof(*heads)); /* CV_NOBODY */
+	for (size_t i = 0; i < state->peer_count; i++)
+		link_peer(state, i);
+	return 0;
+}
+
+int cv_state_add_peer(struct cv_state *state, struct cv_peer_conf *conf, struct cv_err *err)
+{
+	if (grow(state))
+		return cv_err_set(err, -ENOMEM, "state: out of memory");
+	state->peers[state->peer_count] = *conf;
+	link_peer(state, state->peer_count++);
+	return 0;
+}
+
+struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const struct cv_prefix *to,
+					const struct cv_peer_conf *last)
+{
+	uint32_t number;
+
+	if (!state->peer_count)
+		return NULL;
+	number = last ? state->peer_index.next[last - state->peers] : *head_of(state, to);
+	while (number != CV_NOBODY && !cv_prefix_same(&state->peers[number].to, to))
+		number = state->peer_index.next[number];
+	return number == CV_NOBODY ? NULL : &state->peers[number];
+}
+
+struct cv_peer_conf *cv_state_find_peer(const struct cv_state *state,
+					const struct cv_peer_conf *key)
+{
+	struct cv_peer_conf *found = NULL, *peer = NULL;
+
+	while ((peer = cv_state_next_peer(state, &key->to, peer)))
+		if (!strcmp(peer->tunnel, key->tunnel) && (!found || peer < found))
+			found = peer;
+	return found;
+}
+
+void cv_state_del_peer(struct cv_state *state, struct cv_peer_conf *conf)
+{
+	uint32_t number = conf - state->peers, last = state->peer_count - 1;
+
+	unlink_peer(state, number);
+	if (number != last) {
+		unlink_peer(state, last);
+		*conf = state->peers[last];
+		link_peer(state, number);
+	}
+	state->peer_count--;
+}
+
+void cv_state_fini_peers(struct cv_state *state)
+{
+	free(state->peers);
+	free(state->peer_index.heads);
+	free(state->peer_index.next);
+}
