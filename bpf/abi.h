@@ -39,6 +39,7 @@
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
 #define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */
+#define CV_MAX_PROBES 1024 /* traces of probes that are remembered; the oldest go */
 #define CV_MAX_PAYLOAD_HDR 136 /* all behind the outer IP header: SRH with CV_MAX_SEGMENTS */
 #define CV_SHORT_PAYLOAD_HDR 32 /* the same of every mode but srv6: UDP, VXLAN, Ethernet are 30 */
 #define CV_MAX_HDR_LEN (40 + CV_MAX_PAYLOAD_HDR)
@@ -59,6 +60,7 @@
 #define CV_MAP_PATHS cv_paths
 #define CV_MAP_SEGMENT cv_segment
 #define CV_MAP_ALLOWED cv_allowed
+#define CV_MAP_PROBES cv_probes
 #define CV_MAP_DROPS cv_drops
 #define CV_MAP_RULES cv_rules
 #define CV_MAP_RULE_STATS cv_rule_stats
@@ -107,7 +109,8 @@
 	X(SEGMENT_ROUTE, "segment_route",                                                          \
 	  "segment of a UDP or SCTP GSO packet, no route to the remote carries it: dropped")       \
 	X(GUARD, "guard", "the guard of its route refused it: dropped")                            \
-	X(NO_GUARD, "no_guard", "its route names a guard that is gone: dropped")
+	X(NO_GUARD, "no_guard", "its route names a guard that is gone: dropped")                   \
+	X(PROBE, "probe", "a probe of the other end's tunnel check: sent back")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -150,6 +153,8 @@ enum cv_mode {
 #define CV_TUNNEL_ALLOW (1 << 6) /* inner sources are checked against CV_MAP_ALLOWED */
 #define CV_TUNNEL_RULES (1 << 7) /* some rule may drop packets before they are encapsulated */
 #define CV_TUNNEL_DSCP_UNIFORM (1 << 8) /* RFC 2983: copied inwards on arrival */
+
+#define CV_TUNNEL_NO_PROBE (1 << 9) /* probes are not sent back */
 
 /* Where the outer destination comes from. */
 enum cv_remote_kind {
@@ -344,6 +349,43 @@ struct cv_allowed_key {
 };
 #define CV_ALLOWED_BASE_BITS 96
 _Static_assert(sizeof(struct cv_allowed_key) == 32, "cv_allowed_key is map ABI");
+
+/*
+ * Probes prove a tunnel end to end: UDP and TCP packets inside it to this port, from any other. The
+ * program that would take them out sends them back as they came, all addresses and the inner ports
+ * exchanged. A system port that IANA has given to nobody: no client has it as its own.
+ */
+#define CV_PROBE_PORT 291
+#define CV_PROBE_MAGIC 0x63767072u /* "cvpr" */
+
+/* What the payload of a UDP probe begins with. The second half is the answer's. */
+struct cv_probe {
+	__be32 magic;
+	__be32 nonce; /* of one run of the check */
+	__be32 number; /* of this packet */
+	__u8 step; /* 0..31 */
+	__u8 reason; /* enum cv_reason: what would have become of it, CV_R_OK: taken out */
+	__u8 outer_tos; /* as it arrived */
+	__u8 is_answer; /* 1: it was there */
+	__be32 seen; /* steps of that nonce of which packets arrived so far, a bit each */
+};
+_Static_assert(sizeof(struct cv_probe) == 20, "cv_probe is wire format");
+
+enum cv_probe_trace {
+	CV_TRACE_STEPS, /* id: nonce; value: cv_probe.seen, host order */
+	CV_TRACE_FRAGMENT, /* id: of the IP datagram, whose later fragments go back too; value: when */
+};
+
+/* Key of CV_MAP_PROBES. Value: __u32. */
+struct cv_trace_key {
+	__u32 tunnel;
+	__u32 kind; /* enum cv_probe_trace */
+	__be32 id;
+	__u32 family; /* inner: 4 or 6 */
+	__be32 src[4]; /* inner */
+	__be32 dst[4];
+};
+_Static_assert(sizeof(struct cv_trace_key) == 48, "cv_trace_key is map ABI");
 
 /* Per CPU. Packets as the hook sees them: a GSO or GRO packet counts once, with all its bytes. */
 struct cv_tunnel_stats {

@@ -62,6 +62,7 @@ int cv_cls_ingress(struct __sk_buff *skb)
 {
 	const struct cv_rule_set *set;
 	struct cv_pkt pkt = {};
+	int reason;
 
 	/* Decapsulation writes the tunnel's id there, and guards of routes read it: what another
 	 * namespace may have left must not pass for one. */
@@ -70,7 +71,10 @@ int cv_cls_ingress(struct __sk_buff *skb)
 		return TC_ACT_UNSPEC;
 	if (cv_is_icmp(&pkt))
 		cv_note_path(skb, pkt.family, pkt.l4);
-	if (cv_decap(skb, &pkt) != CV_R_OK)
+	reason = cv_decap(skb, &pkt);
+	if (reason == CV_R_PROBE)
+		return bpf_redirect(CV_CTX(skb, ifindex), 0);
+	if (reason != CV_R_OK)
 		return TC_ACT_SHOT;
 	set = cv_rules_for(CV_DIR_IN);
 	return set ? cv_classify(skb, &pkt, set, CV_DIR_IN) : TC_ACT_UNSPEC;

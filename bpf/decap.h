@@ -14,6 +14,7 @@
 #include "count.h"
 #include "endpoint.h"
 #include "gre.h"
+#include "mirror.h"
 #include "mss.h"
 #include "packet.h"
 #include "tunnel.h"
@@ -28,16 +29,6 @@
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
 
 enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
-
-/* What decapsulation found. */
-struct cv_arrival {
-	__u32 tunnel; /* 0: not claimed by any */
-	__u32 strip; /* bytes from the outer IP header to the inner one */
-	__u32 end; /* offset at which the outer packet ends by its own length */
-	__u32 payload_end; /* the same, or the end of its UDP datagram: the inner packet ends there */
-	__u8 inner_family;
-	__u8 outer_tos;
-};
 
 static __always_inline __u8 cv_family_of_ethertype(__be16 type)
 {
@@ -109,6 +100,7 @@ static __always_inline int cv_read_ethernet(struct __sk_buff *skb, __u32 at,
 	if (!eth)
 		return CV_R_DECAP_HEADER;
 	arrival->inner_family = cv_family_of_ethertype(eth->h_proto);
+	arrival->has_ethernet = true;
 	arrival->strip += sizeof(*eth);
 	return CV_R_OK;
 }
@@ -382,11 +374,10 @@ static __always_inline int cv_strip_other(struct __sk_buff *skb, const struct cv
 }
 
 /* Removes the outer headers; the inner IP header comes to stand behind the Ethernet header. */
-static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arrival *arrival,
-				    __u8 outer_family)
+static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arrival *arrival)
 {
-	int rc = arrival->inner_family == outer_family ? cv_shrink(skb, arrival->strip)
-						       : cv_strip_other(skb, arrival);
+	int rc = arrival->inner_family == arrival->outer_family ? cv_shrink(skb, arrival->strip)
+								: cv_strip_other(skb, arrival);
 
 	if (rc)
 		return CV_R_DECAP_FAILED;
@@ -400,8 +391,7 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 				       const struct cv_arrival *arrival)
 {
 	const struct cv_tunnel *tunnel = cv_tunnel_get(arrival->tunnel);
-	__u8 outer_family = pkt->family;
-	int ecn = 0, reason;
+	int ecn = 0, reason, answer = CV_R_OK;
 	__u8 tos;
 
 	if (!tunnel)
@@ -410,9 +400,15 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 	if (!cv_parse_ip(skb, pkt, ETH_HLEN + arrival->strip))
 		return CV_R_DECAP_INNER;
 	reason = cv_check_inner(skb, arrival, tunnel, pkt, &ecn);
+	if (cv_may_be_probe(pkt) && reason != CV_R_DECAP_INNER)
+		answer = cv_mirror(skb, arrival, reason);
+	if (answer != CV_R_OK && reason != CV_R_OK)
+		cv_count_reason(arrival->tunnel, reason);
+	if (answer != CV_R_OK)
+		return answer;
 	if (reason != CV_R_OK)
 		return reason;
-	reason = cv_strip(skb, arrival, outer_family);
+	reason = cv_strip(skb, arrival);
 	if (reason != CV_R_OK)
 		return reason;
 	pkt->l3 -= arrival->strip;
@@ -445,14 +441,17 @@ static __always_inline __u8 cv_mode_of(struct __sk_buff *skb, const struct cv_pk
 
 /*
  * Decapsulates if the packet is for one of our tunnels; pkt then is the inner packet and names the
- * tunnel. Returns CV_R_OK (decapsulated, or not ours: goes on) or the reason to drop the packet.
+ * tunnel. Returns CV_R_OK (decapsulated, or not ours: goes on), CV_R_PROBE (turned round: to be sent
+ * back) or the reason to drop the packet.
  */
 static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	struct cv_arrival arrival = {
 		.end = pkt->end,
 		.payload_end = pkt->end,
+		.outer_family = pkt->family,
 		.outer_tos = pkt->tos,
+		.outer_ttl = pkt->ttl,
 	};
 	__u8 mode = cv_mode_of(skb, pkt);
 	int reason;
@@ -462,11 +461,12 @@ static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 	reason = cv_claim(skb, pkt, mode, &arrival);
 	if (reason != CV_R_OK) {
 		cv_count_reason(arrival.tunnel, reason);
-		return CV_R_OK;
+		if (reason != CV_R_DECAP_KEY)
+			return CV_R_OK;
+		reason = cv_mirror(skb, &arrival, reason);
+	} else if (arrival.tunnel) {
+		reason = cv_take_out(skb, pkt, &arrival);
 	}
-	if (!arrival.tunnel)
-		return CV_R_OK;
-	reason = cv_take_out(skb, pkt, &arrival);
 	if (reason != CV_R_OK)
 		cv_count_reason(arrival.tunnel, reason);
 	return reason;

@@ -119,6 +119,14 @@ struct {
 	__type(key, struct cv_allowed_key);
 	__type(value, __u32);
 } CV_MAP_ALLOWED SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_PROBES);
+	__type(key, struct cv_trace_key);
+	__type(value, __u32);
+} CV_MAP_PROBES SEC(".maps");
 #endif
 
 #ifdef CV_USE_RULES

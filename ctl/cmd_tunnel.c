@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "args.h"
+#include "command.h"
 #include "out.h"
 #include "own.h"
 #include "session.h"
@@ -379,6 +380,25 @@ static bool format_allow(const void *conf, FILE *out)
 	return tunnel->allow.count;
 }
 
+static int parse_probe(void *conf, const char *text, struct cv_err *err)
+{
+	bool is_on;
+	int rc = cv_arg_bool("probe", text, &is_on, err);
+
+	if (!rc)
+		((struct cv_tunnel_conf *)conf)->probe_off = !is_on;
+	return rc;
+}
+
+static bool format_probe(const void *conf, FILE *out)
+{
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->probe_off)
+		fputs("off", out);
+	return tunnel->probe_off;
+}
+
 static const struct cv_word words[] = {
 	{ .name = "mode",
 	  .value = "ipip|gre|gue|fou|vxlan|geneve|srv6",
@@ -488,6 +508,11 @@ static const struct cv_word words[] = {
 	  .is_list = true,
 	  .parse = parse_allow,
 	  .format = format_allow },
+	{ .name = "probe",
+	  .value = "on|off",
+	  .help = "answer the other end's 'tunnel check' (on)",
+	  .parse = parse_probe,
+	  .format = format_probe },
 };
 
 static void init(void *conf)
@@ -612,6 +637,7 @@ static void show_json(const struct cv_session *session, const struct cv_tunnel_i
 		cv_json_number(&json, "rx_packets", infos[i].rx_packets);
 		cv_json_number(&json, "rx_bytes", infos[i].rx_bytes);
 		cv_json_number(&json, "tx_segments", infos[i].tx_segments);
+		cv_json_number(&json, "probes", infos[i].probes);
 		json_drops(&json, &infos[i].drops);
 		cv_json_close(&json);
 	}
@@ -732,4 +758,5 @@ const struct cv_noun cv_noun_tunnel = {
 	.count = count,
 	.at = at,
 	.show = show,
+	.verb = &cv_tunnel_check_verb,
 };

@@ -75,6 +75,8 @@ static void words_become_a_state_file_and_come_back(void **unused)
 		  ", segments: [\"2001:db8:a::1\", \"2001:db8:b::1\"], sid: \"2001:db8:c::1\"}" },
 		{ "mode gre dscp uniform ttl inherit ecn off df inherit " ENDS4,
 		  "{mode: gre, " YAML4 ", ttl: inherit, dscp: uniform, ecn: off, df: inherit}" },
+		{ "mode gre probe off " ENDS4, "{mode: gre, " YAML4 ", probe: off}" },
+		{ "mode gre probe on " ENDS4, "{mode: gre, " YAML4 "}" },
 		{ "mode gre mss auto mtu auto " ENDS4, "{mode: gre, " YAML4 ", mss: auto}" },
 		{ "mode gre mss 88 mtu 1280 " ENDS4, "{mode: gre, " YAML4 ", mtu: 1280, mss: 88}" },
 		{ "mode gre mss off ttl 64 dscp inherit ecn on df on " ENDS4,

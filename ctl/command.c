@@ -223,7 +223,7 @@ static int unknown(const char *what, const char *word, const char *const *known,
 static int run_object(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
 		      struct cv_err *err)
 {
-	const char *names[CV_COUNT(object_verbs)];
+	const char *names[CV_COUNT(object_verbs) + 1];
 	const char *verb = argc ? argv[0] : "show";
 	size_t count = 0;
 
@@ -234,6 +234,11 @@ static int run_object(struct cv_session *session, const struct cv_noun *noun, in
 		if (!strcmp(verb, object_verbs[i].name))
 			return object_verbs[i].run(session, noun, argc ? argc - 1 : 0,
 						   argv + (argc ? 1 : 0), err);
+	}
+	if (noun->verb) {
+		names[count++] = noun->verb->name;
+		if (!strcmp(verb, noun->verb->name))
+			return noun->verb->run(session, argc - 1, argv + 1, err);
 	}
 	unknown("verb", verb, names, count, err);
 	return cv_err_prefix(err, "%s", noun->name);

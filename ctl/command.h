@@ -22,6 +22,9 @@ struct cv_verb {
 extern const struct cv_verb cv_state_verbs[];
 extern const size_t cv_state_verb_count;
 
+/* 'tunnel check' (cmd_tunnel_check.c). */
+extern const struct cv_noun_verb cv_tunnel_check_verb;
+
 void cv_usage(FILE *out);
 
 #endif

@@ -8,6 +8,8 @@
 #include "report.h"
 #include "session.h"
 
+#define CV_EXIT_FINDING 4 /* it was done, and something is not as it should be */
+
 /* Takes the value of an option. */
 static int take_value(int argc, char **argv, int *at, const char **value, struct cv_err *err)
 {
@@ -113,6 +115,8 @@ static int finish(struct cv_session *session, int rc, const struct cv_err *err)
 		cv_report_error(session->report, &write_err);
 	}
 	status = cv_report_status(session->report);
+	if (!status && session->has_finding)
+		status = CV_EXIT_FINDING;
 	cv_session_close(session);
 	cv_report_free(&session->report);
 	return status;

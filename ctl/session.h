@@ -28,6 +28,7 @@ struct cv_session {
 	struct cv_state applied;
 	struct cv_state wanted;
 	bool is_changed; /* wanted differs from applied */
+	bool has_finding; /* what was looked at is not as it should be: exit status 4 */
 	const char *only; /* key of the one object to show; NULL: all */
 };
 

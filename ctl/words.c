@@ -486,7 +486,11 @@ void cv_noun_help(const struct cv_noun *noun, FILE *out)
 	fprintf(out, "  culvert %s add%s %s WORDS...\n", noun->name,
 		noun->has_replace ? "|replace" : "", noun->key);
 	fprintf(out, "  culvert %s del %s\n", noun->name, noun->key);
-	fprintf(out, "  culvert [-j] [-s] %s [show [%s]]\n\n", noun->name, noun->key);
+	fprintf(out, "  culvert [-j] [-s] %s [show [%s]]\n", noun->name, noun->key);
+	if (noun->verb)
+		fprintf(out, "  culvert [-j] %s %s %s\n      %s\n", noun->name, noun->verb->name,
+			noun->verb->words, noun->verb->help);
+	fputc('\n', out);
 	for (size_t i = 0; i < noun->group_count; i++)
 		help_group(&noun->groups[i], out);
 	if (noun->note)

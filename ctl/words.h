@@ -49,6 +49,15 @@ struct cv_group {
 
 struct cv_session;
 
+/* A verb that only one noun has. */
+struct cv_noun_verb {
+	const char *name;
+	const char *words; /* how help writes what follows */
+	const char *help;
+	/* argv begins behind the verb. */
+	int (*run)(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+};
+
 struct cv_noun {
 	const char *name; /* "tunnel" */
 	const char *section; /* of the state file: "tunnels" */
@@ -76,6 +85,7 @@ struct cv_noun {
 	size_t (*count)(const struct cv_state *state);
 	void *(*at)(const struct cv_state *state, size_t index);
 	int (*show)(struct cv_session *session, struct cv_err *err);
+	const struct cv_noun_verb *verb; /* may be NULL */
 };
 
 extern const struct cv_noun cv_noun_dev, cv_noun_app, cv_noun_tunnel, cv_noun_peer, cv_noun_route,

@@ -174,6 +174,7 @@ struct cv_tunnel_conf {
 	enum cv_mss mss_from; /* default: off */
 	uint32_t mss_bytes;
 	struct cv_prefixes allow; /* inner sources accepted; none: any */
+	bool probe_off; /* default: probes of the other end's check are answered */
 	struct cv_place place;
 };
 
@@ -457,6 +458,7 @@ struct cv_tunnel_info {
 	uint64_t rx_packets;
 	uint64_t rx_bytes;
 	uint64_t tx_segments; /* of tx_packets: parts of UDP or SCTP GSO packets */
+	uint64_t probes; /* of the other end's check, answered; in none of the others */
 	struct cv_drops drops;
 };
 
@@ -565,6 +567,55 @@ int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct
 void cv_routes_fini(struct cv_routes *routes);
 int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
 		 size_t *count, struct cv_err *err);
+
+/* ---- proving a tunnel ---- */
+
+enum cv_proof {
+	CV_PROOF_NONE, /* was not asked */
+	CV_PROOF_OK,
+	CV_PROOF_FAILED,
+	CV_PROOF_UNPROVEN, /* cannot be told from here */
+};
+
+/* Who answers at the other end. */
+enum cv_proof_peer {
+	CV_PROOF_PEER_NONE, /* nobody */
+	CV_PROOF_PEER_CULVERT,
+	CV_PROOF_PEER_OTHER, /* answers pings through the tunnel, and nothing more */
+};
+
+#define CV_PROOF_REASON_MAX 512
+#define CV_PROOF_STEPS_MAX 16 /* of both inner families together */
+#define CV_PROOF_TIMEOUT_MS 1000
+
+struct cv_proof_step {
+	uint8_t family; /* inner: 4, 6 */
+	const char *step; /* static */
+	enum cv_proof verdict;
+	enum cv_proof
+		there; /* of the way to the other end, and back; NONE: it is no packet's way */
+	enum cv_proof back;
+	uint32_t bytes; /* of the inner IP packet; of tcp-64k and udp-segment: what one write has */
+	char reason[CV_PROOF_REASON_MAX]; /* empty: ok */
+};
+
+struct cv_proof_conf {
+	struct cv_addr to; /* family 0: the first address of the first route of each family */
+	struct cv_addr from; /* family 0: as the kernel chooses */
+	uint32_t timeout_ms; /* of one step */
+};
+
+struct cv_proof_report {
+	enum cv_proof_peer peer;
+	struct cv_proof_step steps[CV_PROOF_STEPS_MAX];
+	size_t count;
+};
+
+/* Sends probes through the tunnel of that name from this network namespace and waits for what comes
+ * back. Returns 0 also if steps failed; an error means that nothing could be tried. */
+int cv_tunnel_prove(struct cv_instance *inst, const struct cv_state *state, const char *name,
+		    const struct cv_proof_conf *conf, struct cv_proof_report *report,
+		    struct cv_err *err);
 
 int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct cv_status *out,
 		  struct cv_err *err);

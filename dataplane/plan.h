@@ -200,9 +200,16 @@ int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, str
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
 int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err);
 
+/* What a reason means; static. */
+const char *cv_reason_text(uint32_t reason);
+
 /* The reasons counted for a tunnel, 0 for those that belong to none. */
 int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,
 		  struct cv_err *err);
+
+/* The probes that were answered for a tunnel. */
+int cv_probes_read(const struct cv_instance *inst, uint32_t tunnel, uint64_t *packets,
+		   struct cv_err *err);
 
 /* Adds those that the socket hooks counted; they are the whole host's. */
 int cv_host_drops_add(const struct cv_instance *inst, struct cv_drops *out, struct cv_err *err);

@@ -77,7 +77,8 @@ static uint32_t flags_of(const struct cv_tunnel_conf *conf)
 	       (conf->ttl_from == CV_INHERIT ? CV_TUNNEL_TTL_INHERIT : 0) |
 	       (conf->dscp_from != CV_FIXED ? CV_TUNNEL_DSCP_INHERIT : 0) |
 	       (conf->dscp_from == CV_UNIFORM ? CV_TUNNEL_DSCP_UNIFORM : 0) |
-	       (conf->ecn_off ? 0 : CV_TUNNEL_ECN) | (conf->allow.count ? CV_TUNNEL_ALLOW : 0);
+	       (conf->ecn_off ? 0 : CV_TUNNEL_ECN) | (conf->allow.count ? CV_TUNNEL_ALLOW : 0) |
+	       (conf->probe_off ? CV_TUNNEL_NO_PROBE : 0);
 }
 
 static void fill_from_conf(const struct cv_plan *plan, const struct cv_tunnel_conf *conf,
@@ -643,7 +644,8 @@ static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
 	info->rx_packets = stats.rx_packets;
 	info->rx_bytes = stats.rx_bytes;
 	info->tx_segments = stats.tx_segments;
-	return cv_drops_read(inst, id, &info->drops, err);
+	rc = cv_probes_read(inst, id, &info->probes, err);
+	return rc ? rc : cv_drops_read(inst, id, &info->drops, err);
 }
 
 int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,

@@ -41,7 +41,7 @@ _culvert_words() {
 	app) echo "exe cgroup uid gid comm" ;;
 	tunnel)
 		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
-			"segments sid ttl dscp ecn df mtu mss allow"
+			"segments sid ttl dscp ecn df mtu mss allow probe"
 		;;
 	peer) echo "remote tunnel" ;;
 	route)
@@ -49,6 +49,7 @@ _culvert_words() {
 			"nexthop"
 		;;
 	route-nexthop) echo "tunnel weight via dev nexthop" ;;
+	tunnel-check) echo "to from timeout" ;;
 	rule) echo "prio match action" ;;
 	rule-match) echo "dir dev app family src dst proto sport dport dscp mark tunnel action" ;;
 	rule-action) echo "mark priority dscp verdict next accept drop" ;;
@@ -67,7 +68,7 @@ _culvert_values() {
 	tunnel:mss) echo "auto off" ;;
 	tunnel:ttl) echo "inherit" ;;
 	tunnel:dscp) echo "inherit uniform cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
-	tunnel:ecn) echo "on off" ;;
+	tunnel:ecn | tunnel:probe) echo "on off" ;;
 	tunnel:df) echo "on off inherit" ;;
 	tunnel:mtu) echo "auto" ;;
 	route:hook) echo "xmit in out xmit,in xmit,out in,out" ;;
@@ -167,7 +168,8 @@ _culvert() {
 		check | apply) _culvert_files "$cur" ;;
 		help) _culvert_offer "$objects" "$cur" ;;
 		dev) _culvert_offer "add del show help" "$cur" ;;
-		app | tunnel | peer | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
+		tunnel) _culvert_offer "add replace del show check help" "$cur" ;;
+		app | peer | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
 		esac
 		return
 		;;
@@ -175,7 +177,7 @@ _culvert() {
 		case $object:$verb in
 		dev:add) _culvert_offer "$(_culvert_devices)" "$cur" ;;
 		*:add) ;;
-		*:replace | *:del | *:show) _culvert_offer "$(_culvert_live "$object" "${globals[@]}")" "$cur" ;;
+		*:replace | *:del | *:show | tunnel:check) _culvert_offer "$(_culvert_live "$object" "${globals[@]}")" "$cur" ;;
 		esac
 		return
 		;;
@@ -183,6 +185,7 @@ _culvert() {
 	case $verb in
 	add | replace) ;;
 	del) [[ $object == route || $object == peer ]] || return ;;
+	check) object=tunnel-check ;;
 	*) return ;;
 	esac
 	_culvert_pairs "$object" "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+3:cword-i-3}"
