@@ -393,8 +393,8 @@ static int time_all(void)
 {
 	setup(NULL);
 	if (!progrun.object || !kernel_is_at_least(PUSH_SINCE_MAJOR, PUSH_SINCE_MINOR)) {
-		puts("cannot run the programs here");
-		return 1;
+		puts("skip: this kernel may not push a header in a test run");
+		return 0;
 	}
 	srandom(1);
 	time_family(4);
