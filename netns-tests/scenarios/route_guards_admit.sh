@@ -73,6 +73,7 @@ through blue
 pings ha 3 "${ALL[@]}"
 
 guard ", from-tunnel: blue" ", from-tunnel: blue"
+pings ha 3 "${ALL[@]}"
 title "what this host itself sends there meets no guard, and leaves the others' way open"
 expect_status 0 in_ns b ping -n -c 1 -W 1 "$HB4"
 expect_status 0 in_ns b ping -n -c 1 -W 1 "$HB6"
