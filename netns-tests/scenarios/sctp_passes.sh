@@ -49,7 +49,7 @@ for name in "${tunnels[@]}"; do
 		title "$name to $addr"
 		start_in b sink "$program" "$TOOLS/traffic.py" sink 9000 --sctp
 		sink=$STARTED
-		wait_for 20 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
+		wait_for 100 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
 		before=$(cv_json a tunnel show "$name" | jq '.[0].tx_segments')
 		capture_start r ra "$WORK/frames.pcap"
 		sent=$(in_ns a timeout 100 "$program" "$TOOLS/traffic.py" send "$addr" 9000 "$BYTES" --sctp) ||
