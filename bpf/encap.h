@@ -77,24 +77,25 @@ static __always_inline void cv_put_old_key(__u8 *payload, const struct cv_tunnel
 		*(__be32 *)(payload + CV_VNI_AT) = tunnel->old_key;
 }
 
-/* Writes what stands behind the outer IP header; it and the packet are len bytes. */
-static __always_inline void cv_fill_payload(struct __sk_buff *skb, __u8 *payload,
-					    const struct cv_tunnel *tunnel,
-					    const struct cv_pkt *pkt, __u32 len)
+/* Writes what stands behind the outer IP header, but for what cv_fill_udp() adds. */
+static __always_inline void cv_fill_payload(__u8 *payload, const struct cv_tunnel *tunnel,
+					    const struct cv_pkt *pkt)
 {
-	struct cv_udp *udp = (struct cv_udp *)payload;
-
 	if (pkt->family == 4)
 		__builtin_memcpy(payload, tunnel->payload4, CV_SHORT_PAYLOAD_HDR);
 	else
 		__builtin_memcpy(payload, tunnel->payload6, CV_SHORT_PAYLOAD_HDR);
-	if (tunnel->proto4 == IPPROTO_UDP) {
-		udp->source =
-			bpf_htons(CV_UDP_PORT_MIN | (cv_entropy(skb, pkt) & CV_UDP_PORT_MASK));
-		udp->len = bpf_htons(len > CV_IP_MAX_LEN ? 0 : len);
-	}
 	if (tunnel->switch_ns && bpf_ktime_get_boot_ns() < tunnel->switch_ns)
 		cv_put_old_key(payload, tunnel);
+}
+
+/* The UDP header and all behind it are len bytes. */
+static __always_inline void cv_fill_udp(__u8 *payload, __u32 entropy, __u32 len)
+{
+	struct cv_udp *udp = (struct cv_udp *)payload;
+
+	udp->source = bpf_htons(CV_UDP_PORT_MIN | (entropy & CV_UDP_PORT_MASK));
+	udp->len = bpf_htons(len > CV_IP_MAX_LEN ? 0 : len);
 }
 
 /* The rest of a long one, an SRv6 segment list. */
@@ -135,7 +136,9 @@ static __always_inline void cv_build_ipv4(struct __sk_buff *skb, struct cv_outer
 	outer->ip.daddr = remote[0];
 	outer->ip.check = 0;
 	outer->ip.check = ~cv_ipv4_sum(&outer->ip);
-	cv_fill_payload(skb, outer->payload, tunnel, pkt, total - sizeof(outer->ip));
+	cv_fill_payload(outer->payload, tunnel, pkt);
+	if (tunnel->proto4 == IPPROTO_UDP)
+		cv_fill_udp(outer->payload, cv_entropy(skb, pkt), total - sizeof(outer->ip));
 }
 
 static __always_inline void cv_build_ipv6(struct __sk_buff *skb, struct cv_outer6 *outer,
@@ -143,16 +146,19 @@ static __always_inline void cv_build_ipv6(struct __sk_buff *skb, struct cv_outer
 					  const struct cv_pkt *pkt)
 {
 	__u32 payload_len = pkt->bytes + tunnel->hdr_len - sizeof(outer->ip);
-	/* RFC 6438: the flow label lets the underlay spread the flows of one tunnel. */
-	__u32 flow = cv_entropy(skb, pkt) & CV_FLOW_LABEL_MASK;
+	__u32 entropy = cv_entropy(skb, pkt);
 
-	*(__be32 *)&outer->ip = bpf_htonl(6u << 28 | (__u32)cv_outer_tos(tunnel, pkt) << 20 | flow);
+	/* RFC 6438: the flow label lets the underlay spread the flows of one tunnel. */
+	*(__be32 *)&outer->ip = bpf_htonl(6u << 28 | (__u32)cv_outer_tos(tunnel, pkt) << 20 |
+					  (entropy & CV_FLOW_LABEL_MASK));
 	outer->ip.payload_len = bpf_htons(payload_len > CV_IP_MAX_LEN ? 0 : payload_len);
 	outer->ip.hop_limit = cv_outer_ttl(tunnel, pkt);
 	outer->ip.nexthdr = pkt->family == 4 ? tunnel->proto4 : tunnel->proto6;
 	__builtin_memcpy(&outer->ip.saddr, tunnel->local, sizeof(outer->ip.saddr));
 	__builtin_memcpy(&outer->ip.daddr, remote, sizeof(outer->ip.daddr));
-	cv_fill_payload(skb, outer->payload, tunnel, pkt, payload_len);
+	cv_fill_payload(outer->payload, tunnel, pkt);
+	if (tunnel->proto4 == IPPROTO_UDP)
+		cv_fill_udp(outer->payload, entropy, payload_len);
 	if (tunnel->mode == CV_MODE_SRV6)
 		cv_fill_segments(outer->payload, tunnel, pkt);
 }
