@@ -28,7 +28,7 @@
 #define CV_MAX_PEERS 131072 /* all tunnels together */
 #define CV_MAX_REMOTE_SLOTS (2 * CV_MAX_TUNNELS) /* a tunnel has two, and one of them is live */
 #define CV_MAX_REMOTES 64 /* of one tunnel, without peers */
-#define CV_REMOTE_BUCKETS 4096 /* flows are spread over so many shares; power of 2 */
+#define CV_REMOTE_BUCKETS 16384 /* flows are spread over so many shares; power of 2 */
 #define CV_MAX_SEGMENTS 8 /* of one SRv6 tunnel */
 #define CV_MAX_ALLOWED 131072 /* inner source prefixes, all tunnels together */
 #define CV_MAX_DROPS 65536 /* (tunnel, reason) pairs */

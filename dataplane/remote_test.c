@@ -60,7 +60,7 @@ static void assert_shares(uint32_t set, const uint32_t *weights, size_t count)
 		double due = (double)(weights ? weights[i] : 1) / total;
 		double share = (double)counts[i] / CV_REMOTE_BUCKETS;
 
-		if (share < due - 0.03 || share > due + 0.03)
+		if (share < due - 0.02 || share > due + 0.02)
 			fail_msg("set %u: remote %zu of %zu has %.4f, %.4f are due", set, i, count,
 				 share, due);
 	}
