@@ -707,21 +707,31 @@ static int find_mark(const struct prover *prover, const char *name, uint32_t *ma
 	return rc;
 }
 
+/* True if the route found leads into the tunnel, as far as the name of its program tells: one made by
+ * hand has another, and of several nexthops one speaks for all. */
+static bool is_way_in(const struct prover *prover, const struct cv_route_conf *route,
+		      const struct cv_fib_route *fib)
+{
+	const char *name = fib->lwt.names[CV_LWT_XMIT];
+	char into[CV_NAME_MAX + 1];
+
+	if (sscanf(name, "culvert/%*u/%*[a-z]/%31[^/]", into) != 1 ||
+	    (route && route->nexthop_count))
+		return *name;
+	return !strcmp(into, prover->conf->name);
+}
+
 /* Refuses a destination whose packets would not come into this tunnel. */
-static int check_path(struct prover *prover, struct cv_err *err)
+static int check_path(struct prover *prover, const struct cv_route_conf *route, struct cv_err *err)
 {
 	const struct cv_probe_path *path = &prover->path;
-	char to[CV_PREFIX_TEXT], into[CV_NAME_MAX + 1] = "";
+	char to[CV_PREFIX_TEXT];
 	struct cv_fib_answer answer;
 	int rc = cv_fib_lookup(prover->inst->nl, &path->to, &path->from, path->mark, &answer, err);
 
 	if (rc)
 		return cv_err_prefix(err, "tunnel %s: check", prover->conf->name);
-	/* The name of a route made by hand does not say whose program it is. */
-	if (sscanf(answer.route.lwt.names[CV_LWT_XMIT], "culvert/%*u/%*[a-z]/%31[^/]", into) == 1 &&
-	    strcmp(into, prover->conf->name))
-		answer.route.lwt.is_bpf = false;
-	if (answer.route.lwt.is_bpf)
+	if (is_way_in(prover, route, &answer.route))
 		return 0;
 	cv_err_set(err, -EHOSTUNREACH, "tunnel %s: check: %s is not routed into it",
 		   prover->conf->name, cv_addr_format(&path->to, to));
@@ -738,7 +748,7 @@ static int prove_to(struct prover *prover, const struct cv_route_conf *route,
 	prover->path.from = from->family == to->family ? *from : (struct cv_addr){ 0 };
 	rc = find_mark(prover, route ? route->app : "", &prover->path.mark, err);
 	if (!rc)
-		rc = check_path(prover, err);
+		rc = check_path(prover, route, err);
 	return rc ? rc : prove_family(prover, err);
 }
 
