@@ -79,6 +79,17 @@ __attribute__((format(printf, 2, 3))) static void leave_unproven(struct cv_proof
 	va_end(args);
 }
 
+/* What came back as it should proves the tunnel only if it went in. */
+static void pass_if_sent(struct cv_proof_step *step, const struct cv_evidence *evidence)
+{
+	if (evidence->sent)
+		pass(step);
+	else
+		leave_unproven(step,
+			       "it came back, but did not go into this tunnel: the route leads "
+			       "into several, and the kernel chose another");
+}
+
 __attribute__((format(printf, 3, 4))) static void fail(struct cv_proof_step *step,
 						       enum cv_side side, const char *format, ...)
 {
@@ -372,7 +383,7 @@ static int prove_small(struct prover *prover, struct cv_proof_step *step, struct
 	else if (answers.is_changed)
 		fail(step, CV_SIDE_UNKNOWN, "other bytes came back than were sent");
 	else
-		pass(step);
+		pass_if_sent(step, &evidence);
 	return 0;
 }
 
@@ -398,7 +409,7 @@ static int prove_packet(struct prover *prover, struct cv_proof_step *step,
 	else if (answers->is_changed)
 		fail(step, CV_SIDE_UNKNOWN, "other bytes came back than were sent");
 	else
-		pass(step);
+		pass_if_sent(step, evidence);
 	return 0;
 }
 
@@ -499,7 +510,7 @@ static int prove_stream(struct prover *prover, struct cv_proof_step *step, struc
 	else if (echo.bytes < STREAM_BYTES)
 		tell_stream(prover, step, &echo, &evidence);
 	else
-		pass(step);
+		pass_if_sent(step, &evidence);
 	return 0;
 }
 
@@ -622,7 +633,7 @@ static int prove_family(struct prover *prover, struct cv_err *err)
 		struct cv_proof_step *step = add_step(prover, i);
 
 		if (!gets_through && !steps[i].is_local) {
-			leave_unproven(step, "not tried: the small packet does not get through");
+			leave_unproven(step, "not tried: see small");
 		} else if (steps[i].needs_culvert && prover->peer == CV_PROOF_PEER_OTHER) {
 			leave_unproven(step, "the other end answers pings only: it has no culvert, "
 					     "or probe off");

@@ -88,6 +88,14 @@ expect_status 0 cv a app add nobody exe /bin/true
 expect_status 0 cv a route add 10.99.0.0/16 tunnel gre-4 app nobody src 10.8.11.1
 passes a gre-4 to 10.99.0.1
 
+title "a route into two tunnels: only the one that the kernel chose is proven"
+expect_status 0 cv a route add 10.98.0.0/16 src 10.8.11.1 nexthop tunnel gre-4 nexthop tunnel ipip-4
+for name in gre-4 ipip-4; do
+	expect_status 0 cv a -j tunnel check "$name" to 10.98.0.1
+	jq -r '.steps[0].verdict' "$WORK/out"
+done | sort >"$WORK/verdicts"
+expect_equal $'ok\nunproven' "$(<"$WORK/verdicts")" "the small packet's verdicts"
+
 title "what cannot be tried is an error"
 expect_status 2 cv a tunnel check nosuch
 expect_line 'tunnel nosuch: there is none' "$WORK/err"
