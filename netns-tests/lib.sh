@@ -386,13 +386,15 @@ framing_words() {
 	esac
 }
 
-# framing_state SITE HERE4 THERE4 HERE6 THERE6 DEV: the state of one site with all framings.
+# framing_state SITE HERE4 THERE4 HERE6 THERE6 DEV: the state of one site with all framings. What
+# arrives by srv6 has an address of its own, HERE6 followed by 5: it is told by it from ipip.
 framing_state() {
 	local here=$1 there=$((17 - $1)) name n=10
 	printf 'devices: {%s: {ingress: true, egress: true}}\ntunnels:\n' "$6"
 	for name in "${FRAMINGS[@]}"; do
 		printf '  %s: {%s, ' "$name" "$(framing_words "$name")"
 		case $name in
+		srv6-*) printf 'local: "%s", remote: "%s", sid: "%s5", segments: ["%s5"]}\n' "$4" "$5" "$4" "$5" ;;
 		*-4) printf 'local: %s, remote: %s}\n' "$2" "$3" ;;
 		*-6) printf 'local: "%s", remote: "%s"}\n' "$4" "$5" ;;
 		esac
@@ -427,6 +429,8 @@ topology_framings() {
 		ip -n "$1" -batch "$WORK/batch"
 		ip -n "$2" -batch "$WORK/batch-host"
 	done
+	address a a0 "${A6}5/64"
+	address b b0 "${B6}5/64"
 	framing_state 8 "$A4" "$B4" "$A6" "$B6" a0 | apply_state a
 	framing_state 9 "$B4" "$A4" "$B6" "$A6" b0 | apply_state b
 }
