@@ -13,22 +13,9 @@
 
 #include <linux/if_ether.h>
 
+#include "claim.h"
 #include "packet.h"
 #include "tunnel.h"
-
-/* What decapsulation found. */
-struct cv_arrival {
-	__u32 tunnel; /* 0: not claimed by any */
-	__u32 strip; /* bytes from the outer IP header to the inner one */
-	__u32 end; /* offset at which the outer packet ends by its own length */
-	__u32 payload_end; /* the same, or the end of its UDP datagram: the inner packet ends there */
-	__u8 inner_family;
-	__u8 outer_family;
-	__u8 outer_tos;
-	__u8 outer_ttl;
-	bool has_ethernet; /* an Ethernet header stands before the inner packet */
-	__u8 pad[3]; /* all of it must be written where a global function may read it (kernel 6.1) */
-};
 
 #define CV_UDP_CHECK_AT 6
 #define CV_UDP_LEN 8
