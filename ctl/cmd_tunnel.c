@@ -13,6 +13,9 @@
 #define CV_DEFAULT_TTL 64
 #define CV_WEIGHT_MAX 1000
 #define CV_OVERLAP_MAX 86400
+/* What SRv6 tunnels do, in the terms of RFC 8986, and where. */
+#define CV_SRV6_ENCAP "H.Encaps, lwt xmit"
+#define CV_SRV6_DECAP "End.DT46, clsact ingress"
 #define CV_MSS_MIN 88 /* the least that Linux keeps: TCP_MIN_MSS */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
@@ -603,8 +606,8 @@ static void json_parameters(struct cv_json *json, const struct cv_tunnel_conf *c
 	json_addrs(json, "segments", conf->segments.count ? &conf->segments : &conf->remotes);
 	cv_json_string(json, "sid",
 		       cv_addr_format(conf->sid.family ? &conf->sid : &conf->local, addr));
-	cv_json_string(json, "encap", "H.Encaps, lwt xmit");
-	cv_json_string(json, "decap", "End.DT46, clsact ingress");
+	cv_json_string(json, "encap", CV_SRV6_ENCAP);
+	cv_json_string(json, "decap", CV_SRV6_DECAP);
 }
 
 static void show_json(const struct cv_session *session, const struct cv_tunnel_info *infos,
@@ -703,6 +706,18 @@ static void show_reasons(const struct cv_session *session, const struct cv_tunne
 					infos[i].drops.items[j].text);
 }
 
+/* What an SRv6 tunnel does with packets, a line each. */
+static void show_behaviours(const struct cv_session *session, const struct cv_tunnel_conf *conf)
+{
+	if (conf->mode != CV_TUNNEL_MODE_SRV6 || !cv_session_shows(session, conf->name))
+		return;
+	fprintf(session->out, "%s: out: " CV_SRV6_ENCAP ", segments ", conf->name);
+	cv_put_addrs(session->out, conf->segments.count ? &conf->segments : &conf->remotes);
+	fprintf(session->out, "\n%s: in: " CV_SRV6_DECAP ", sid ", conf->name);
+	cv_put_addr(session->out, conf->sid.family ? &conf->sid : &conf->local);
+	fputc('\n', session->out);
+}
+
 static int show_text(const struct cv_session *session, const struct cv_tunnel_info *infos, size_t n)
 {
 	static const char *const headers[] = { "TUNNEL",	"MODE",		 "LOCAL",
@@ -732,6 +747,8 @@ static int show(struct cv_session *session, struct cv_err *err)
 		return 0;
 	}
 	rc = show_text(session, infos, n);
+	for (size_t i = 0; !rc && i < n; i++)
+		show_behaviours(session, &session->applied.tunnels[i]);
 	if (!rc && session->has_stats)
 		show_reasons(session, infos, n);
 	return rc;
