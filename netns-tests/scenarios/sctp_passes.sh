@@ -61,7 +61,7 @@ for name in "${tunnels[@]}"; do
 		((after - before > BYTES / 2 / 1500)) || fail "only $((after - before)) segments"
 		expect_tshark_clean "$WORK/frames.pcap"
 		expect_equal 1 "$(tshark -n -r "$WORK/frames.pcap" -d udp.port==4789,vxlan \
-			-o sctp.checksum:crc32c -T fields -e sctp.checksum.status 2>/dev/null |
+			-o 'sctp.checksum:CRC 32c' -T fields -e sctp.checksum.status 2>/dev/null |
 			sort -u | tr -d '\n')" "states of the SCTP checksums"
 	done
 done
