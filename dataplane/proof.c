@@ -671,11 +671,12 @@ static bool leads_into(const struct prover *prover, const struct cv_route_conf *
 	       cv_route_conf_hooks(route) & CV_HOOK_XMIT;
 }
 
-/* The route into the tunnel for that destination, or, without one, the first of that family. */
-static const struct cv_route_conf *choose_route(const struct prover *prover, uint8_t family,
-						const struct cv_addr *to)
+/* Finds the route into the tunnel for that destination or, without one, the first of that family.
+ * False if there is none; *best is then as it was. */
+static bool choose_route(const struct prover *prover, uint8_t family, const struct cv_addr *to,
+			 const struct cv_route_conf **best)
 {
-	const struct cv_route_conf *best = NULL;
+	bool is_found = false;
 
 	for (size_t i = 0; i < prover->state->route_count; i++) {
 		const struct cv_route_conf *route = &prover->state->routes[i];
@@ -684,10 +685,12 @@ static const struct cv_route_conf *choose_route(const struct prover *prover, uin
 
 		if (!leads_into(prover, route) || !fits)
 			continue;
-		if (!best || (to->family && route->to.bits > best->to.bits))
-			best = route;
+		if (is_found && (!to->family || route->to.bits <= (*best)->to.bits))
+			continue;
+		*best = route;
+		is_found = true;
 	}
-	return best;
+	return is_found;
 }
 
 static bool has_default_route(const struct prover *prover, uint8_t family)
@@ -769,18 +772,28 @@ static bool is_asked(const struct cv_proof_conf *conf, uint8_t family)
 	return !conf->from.family || conf->from.family == family;
 }
 
+/* The destination that was asked for; the route to it says whose mark its packets need. */
+static int prove_address(struct prover *prover, const struct cv_proof_conf *conf,
+			 struct cv_err *err)
+{
+	const struct cv_route_conf *route = NULL;
+
+	choose_route(prover, conf->to.family, &conf->to, &route);
+	return prove_to(prover, route, &conf->to, &conf->from, err);
+}
+
 static int prove_routes(struct prover *prover, const struct cv_proof_conf *conf, struct cv_err *err)
 {
 	static const struct cv_addr any;
 	int rc = 0;
 
 	for (uint8_t family = 4; !rc && family <= 6; family += 2) {
-		const struct cv_route_conf *route = choose_route(prover, family, &any);
+		const struct cv_route_conf *route = NULL;
 		struct cv_addr to;
 
 		if (!is_asked(conf, family))
 			continue;
-		if (route) {
+		if (choose_route(prover, family, &any, &route)) {
 			to = first_address(&route->to);
 			rc = prove_to(prover, route, &to, &conf->from, err);
 		} else if (has_default_route(prover, family)) {
@@ -846,8 +859,7 @@ int cv_tunnel_prove(struct cv_instance *inst, const struct cv_state *state, cons
 	if (rc)
 		return rc;
 	if (conf->to.family)
-		rc = prove_to(&prover, choose_route(&prover, conf->to.family, &conf->to), &conf->to,
-			      &conf->from, err);
+		rc = prove_address(&prover, conf, err);
 	else
 		rc = prove_routes(&prover, conf, err);
 	cv_witness_close(&prover.witness);
