@@ -20,6 +20,10 @@
 
 #define CV_PACKET_HOST 0 /* skb->pkt_type: addressed to this host at the link layer */
 
+/* linux/bpf.h of Debian 12 does not have them; kernels from 6.3 on do. */
+#define CV_DECAP_L3_IPV4 (1ULL << 7)
+#define CV_DECAP_L3_IPV6 (1ULL << 8)
+
 enum cv_ecn { CV_ECN_NOT, CV_ECN_ECT1, CV_ECN_ECT0, CV_ECN_CE };
 
 static __always_inline bool cv_source_allowed(__u32 tunnel_id, const struct cv_tunnel *tunnel,
@@ -76,37 +80,50 @@ static __always_inline int cv_check_inner(struct __sk_buff *skb, const struct cv
 
 /* Without FIXED_GSO the kernel would raise gso_size, and segments would not be those that were
  * sent. */
-static __always_inline int cv_shrink(struct __sk_buff *skb, __u32 len)
+static __always_inline int cv_shrink(struct __sk_buff *skb, __u32 len, __u64 flags)
 {
-	return bpf_skb_adjust_room(skb, -(__s32)len, BPF_ADJ_ROOM_MAC, BPF_F_ADJ_ROOM_FIXED_GSO);
+	return bpf_skb_adjust_room(skb, -(__s32)len, BPF_ADJ_ROOM_MAC,
+				   BPF_F_ADJ_ROOM_FIXED_GSO | flags);
 }
 
 /*
- * Removes the outer headers where the inner packet is of the other family. bpf_skb_adjust_room()
- * can change skb->protocol from kernel 6.3 on only, bpf_skb_change_proto() always could: it takes
- * away, or adds, the bytes in which the two IP headers differ, behind the Ethernet header. It is
- * made for translation of addresses, but what it does to the kind of GSO is right here, too: it
- * leaves alone what is of the new family already.
+ * Removes the outer headers on kernels before 6.3, whose bpf_skb_adjust_room() cannot change
+ * skb->protocol. bpf_skb_change_proto() always could: it takes away, or adds, the bytes in which the
+ * two IP headers differ, behind the Ethernet header. It is made for translation of addresses, but
+ * what it does to the kind of GSO is right here, too: it leaves alone what is of the new family
+ * already.
  */
-static __always_inline int cv_strip_other(struct __sk_buff *skb, const struct cv_arrival *arrival)
+static __always_inline int cv_strip_in_two(struct __sk_buff *skb, const struct cv_arrival *arrival,
+					   __be16 ethertype)
 {
 	const __u32 difference = sizeof(struct ipv6hdr) - sizeof(struct iphdr);
-	__be16 ethertype = arrival->inner_family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
 
-	if (arrival->inner_family == 4 && cv_shrink(skb, arrival->strip - difference))
+	if (arrival->inner_family == 4 && cv_shrink(skb, arrival->strip - difference, 0))
 		return -1;
 	if (bpf_skb_change_proto(skb, ethertype, 0))
 		return -1;
-	if (arrival->inner_family == 6 && cv_shrink(skb, arrival->strip + difference))
-		return -1;
-	return bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ethertype,
-				   sizeof(ethertype), 0);
+	return arrival->inner_family == 6 ? cv_shrink(skb, arrival->strip + difference, 0) : 0;
+}
+
+/* Removes the outer headers where the inner packet is of the other family. */
+static __always_inline int cv_strip_other(struct __sk_buff *skb, const struct cv_arrival *arrival)
+{
+	bool is_4 = arrival->inner_family == 4;
+	__be16 ethertype = is_4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6);
+	int rc = cv_shrink(skb, arrival->strip, is_4 ? CV_DECAP_L3_IPV4 : CV_DECAP_L3_IPV6);
+
+	/* A flag that the kernel does not know: nothing was changed. */
+	if (rc == CV_E_INVAL)
+		rc = cv_strip_in_two(skb, arrival, ethertype);
+	return rc ? rc
+		  : bpf_skb_store_bytes(skb, offsetof(struct ethhdr, h_proto), &ethertype,
+					sizeof(ethertype), 0);
 }
 
 /* Removes the outer headers; the inner IP header comes to stand behind the Ethernet header. */
 static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arrival *arrival)
 {
-	int rc = arrival->inner_family == arrival->outer_family ? cv_shrink(skb, arrival->strip)
+	int rc = arrival->inner_family == arrival->outer_family ? cv_shrink(skb, arrival->strip, 0)
 								: cv_strip_other(skb, arrival);
 
 	if (rc)

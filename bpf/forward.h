@@ -10,7 +10,6 @@
 
 #define CV_AF_INET 2
 #define CV_AF_INET6 10
-#define CV_E_INVAL (-22)
 #define CV_FIB_LOOKUP_MARK (1u << 5) /* since 6.10; the mark then stands where smac begins */
 
 struct cv_way {

@@ -23,6 +23,7 @@
 #define CV_IPV4_OFFSET 0x1fff
 #define CV_IPV6_OFFSET 0xfff8
 #define CV_IPV6_MF 0x0001
+#define CV_E_INVAL (-22)
 #define CV_MAX_HEADER_OFFSET 0x3fff /* no header is looked for behind it */
 
 struct cv_pkt {
