@@ -303,6 +303,9 @@ struct cv_ports {
 	__u8 mode[65536]; /* enum cv_mode; CV_MODE_NONE: not ours */
 };
 
+/* How long ICMP is believed: as the kernel does (mtu_expires). */
+#define CV_PATH_FRESH_NS (600 * 1000000000ULL)
+
 /* What ICMP said about the path to a tunnel's remote, at the tunnel's id in CV_MAP_PATHS. */
 struct cv_path {
 	__u32 mtu_bytes; /* of an outer packet, as the last message had it; 0: none came */

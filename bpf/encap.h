@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Puts a packet into a tunnel from LWT_XMIT or LWT_IN: builds the outer header, pushes it, and leaves
- * the packet to be routed anew. On LWT_IN no byte that is there can be changed (may_write is false). What stands behind the outer IP header is in the tunnel's table; a mode
- * is added there, by user space.
+ * the packet to be routed anew. On LWT_IN no byte that is there can be changed (may_write is false).
+ * What stands behind the outer IP header is in the tunnel's table; a mode is added there, by user
+ * space.
  */
 #ifndef CV_ENCAP_H
 #define CV_ENCAP_H

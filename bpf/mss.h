@@ -71,25 +71,34 @@ __attribute__((noinline)) int cv_lower_mss(struct __sk_buff *skb, __u32 l4, __u3
 	return 0;
 }
 
-/* Lowers the MSS if the packet of that family, whose IP header stands at l3, is a TCP SYN. limit 0:
- * never. */
-static __always_inline void cv_clamp_mss(struct __sk_buff *skb, __u32 l3, __u8 family, __u32 limit)
+/* True if the packet of that family, whose IP header stands at l3, shows a TCP header: at *l4. Not
+ * behind IPv6 extension headers. */
+static __always_inline bool cv_find_tcp(struct __sk_buff *skb, __u32 l3, __u8 family, __u32 *l4)
 {
 	struct iphdr *ip4;
 	struct ipv6hdr *ip6;
 
-	if (!limit)
-		return;
 	if (family == 4) {
 		ip4 = cv_at(skb, l3, sizeof(*ip4));
-		if (ip4 && ip4->protocol == IPPROTO_TCP &&
-		    !(ip4->frag_off & bpf_htons(CV_IPV4_OFFSET)))
-			cv_lower_mss(skb, l3 + ip4->ihl * 4, limit);
-	} else {
-		ip6 = cv_at(skb, l3, sizeof(*ip6));
-		if (ip6 && ip6->nexthdr == IPPROTO_TCP)
-			cv_lower_mss(skb, l3 + sizeof(*ip6), limit);
+		if (!ip4 || ip4->protocol != IPPROTO_TCP ||
+		    ip4->frag_off & bpf_htons(CV_IPV4_OFFSET))
+			return false;
+		*l4 = l3 + ip4->ihl * 4;
+		return true;
 	}
+	ip6 = cv_at(skb, l3, sizeof(*ip6));
+	*l4 = l3 + sizeof(*ip6);
+	return ip6 && ip6->nexthdr == IPPROTO_TCP;
+}
+
+/* Lowers the MSS if the packet of that family, whose IP header stands at l3, is a TCP SYN. limit 0:
+ * never. */
+static __always_inline void cv_clamp_mss(struct __sk_buff *skb, __u32 l3, __u8 family, __u32 limit)
+{
+	__u32 l4;
+
+	if (limit && cv_find_tcp(skb, l3, family, &l4))
+		cv_lower_mss(skb, l4, limit);
 }
 
 #endif

@@ -11,8 +11,6 @@
 #include "packet.h"
 #include "udp.h"
 
-#define CV_PATH_FRESH_NS (600ULL * 1000000000) /* as long as the kernel believes it: mtu_expires */
-
 #define CV_ICMP_UNREACHABLE 3
 #define CV_ICMP_FRAGMENTATION_NEEDED 4
 #define CV_ICMPV6_TOO_BIG 2

@@ -64,27 +64,6 @@ static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
 	return bpf_redirect(segment->in_ifindex, 0);
 }
 
-/* The TCP header of a packet whose IP header is at offset 0, and its offset. NULL: it has none. */
-static __always_inline struct tcphdr *cv_peek_tcp(struct __sk_buff *skb, __u8 family, __u32 *l4)
-{
-	struct iphdr *ip4;
-	struct ipv6hdr *ip6;
-
-	if (family == 4) {
-		ip4 = cv_at(skb, 0, sizeof(*ip4));
-		if (!ip4 || ip4->protocol != IPPROTO_TCP ||
-		    ip4->frag_off & bpf_htons(CV_IPV4_OFFSET))
-			return NULL;
-		*l4 = ip4->ihl * 4;
-	} else {
-		ip6 = cv_at(skb, 0, sizeof(*ip6));
-		if (!ip6 || ip6->nexthdr != IPPROTO_TCP)
-			return NULL;
-		*l4 = sizeof(*ip6);
-	}
-	return cv_at(skb, *l4, sizeof(struct tcphdr));
-}
-
 /*
  * True if the packet can be encapsulated where packets come in. Not so: what the kernel has to answer
  * or fragment first (hops used up, too large for the tunnel's mtu), GSO packets that would need a
@@ -98,12 +77,13 @@ static __always_inline bool cv_in_can(struct __sk_buff *skb, const struct cv_tun
 	__u32 gso_size = CV_CTX(skb, gso_size);
 	__u32 from_tunnel = CV_CTX(skb, tc_index);
 	__u8 proto = pkt->family == 4 ? tunnel->proto4 : tunnel->proto6;
-	struct tcphdr *tcp;
+	struct tcphdr *tcp = NULL;
 	__u32 l4 = 0;
 
 	if (pkt->ttl <= 1 || tunnel->flags & CV_TUNNEL_RULES || from_tunnel)
 		return false;
-	tcp = cv_peek_tcp(skb, pkt->family, &l4);
+	if (cv_find_tcp(skb, 0, pkt->family, &l4))
+		tcp = cv_at(skb, l4, sizeof(*tcp));
 	if (tcp && tcp->syn && (pkt->family == 4 ? tunnel->mss4 : tunnel->mss6))
 		return false;
 	if (!gso_size)

@@ -471,8 +471,9 @@ void cv_put_numbers(FILE *out, const struct cv_numbers *numbers)
 
 void cv_put_mac(FILE *out, const struct cv_mac *mac)
 {
-	for (size_t i = 0; i < sizeof(mac->bytes); i++)
-		fprintf(out, "%s%02x", i ? ":" : "", mac->bytes[i]);
+	char text[CV_PREFIX_TEXT];
+
+	fputs(cv_mac_format(mac, text), out);
 }
 
 void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes)

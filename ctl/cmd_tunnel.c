@@ -19,17 +19,11 @@
 #define CV_MSS_MIN 88 /* the least that Linux keeps: TCP_MIN_MSS */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-static const char *const modes[] = {
-	[CV_TUNNEL_MODE_NONE] = "none",	    [CV_TUNNEL_MODE_IPIP] = "ipip",
-	[CV_TUNNEL_MODE_GRE] = "gre",	    [CV_TUNNEL_MODE_GUE] = "gue",
-	[CV_TUNNEL_MODE_FOU] = "fou",	    [CV_TUNNEL_MODE_VXLAN] = "vxlan",
-	[CV_TUNNEL_MODE_GENEVE] = "geneve", [CV_TUNNEL_MODE_SRV6] = "srv6",
-};
-
 static int parse_mode(void *conf, const char *text, struct cv_err *err)
 {
 	size_t index;
-	int rc = cv_arg_choice("mode", text, modes + 1, CV_COUNT(modes) - 1, &index, err);
+	int rc = cv_arg_choice("mode", text, cv_tunnel_mode_names + 1, CV_TUNNEL_MODE_COUNT - 1,
+			       &index, err);
 
 	if (!rc)
 		((struct cv_tunnel_conf *)conf)->mode = index + 1;
@@ -38,7 +32,7 @@ static int parse_mode(void *conf, const char *text, struct cv_err *err)
 
 static bool format_mode(const void *conf, FILE *out)
 {
-	fputs(modes[((const struct cv_tunnel_conf *)conf)->mode], out);
+	fputs(cv_tunnel_mode_names[((const struct cv_tunnel_conf *)conf)->mode], out);
 	return true;
 }
 
@@ -571,15 +565,6 @@ static void json_addrs(struct cv_json *json, const char *key, const struct cv_ad
 	cv_json_close(json);
 }
 
-static void json_mac(struct cv_json *json, const char *key, const struct cv_mac *mac)
-{
-	char text[sizeof("00:00:00:00:00:00")];
-
-	snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac->bytes[0], mac->bytes[1],
-		 mac->bytes[2], mac->bytes[3], mac->bytes[4], mac->bytes[5]);
-	cv_json_string(json, key, text);
-}
-
 /* What only some modes have. The key is always there. */
 static void json_parameters(struct cv_json *json, const struct cv_tunnel_conf *conf)
 {
@@ -598,8 +583,8 @@ static void json_parameters(struct cv_json *json, const struct cv_tunnel_conf *c
 		cv_json_number(json, "variant", conf->variant);
 	if (cv_tunnel_mode_has_ethernet(conf->mode)) {
 		cv_tunnel_conf_macs(conf, &source, &destination);
-		json_mac(json, "inner_smac", &source);
-		json_mac(json, "inner_dmac", &destination);
+		cv_json_string(json, "inner_smac", cv_mac_format(&source, addr));
+		cv_json_string(json, "inner_dmac", cv_mac_format(&destination, addr));
 	}
 	if (conf->mode != CV_TUNNEL_MODE_SRV6)
 		return;
@@ -626,7 +611,7 @@ static void show_json(const struct cv_session *session, const struct cv_tunnel_i
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
 		cv_json_number(&json, "id", infos[i].id);
-		cv_json_string(&json, "mode", modes[conf->mode]);
+		cv_json_string(&json, "mode", cv_tunnel_mode_names[conf->mode]);
 		cv_json_string(&json, "local", cv_addr_format(&conf->local, addr));
 		json_addrs(&json, "remote", &conf->remotes);
 		json_parameters(&json, conf);
@@ -669,7 +654,7 @@ static int add_row(struct cv_table *table, const struct cv_tunnel_conf *conf,
 	char tx[48], rx[48], drops[24];
 	uint64_t dropped = 0;
 	const char *cells[] = { info->name,
-				modes[conf->mode],
+				cv_tunnel_mode_names[conf->mode],
 				cv_addr_format(&conf->local, local),
 				remote,
 				conf->has_key || conf->has_vni ? key : NULL,

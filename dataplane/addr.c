@@ -7,6 +7,13 @@
 
 #include "culvert.h"
 
+const char *cv_mac_format(const struct cv_mac *mac, char *buf)
+{
+	snprintf(buf, CV_PREFIX_TEXT, "%02x:%02x:%02x:%02x:%02x:%02x", mac->bytes[0], mac->bytes[1],
+		 mac->bytes[2], mac->bytes[3], mac->bytes[4], mac->bytes[5]);
+	return buf;
+}
+
 const char *cv_addr_format(const struct cv_addr *addr, char *buf)
 {
 	if (!addr->family ||

@@ -41,13 +41,13 @@ static void check_words(struct check *check, const struct cv_tunnel_conf *tunnel
 	for (size_t i = 0; tunnel->mode && i < sizeof(words) / sizeof(*words); i++)
 		if (words[i].is_given && !words[i].is_fitting)
 			FAULT(check, &tunnel->place, words[i].hint, "tunnel %s: %s has no %s",
-			      tunnel->name, cv_mode_name(tunnel->mode), words[i].word);
+			      tunnel->name, cv_tunnel_mode_names[tunnel->mode], words[i].word);
 	if (tunnel->overlap_seconds && !tunnel->has_key && !tunnel->has_vni)
 		FAULT(check, &tunnel->place, "it is for a change of key or vni",
 		      "tunnel %s: overlap without a key", tunnel->name);
 	if (has_vni && !tunnel->has_vni)
 		FAULT(check, &tunnel->place, "give vni N", "tunnel %s: mode %s without a vni",
-		      tunnel->name, cv_mode_name(tunnel->mode));
+		      tunnel->name, cv_tunnel_mode_names[tunnel->mode]);
 }
 
 static bool has_twice(const struct cv_addrs *addrs, size_t index)
@@ -182,11 +182,11 @@ static void check_beside(struct check *check, const struct cv_tunnel_conf *tunne
 	    cv_tunnel_conf_port(tunnel) == cv_tunnel_conf_port(other))
 		FAULT(check, &tunnel->place, "give one of them another dport",
 		      "tunnel %s: port %u is that of tunnel %s, whose mode is %s", tunnel->name,
-		      cv_tunnel_conf_port(tunnel), other->name, cv_mode_name(other->mode));
+		      cv_tunnel_conf_port(tunnel), other->name, cv_tunnel_mode_names[other->mode]);
 	if (is_srv6_beside_ipip(tunnel, other) && same_path(tunnel, other))
 		FAULT(check, &tunnel->place, "give the srv6 one a sid of its own",
 		      "tunnel %s: what arrives cannot be told from that of tunnel %s, whose mode is %s",
-		      tunnel->name, other->name, cv_mode_name(other->mode));
+		      tunnel->name, other->name, cv_tunnel_mode_names[other->mode]);
 	if (!same_arrival(tunnel, other) || !share_remote(tunnel, other))
 		return;
 	if (same_key(tunnel, other))

@@ -88,6 +88,7 @@ struct cv_ranges {
 
 /* Text forms, in buf of at least CV_PREFIX_TEXT bytes; each returns buf. */
 #define CV_PREFIX_TEXT 64
+const char *cv_mac_format(const struct cv_mac *mac, char *buf);
 const char *cv_addr_format(const struct cv_addr *addr, char *buf);
 const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf);
 
@@ -133,7 +134,10 @@ enum cv_tunnel_mode {
 	CV_TUNNEL_MODE_VXLAN,
 	CV_TUNNEL_MODE_GENEVE,
 	CV_TUNNEL_MODE_SRV6,
+	CV_TUNNEL_MODE_COUNT
 };
+/* By mode, as the command line has them; the first stands for no mode. */
+extern const char *const cv_tunnel_mode_names[CV_TUNNEL_MODE_COUNT];
 enum cv_inherit { CV_INHERIT, CV_FIXED, CV_UNIFORM };
 enum cv_df { CV_DF_ON, CV_DF_OFF, CV_DF_INHERIT };
 enum cv_mss { CV_MSS_OFF, CV_MSS_AUTO, CV_MSS_FIXED };

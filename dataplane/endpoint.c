@@ -11,14 +11,12 @@
 #include "own.h"
 #include "peer.h"
 
-#define NS_PER_SECOND 1000000000ULL
-
 uint64_t cv_boot_ns(void)
 {
 	struct timespec now;
 
 	clock_gettime(CLOCK_BOOTTIME, &now);
-	return (uint64_t)now.tv_sec * NS_PER_SECOND + (uint64_t)now.tv_nsec;
+	return (uint64_t)now.tv_sec * CV_NS_PER_SECOND + (uint64_t)now.tv_nsec;
 }
 
 /* ---- plan ---- */
@@ -246,7 +244,7 @@ static int end_old_key(int fd, const struct cv_plan *plan, const struct cv_endpo
 	seconds = tunnel->mode ? overlap_of(plan, endpoint.tunnel) : 0;
 	if (!seconds || key->key == tunnel->key)
 		return 0;
-	endpoint.until_ns = cv_boot_ns() + seconds * NS_PER_SECOND;
+	endpoint.until_ns = cv_boot_ns() + seconds * CV_NS_PER_SECOND;
 	if (bpf_map_update_elem(fd, key, &endpoint, BPF_EXIST))
 		return cv_err_set(err, -errno, "tunnel %s: old key: %s", tunnel->name,
 				  strerrordesc_np(errno));

@@ -17,6 +17,7 @@ int cv_endpoint_finish(struct cv_instance *inst, struct cv_plan *plan, struct cv
 int cv_endpoint_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_endpoint_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+#define CV_NS_PER_SECOND 1000000000ULL
 /* CLOCK_BOOTTIME now, in ns: what programs in the kernel compare with. */
 uint64_t cv_boot_ns(void);
 

@@ -155,26 +155,26 @@ static uint8_t fill_srv6(const struct cv_tunnel_conf *conf, struct payload *payl
 /* Writes one template. Returns the outer protocol. */
 typedef uint8_t (*fill_fn)(const struct cv_tunnel_conf *conf, struct payload *payload);
 
+const char *const cv_tunnel_mode_names[CV_TUNNEL_MODE_COUNT] = {
+	[CV_TUNNEL_MODE_NONE] = "none",	    [CV_TUNNEL_MODE_IPIP] = "ipip",
+	[CV_TUNNEL_MODE_GRE] = "gre",	    [CV_TUNNEL_MODE_GUE] = "gue",
+	[CV_TUNNEL_MODE_FOU] = "fou",	    [CV_TUNNEL_MODE_VXLAN] = "vxlan",
+	[CV_TUNNEL_MODE_GENEVE] = "geneve", [CV_TUNNEL_MODE_SRV6] = "srv6",
+};
+
 static const struct mode {
-	const char *name;
 	enum cv_mode abi;
 	fill_fn fill;
 	uint16_t port; /* default; 0: no UDP */
-} modes[] = {
-	[CV_TUNNEL_MODE_NONE] = { .name = "none" },
-	[CV_TUNNEL_MODE_IPIP] = { "ipip", CV_MODE_IPIP, fill_ipip, 0 },
-	[CV_TUNNEL_MODE_GRE] = { "gre", CV_MODE_GRE, fill_gre, 0 },
-	[CV_TUNNEL_MODE_GUE] = { "gue", CV_MODE_GUE, fill_gue, CV_GUE_PORT },
-	[CV_TUNNEL_MODE_FOU] = { "fou", CV_MODE_FOU, fill_fou, CV_FOU_PORT },
-	[CV_TUNNEL_MODE_VXLAN] = { "vxlan", CV_MODE_VXLAN, fill_vxlan, CV_VXLAN_PORT },
-	[CV_TUNNEL_MODE_GENEVE] = { "geneve", CV_MODE_GENEVE, fill_geneve, CV_GENEVE_PORT },
-	[CV_TUNNEL_MODE_SRV6] = { "srv6", CV_MODE_SRV6, fill_srv6, 0 },
+} modes[CV_TUNNEL_MODE_COUNT] = {
+	[CV_TUNNEL_MODE_IPIP] = { CV_MODE_IPIP, fill_ipip, 0 },
+	[CV_TUNNEL_MODE_GRE] = { CV_MODE_GRE, fill_gre, 0 },
+	[CV_TUNNEL_MODE_GUE] = { CV_MODE_GUE, fill_gue, CV_GUE_PORT },
+	[CV_TUNNEL_MODE_FOU] = { CV_MODE_FOU, fill_fou, CV_FOU_PORT },
+	[CV_TUNNEL_MODE_VXLAN] = { CV_MODE_VXLAN, fill_vxlan, CV_VXLAN_PORT },
+	[CV_TUNNEL_MODE_GENEVE] = { CV_MODE_GENEVE, fill_geneve, CV_GENEVE_PORT },
+	[CV_TUNNEL_MODE_SRV6] = { CV_MODE_SRV6, fill_srv6, 0 },
 };
-
-const char *cv_mode_name(enum cv_tunnel_mode mode)
-{
-	return modes[mode].name;
-}
 
 void cv_mode_fill(const struct cv_tunnel_conf *conf, struct cv_tunnel *tunnel)
 {

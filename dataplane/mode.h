@@ -9,9 +9,6 @@
 #include "abi.h"
 #include "culvert.h"
 
-/* Name of a mode as the command line has it. */
-const char *cv_mode_name(enum cv_tunnel_mode mode);
-
 /* Fills what the mode and its parameters decide: mode, key, outer protocols, the header templates
  * and hdr_len. The family is set already. */
 void cv_mode_fill(const struct cv_tunnel_conf *conf, struct cv_tunnel *tunnel);

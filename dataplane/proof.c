@@ -248,7 +248,7 @@ static void put_carrier(const struct prover *prover, char *buf, size_t size)
 			 conf->mode == CV_TUNNEL_MODE_SRV6 ? IPPROTO_ROUTING
 			 : prover->path.to.family == 4	   ? IPPROTO_IPIP
 							   : IPPROTO_IPV6,
-			 cv_mode_name(conf->mode));
+			 cv_tunnel_mode_names[conf->mode]);
 }
 
 /* True if the remote answers pings outside of the tunnel, by the way that its packets take. */

@@ -20,8 +20,6 @@
 #define CV_IPV4_LEAST_PATH 576 /* RFC 791: what every host takes */
 #define CV_TCP4_HEADERS 40 /* what is not payload of a segment: IPv4 and TCP without options */
 #define CV_TCP6_HEADERS 60
-#define CV_PATH_FRESH_NS (600 * 1000000000ULL) /* how long ICMP is believed, as the kernel does */
-#define CV_NS_PER_SECOND 1000000000ULL
 
 const struct cv_slot_shape cv_tunnel_shape = {
 	.name = CV_STRING(CV_MAP_TUNNELS),
