@@ -33,7 +33,15 @@
 #define CV_MAX_ALLOWED 131072 /* inner source prefixes, all tunnels together */
 #define CV_MAX_DROPS 65536 /* (tunnel, reason) pairs */
 #define CV_MAX_DEVS 1024
-#define CV_MAX_APPS 64
+#define CV_MAX_APPS 1024 /* of one network namespace */
+#define CV_APP_BUCKETS 2048 /* power of 2 */
+#define CV_MAX_GLOB 256 /* length of a glob, with the closing zero */
+#define CV_MAX_PATH 4096 /* PATH_MAX of the kernel */
+#define CV_MAX_LINEAGE 15 /* executables that a process descends from; the oldest are forgotten */
+#define CV_MAX_CLOSED 16384 /* closed TCP sockets whose owner is remembered; the oldest go */
+#define CV_MAX_FLOWS 4096 /* fragmented datagrams and pings whose owner is remembered */
+#define CV_MAX_GATES 4096 /* closed gates of one host */
+#define CV_SCRATCH_BUFFERS 64 /* processes that are being identified at one moment */
 #define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
 #define CV_MAX_RULES 256
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
@@ -68,6 +76,14 @@
 #define CV_MAP_APPS cv_apps
 #define CV_MAP_OWNERS cv_owners
 #define CV_MAP_HOST_DROPS cv_host_drops
+#define CV_MAP_HOST cv_host
+#define CV_MAP_TASKS cv_tasks
+#define CV_MAP_LINEAGES cv_lineages
+#define CV_MAP_SCRATCH cv_scratch
+#define CV_MAP_CLOSED cv_closed
+#define CV_MAP_FLOWS cv_flows
+#define CV_MAP_GATES cv_gates
+#define CV_MAP_SOURCES cv_sources
 #define CV_MAP_GUARDS cv_guards
 #define CV_MAP_GUARD_STATS cv_guard_stats
 
@@ -110,7 +126,12 @@
 	  "segment of a UDP or SCTP GSO packet, no route to the remote carries it: dropped")       \
 	X(GUARD, "guard", "the guard of its route refused it: dropped")                            \
 	X(NO_GUARD, "no_guard", "its route names a guard that is gone: dropped")                   \
-	X(PROBE, "probe", "a probe of the other end's tunnel check: sent back")
+	X(PROBE, "probe", "a probe of the other end's tunnel check: sent back")                    \
+	X(GATE, "gate", "its app is gated, and no route of it is live: dropped")                   \
+	X(LATE_MARK, "late_mark",                                                                  \
+	  "sent by a routed app on a socket that does not have its mark: goes on")                 \
+	X(SCRATCH_FULL, "scratch_full",                                                            \
+	  "too many processes to be identified at one moment: a socket counts as none")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -520,22 +541,52 @@ struct cv_dev {
 };
 _Static_assert(sizeof(struct cv_dev) == 32, "cv_dev is map ABI");
 
-#define CV_APP_EXE (1 << 0)
-#define CV_APP_CGROUP (1 << 1)
-#define CV_APP_UID (1 << 2)
-#define CV_APP_GID (1 << 3)
-#define CV_APP_COMM (1 << 4)
+/* What the socket hooks have to know of the host: the one element of CV_MAP_HOST. */
+struct cv_host {
+	__u64 hash_key[2]; /* random: nobody can make a path that hashes as another does */
+	__u64 root_inode; /* of the root directory in whose mount namespace paths are meant */
+	__u64 cgroup_root_id; /* of the directory on which cgroup2 is mounted */
+	__u32 root_dev; /* kernel encoding: MAJOR << 20 | MINOR */
+	__u32 cgroup_root_level; /* its depth in the whole hierarchy */
+	__u32 user_namespace; /* inode number of the one that mount namespaces must belong to */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_host) == 48, "cv_host is map ABI");
 
-#define CV_APP_NOBODY 0xffffffffffffffffULL /* inode or cgroup id of what does not exist (yet) */
+#define CV_APP_EXE (1 << 0) /* exe_hash or exe_inode */
+#define CV_APP_GLOB (1 << 1) /* the path of the executable is like glob */
+#define CV_APP_PINNED (1 << 2) /* exe_inode alone, unchanged since exe_ctime_ns (exe-sha256) */
+#define CV_APP_UNIT (1 << 3)
+#define CV_APP_CGROUP (1 << 4)
+#define CV_APP_PARENT (1 << 5)
+#define CV_APP_UID (1 << 6)
+#define CV_APP_GID (1 << 7)
+#define CV_APP_COMM (1 << 8)
+#define CV_APP_NETNS (1 << 9) /* netns_cookie */
+#define CV_APP_SCRIPT (1 << 10) /* exe is a script: an interpreter runs it */
+#define CV_APP_GATE (1 << 11) /* held back while it is not routed */
 
-/* One application: all conditions in flags must hold for the task that makes the socket. */
+#define CV_APP_NOBODY 0xffffffffffffffffULL /* inode of what does not exist (yet) */
+
+/*
+ * One application: all conditions in flags must hold for the task that uses the socket.
+ *
+ * Paths are told by their hash: SipHash-1-3 with cv_host.hash_key of the text without its closing
+ * zero, "/usr/bin/curl". That of a cgroup is chained: hash of the last name, keyed with
+ * { hash of the path above it, hash_key[1] }, where the path of cgroup_root is hash_key[0]. That of
+ * a unit is the hash of its name.
+ */
 struct cv_app {
 	char name[CV_NAME_LEN];
 	char comm[CV_COMM_LEN]; /* zero-padded */
+	__u64 exe_hash;
 	__u64 exe_inode;
-	__u64 cgroup_id; /* the task's cgroup or one above it */
+	__u64 exe_ctime_ns;
+	__u64 unit_hash;
+	__u64 cgroup_hash;
+	__u64 parent_hash;
+	__u64 netns_cookie; /* of the socket's network namespace */
 	__u32 exe_dev; /* kernel encoding: MAJOR << 20 | MINOR */
-	__u32 cgroup_level; /* depth of that cgroup; the root has 0 */
 	__u32 uid_min;
 	__u32 uid_max;
 	__u32 gid_min;
@@ -543,51 +594,155 @@ struct cv_app {
 	__u32 id; /* never reused in an instance; 0 is CV_APP_NONE */
 	__u32 mark; /* bits for its sockets, inside the mark mask; 0: not routed */
 	__u32 flags; /* CV_APP_* */
-	__u32 pad;
+	__u16 next; /* 1 + index of the next app in the same bucket; 0: the last */
+	__u16 next_inode; /* the same in inode_buckets */
+	__u32 glob; /* 1 + index of the glob in cv_app_set.globs; 0: none */
 };
-_Static_assert(sizeof(struct cv_app) == 104, "cv_app is map ABI");
+_Static_assert(sizeof(struct cv_app) == 144, "cv_app is map ABI");
 
-/* The apps of one network namespace, most specific first: the one element of the array behind
- * CV_MAP_APPS[netns cookie]. */
+#define CV_MAX_GLOBS 64
+
+/*
+ * The apps of one network namespace, most specific first: the one element of the array behind
+ * CV_MAP_APPS[netns cookie]. The first whose conditions all hold is the one.
+ *
+ * They come in classes, in this order: with an executable, with a glob, with a unit, with a cgroup,
+ * all others. Those with an executable, a unit or a cgroup are found through buckets, by
+ * the low bits of that hash: 1 + index of the first one, 0: none. Those of the
+ * other two classes are asked one after the other.
+ *
+ * CV_MAP_APPS[0] has the apps of sockets in other network namespaces than the instance's own: one
+ * instance of the host can have such apps.
+ */
 struct cv_app_set {
 	__u32 generation; /* an owner record with another one is resolved anew */
 	__u32 count;
 	__u32 mark_mask;
 	__u32 next_id; /* for the next new app */
 	__u32 flags; /* CV_APP_* of all apps together: what has to be known of a task */
+	__u32 first_glob; /* index of the first app of the class */
+	__u32 first_unit;
+	__u32 first_cgroup;
+	__u32 first_other;
 	__u32 pad;
+	__u64 netns_cookie; /* of the instance */
+	__u16 exe_buckets[CV_APP_BUCKETS]; /* by exe_hash */
+	__u16 inode_buckets[CV_APP_BUCKETS]; /* by exe_inode */
+	__u16 unit_buckets[CV_APP_BUCKETS];
+	__u16 cgroup_buckets[CV_APP_BUCKETS];
 	struct cv_app apps[CV_MAX_APPS];
+	char globs[CV_MAX_GLOBS][CV_MAX_GLOB];
 };
-_Static_assert(sizeof(struct cv_app_set) == 24 + 104 * CV_MAX_APPS, "cv_app_set is map ABI");
+_Static_assert(sizeof(struct cv_app_set) ==
+		       48 + 8 * CV_APP_BUCKETS + 144 * CV_MAX_APPS + CV_MAX_GLOBS * CV_MAX_GLOB,
+	       "cv_app_set is map ABI");
 
-/* How an owner is known. */
+/* How an owner is known, and whether exactly: the process itself was seen doing it. */
 #define CV_OWNER_SOURCES(X)                                                                        \
-	X(CREATE, "create")                                                                        \
-	X(CONNECT, "connect")                                                                      \
-	X(SEND, "send")                                                                            \
-	X(RECV, "recv")                                                                            \
-	X(LISTEN, "listener")
+	X(NONE, "none", 0) /* there is no record */                                                \
+	X(CREATE, "create", 1) /* made or bound the socket */                                      \
+	X(CONNECT, "connect", 1)                                                                   \
+	X(ACCEPT, "accept", 1)                                                                     \
+	X(SEND, "send", 1)                                                                         \
+	X(RECV, "recv", 1)                                                                         \
+	X(EXEC, "exec", 1) /* used a socket that its process had before it became this program */  \
+	X(LISTEN, "listener", 0) /* whoever listens on the socket that it came in by */            \
+	X(BACKFILL, "backfill", 0) /* had it open when the app was added */                        \
+	X(COOKIE, "cookie", 0) /* closed: who had it before */                                     \
+	X(FLOW, "flow", 0) /* as the first fragment, or the request that this answers */
 
 enum cv_owner_source {
-#define CV_OWNER_SOURCE_ENUM(name, key) CV_OWNER_##name,
+#define CV_OWNER_SOURCE_ENUM(name, key, exact) CV_OWNER_##name,
 	CV_OWNER_SOURCES(CV_OWNER_SOURCE_ENUM)
 #undef CV_OWNER_SOURCE_ENUM
 		CV_OWNER_SOURCE_COUNT
 };
 
-/* Who owns a socket: value of CV_MAP_OWNERS (socket storage, copied to accepted sockets). */
+/* Sources that are exact, as bits. */
+#define CV_OWNER_EXACT_BIT(name, key, exact) | (exact) << CV_OWNER_##name
+#define CV_OWNER_EXACT (0 CV_OWNER_SOURCES(CV_OWNER_EXACT_BIT))
+
+/* Who owns a socket: value of CV_MAP_OWNERS (socket storage, copied to accepted sockets). Sockets
+ * that no app can be asked about, and TCP and UDP sockets that are not used yet, have none. */
 struct cv_owner {
-	__u32 app; /* CV_APP_NONE: looked at, no app */
+	__u32 app; /* of the instance of the socket's network namespace; CV_APP_NONE: no app */
 	__u32 generation; /* of the app set that said so */
 	__u32 tgid; /* process that was last seen using it, in the initial pid namespace */
 	__u32 mark; /* what was put into the socket's mark */
-	__u64 netns_cookie;
+	__u64 netns_cookie; /* of the socket */
 	__u64 exec_id; /* of that process: changes at exec */
+	__u64 cgroup_id; /* of that process */
+	__u64 outer_cookie; /* another instance that knows the socket too; 0: none does */
+	__u32 outer_app; /* its app */
+	__u32 outer_generation; /* of CV_MAP_APPS[0] */
 	__u32 uid;
 	__u8 source; /* enum cv_owner_source */
 	__u8 pad[3];
 };
-_Static_assert(sizeof(struct cv_owner) == 40, "cv_owner is map ABI");
+_Static_assert(sizeof(struct cv_owner) == 72, "cv_owner is map ABI");
+
+/* What was found out about a task, for its next sockets: value of CV_MAP_TASKS (task storage). Holds
+ * while all members above app are those of the task. Not for other people's programs. */
+struct cv_task {
+	__u64 exec_id;
+	__u64 netns_cookie; /* of the socket that was asked for */
+	__u64 cgroup_id;
+	char comm[CV_COMM_LEN];
+	__u32 generation;
+	__u32 outer_generation;
+	__u32 uid;
+	__u32 gid;
+	__u32 app;
+	__u32 mark;
+	__u32 old_mark; /* what its sockets were born with before */
+	__u32 outer_app;
+	__u64 outer_cookie;
+};
+_Static_assert(sizeof(struct cv_task) == 80, "cv_task is map ABI");
+
+/* What a process descends from: value of CV_MAP_LINEAGES (task storage), handed down at fork. Not
+ * for other people's programs. */
+struct cv_lineage {
+	__u64 script; /* hash of the path of the script that it runs; 0: none */
+	__u32 count;
+	__u32 pad;
+	__u64 parents[CV_MAX_LINEAGE]; /* hashes of paths of executables, in a ring */
+};
+_Static_assert(sizeof(struct cv_lineage) == 16 + 8 * CV_MAX_LINEAGE, "cv_lineage is map ABI");
+
+/* A place to write a path: a value of CV_MAP_SCRATCH. */
+struct cv_scratch {
+	__u32 is_taken;
+	__u32 pad;
+	char text[2 * CV_MAX_PATH]; /* the end of the path is at CV_MAX_PATH */
+};
+_Static_assert(sizeof(struct cv_scratch) == 8 + 2 * CV_MAX_PATH, "cv_scratch is map ABI");
+
+/*
+ * Key of CV_MAP_FLOWS, whose value is a struct cv_owner: packets that say less of themselves than
+ * one before them did. kind CV_FLOW_FRAGMENT: source, destination, protocol and id of a fragmented
+ * packet that arrives. CV_FLOW_PING: those of an echo request that was sent; id as in the packet.
+ */
+struct cv_flow_key {
+	__be32 src[4];
+	__be32 dst[4];
+	__be32 id;
+	__u8 kind; /* CV_FLOW_* */
+	__u8 family;
+	__u8 proto;
+	__u8 pad;
+};
+_Static_assert(sizeof(struct cv_flow_key) == 40, "cv_flow_key is map ABI");
+#define CV_FLOW_FRAGMENT 1
+#define CV_FLOW_PING 2
+
+/* Key of CV_MAP_GATES: packets of this app do not leave. Value: __u64 a CPU, how many were dropped. */
+struct cv_gate_key {
+	__u64 netns_cookie;
+	__u32 app;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_gate_key) == 16, "cv_gate_key is map ABI");
 
 #define CV_GUARD_FROM (1 << 0) /* the source is in one of the prefixes */
 #define CV_GUARD_TUNNEL (1 << 1) /* it was taken out of that tunnel */

@@ -193,6 +193,34 @@ struct {
 	__type(key, __u32);
 	__type(value, struct cv_owner);
 } CV_MAP_OWNERS SEC(".maps");
+
+/* Key: the socket's cookie, which what is left of it in TIME_WAIT keeps. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_CLOSED);
+	__type(key, __u64);
+	__type(value, struct cv_owner);
+} CV_MAP_CLOSED SEC(".maps");
+
+/* Index: enum cv_owner_source. Sockets, and packets that were told without one. */
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_OWNER_SOURCE_COUNT);
+	__type(key, __u32);
+	__type(value, __u64);
+} CV_MAP_SOURCES SEC(".maps");
+#endif
+
+#ifdef CV_USE_FLOWS
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_FLOWS);
+	__type(key, struct cv_flow_key);
+	__type(value, struct cv_owner);
+} CV_MAP_FLOWS SEC(".maps");
 #endif
 
 #ifdef CV_USE_APPS
@@ -204,6 +232,39 @@ struct {
 	CV_SLOT_OF(struct cv_app_set, 1);
 } CV_MAP_APPS SEC(".maps");
 
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_RDONLY_PROG);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, struct cv_host);
+} CV_MAP_HOST SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct cv_task);
+} CV_MAP_TASKS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, __u32);
+	__type(value, struct cv_lineage);
+} CV_MAP_LINEAGES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_SCRATCH_BUFFERS);
+	__type(key, __u32);
+	__type(value, struct cv_scratch);
+} CV_MAP_SCRATCH SEC(".maps");
+
 /* Host-wide: the socket hooks serve every instance. Index: enum cv_reason. */
 struct {
 	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
@@ -212,6 +273,17 @@ struct {
 	__type(key, __u32);
 	__type(value, __u64);
 } CV_MAP_HOST_DROPS SEC(".maps");
+#endif
+
+#ifdef CV_USE_GATES
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CV_MAX_GATES);
+	__type(key, struct cv_gate_key);
+	__type(value, __u64);
+} CV_MAP_GATES SEC(".maps");
 #endif
 
 #endif

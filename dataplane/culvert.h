@@ -25,6 +25,8 @@
 #define CV_NAME_MAX 31 /* letters, digits, '-' and '_', beginning with a letter or digit */
 #define CV_IFNAME_MAX 15
 #define CV_COMM_MAX 15
+#define CV_SHA256_TEXT 65 /* 64 hex digits and the closing zero */
+#define CV_OWNER_SOURCES_MAX 16
 #define CV_DEFAULT_BPFFS "/run/culvert/bpf"
 #define CV_DEFAULT_STATE_DIR "/run/culvert"
 #define CV_DEFAULT_MARK_MASK 0x7f000000u
@@ -110,14 +112,20 @@ struct cv_dev_conf {
 	bool egress;
 	bool has_sides; /* ingress or egress was given */
 	uint32_t prio; /* of the tc filters; 0: CV_DEFAULT_PRIO */
+	bool src_valid_mark; /* consent to set net.ipv4.conf.DEV.src_valid_mark */
 	struct cv_place place;
 };
 
 struct cv_app_conf {
 	char name[CV_NAME_MAX + 1];
-	char *exe; /* owned; absolute path, or NULL */
+	char *exe; /* owned; absolute path, or a glob of such paths, or NULL */
+	char exe_sha256[CV_SHA256_TEXT]; /* of what the executable contains; empty: not given */
+	char *parent_exe; /* owned; absolute path, or NULL */
+	char *unit; /* owned; name of a systemd unit, or NULL */
 	char *cgroup; /* owned; path relative to the cgroup2 mount, or NULL */
+	char *netns; /* owned; name, path or "any"; NULL: that of the instance */
 	char comm[CV_COMM_MAX + 1]; /* empty: not given */
+	bool gate; /* its packets are held back while no route of it is live */
 	bool has_uid;
 	bool has_gid;
 	struct cv_range uid;
@@ -263,6 +271,7 @@ struct cv_match_conf {
 	bool has_app;
 	enum cv_app_match app_match;
 	char app[CV_NAME_MAX + 1];
+	bool app_is_exact; /* the process itself was seen using the socket */
 	uint8_t family; /* 0, 4, 6 */
 	struct cv_prefixes src;
 	struct cv_prefixes dst;
@@ -308,6 +317,7 @@ uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule);
 struct cv_state {
 	uint32_t mark_mask; /* CV_DEFAULT_MARK_MASK; contiguous bits, at least two */
 	struct cv_place mark_mask_place;
+	bool mark_is_shared; /* go on where others use bits of the mask too */
 	struct cv_dev_conf *devs; /* owned, as are all lists and what they point to */
 	size_t dev_count;
 	struct cv_app_conf *apps;
@@ -435,7 +445,13 @@ struct cv_app_info {
 	uint32_t id;
 	uint32_t mark; /* 0: not routed */
 	uint64_t sockets; /* open sockets it owns now */
+	uint64_t sources[CV_OWNER_SOURCES_MAX]; /* of these, by how that is known */
+	bool is_held; /* its gate is closed */
+	uint64_t held_packets; /* dropped by it since it closed */
 };
+
+/* JSON key of a source by its number ("create"), NULL behind the last; static. */
+const char *cv_owner_source_name(uint32_t source);
 
 struct cv_drop_info {
 	const char *reason; /* JSON key, static */
