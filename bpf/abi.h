@@ -37,7 +37,8 @@
 #define CV_APP_BUCKETS 2048 /* power of 2 */
 #define CV_MAX_GLOB 256 /* length of a glob, with the closing zero */
 #define CV_MAX_PATH 4096 /* PATH_MAX of the kernel */
-#define CV_MAX_LINEAGE 15 /* executables that a process descends from; the oldest are forgotten */
+#define CV_MAX_CGROUP_DEPTH 16 /* below the cgroup2 mount; what is deeper is not told apart */
+#define CV_MAX_LINEAGE 16 /* executables that a process descends from; the oldest are forgotten */
 #define CV_MAX_CLOSED 16384 /* closed TCP sockets whose owner is remembered; the oldest go */
 #define CV_MAX_FLOWS 4096 /* fragmented datagrams and pings whose owner is remembered */
 #define CV_MAX_GATES 4096 /* closed gates of one host */
@@ -541,6 +542,8 @@ struct cv_dev {
 };
 _Static_assert(sizeof(struct cv_dev) == 32, "cv_dev is map ABI");
 
+#define CV_HOST_OUTER (1 << 0) /* CV_MAP_APPS[0] is there */
+
 /* What the socket hooks have to know of the host: the one element of CV_MAP_HOST. */
 struct cv_host {
 	__u64 hash_key[2]; /* random: nobody can make a path that hashes as another does */
@@ -549,7 +552,7 @@ struct cv_host {
 	__u32 root_dev; /* kernel encoding: MAJOR << 20 | MINOR */
 	__u32 cgroup_root_level; /* its depth in the whole hierarchy */
 	__u32 user_namespace; /* inode number of the one that mount namespaces must belong to */
-	__u32 pad;
+	__u32 flags; /* CV_HOST_* */
 };
 _Static_assert(sizeof(struct cv_host) == 48, "cv_host is map ABI");
 
@@ -596,7 +599,8 @@ struct cv_app {
 	__u32 flags; /* CV_APP_* */
 	__u16 next; /* 1 + index of the next app in the same bucket; 0: the last */
 	__u16 next_inode; /* the same in inode_buckets */
-	__u32 glob; /* 1 + index of the glob in cv_app_set.globs; 0: none */
+	__u16 glob; /* index of it in cv_app_set.globs */
+	__u16 cgroup_depth; /* of the cgroup below cgroup_root, which has 0 */
 };
 _Static_assert(sizeof(struct cv_app) == 144, "cv_app is map ABI");
 
@@ -679,7 +683,7 @@ struct cv_owner {
 	__u8 source; /* enum cv_owner_source */
 	__u8 pad[3];
 };
-_Static_assert(sizeof(struct cv_owner) == 72, "cv_owner is map ABI");
+_Static_assert(sizeof(struct cv_owner) == 64, "cv_owner is map ABI");
 
 /* What was found out about a task, for its next sockets: value of CV_MAP_TASKS (task storage). Holds
  * while all members above app are those of the task. Not for other people's programs. */
@@ -710,13 +714,27 @@ struct cv_lineage {
 };
 _Static_assert(sizeof(struct cv_lineage) == 16 + 8 * CV_MAX_LINEAGE, "cv_lineage is map ABI");
 
-/* A place to write a path: a value of CV_MAP_SCRATCH. */
+/* What is gathered of a task that is being identified: a value of CV_MAP_SCRATCH, taken for a
+ * moment. Not for other people's programs. */
 struct cv_scratch {
 	__u32 is_taken;
-	__u32 pad;
-	char text[2 * CV_MAX_PATH]; /* the end of the path is at CV_MAX_PATH */
+	__u32 exe_dev;
+	__u64 exe_inode;
+	__u64 exe_ctime_ns;
+	__u64 exe_hashes[2]; /* of the executable, and of the script that it runs; 0: not known */
+	__u64 unit_hashes[CV_MAX_CGROUP_DEPTH]; /* 0: no unit of the system at that depth */
+	__u64 cgroup_hashes[CV_MAX_CGROUP_DEPTH]; /* [0]: of the root */
+	__u32 depth_count; /* of these two */
+	__u32 uid;
+	__u32 gid;
+	__u32 path; /* where the path of the executable begins in text */
+	char comm[CV_COMM_LEN];
+	struct cv_lineage lineage;
+	char text[2 * CV_MAX_PATH]; /* what is a path ends at CV_MAX_PATH */
 };
-_Static_assert(sizeof(struct cv_scratch) == 8 + 2 * CV_MAX_PATH, "cv_scratch is map ABI");
+_Static_assert(sizeof(struct cv_scratch) ==
+		       72 + 16 * CV_MAX_CGROUP_DEPTH + sizeof(struct cv_lineage) + 2 * CV_MAX_PATH,
+	       "cv_scratch is map ABI");
 
 /*
  * Key of CV_MAP_FLOWS, whose value is a struct cv_owner: packets that say less of themselves than

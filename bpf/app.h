@@ -1,107 +1,112 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Which app is the current task: its executable, cgroup, user and name against the app set of its
- * network namespace. Runs when a socket is born or changes hands, never per packet.
+ * Which app a task is: what was gathered of it (task.h) against the apps of a network namespace.
+ * Runs once for each program that a process becomes, not for each socket and never per packet; the
+ * answer is kept in the task's storage.
  */
 #ifndef CV_APP_H
 #define CV_APP_H
 
 #include <stdbool.h>
-#include <bpf/bpf_core_read.h>
 
+#include "glob.h"
 #include "maps.h"
+#include "task.h"
 
-/* The few kernel members that are read, relocated at load time (CO-RE). */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-struct super_block {
-	__u32 s_dev;
-};
-struct inode {
-	unsigned long i_ino;
-	struct super_block *i_sb;
-};
-struct file {
-	struct inode *f_inode;
-};
-struct mm_struct {
-	struct file *exe_file;
-};
-typedef struct {
-	__u32 val;
-} kuid_t;
-typedef struct {
-	__u32 val;
-} kgid_t;
-struct cred {
-	kuid_t uid;
-	kgid_t gid;
-};
-struct kernfs_node {
-	__u64 id;
-};
-struct cgroup {
-	struct kernfs_node *kn;
-	int level;
-	struct cgroup *ancestors[];
-};
-struct css_set {
-	struct cgroup *dfl_cgrp;
-};
-struct task_struct {
-	int tgid;
-	__u64 self_exec_id;
-	struct mm_struct *mm;
-	const struct cred *cred;
-	struct css_set *cgroups;
-	char comm[CV_COMM_LEN];
-};
-#pragma clang attribute pop
+#define CV_APP_NOT_FOUND 0xffffffffu
 
-/* What a task is known by. Only what some app asks for is filled. */
-struct cv_task {
-	__u64 exe_inode;
-	char comm[CV_COMM_LEN]; /* 8-byte aligned: compared as two words */
-	__u32 exe_dev;
-	__u32 uid;
-	__u32 gid;
-	__u32 pad;
+/* The apps that sockets of a network namespace are asked for; at least one of both is there. */
+struct cv_view {
+	__u64 netns_cookie;
+	const struct cv_app_set *own; /* of the instance there */
+	const struct cv_app_set *outer; /* of an instance elsewhere that knows them too */
 };
 
-/* Reads the task itself: sockops programs may not call the helpers for user, name and cgroup on the
- * older kernels (seen on 6.1 and 6.12). */
-static __always_inline void cv_task_read(struct cv_task *task, __u32 flags)
+static __always_inline const struct cv_app_set *cv_apps_of(__u64 netns_cookie)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
+	__u32 zero = 0;
+	void *slot = bpf_map_lookup_elem(&CV_MAP_APPS, &netns_cookie);
 
-	task->uid = current->cred->uid.val;
-	task->gid = current->cred->gid.val;
-	if (flags & CV_APP_COMM)
-		bpf_probe_read_kernel_str(task->comm, sizeof(task->comm), current->comm);
-	if (flags & CV_APP_EXE) {
-		struct mm_struct *mm = current->mm;
-		struct inode *inode;
-
-		if (!mm || !mm->exe_file)
-			return; /* a kernel thread */
-		inode = mm->exe_file->f_inode;
-		task->exe_inode = inode->i_ino;
-		task->exe_dev = inode->i_sb->s_dev;
-	}
+	return slot ? bpf_map_lookup_elem(slot, &zero) : NULL;
 }
 
-/* Id of the cgroup at that depth above the current task, 0 if the task is not that deep. */
-static __always_inline __u64 cv_ancestor_cgroup_id(__u32 level)
+/* False if nobody asks for sockets of that network namespace. */
+static __always_inline bool cv_view_open(struct cv_view *view, __u64 netns_cookie)
 {
-	struct task_struct *current = (void *)bpf_get_current_task();
-	struct cgroup *cgroup = BPF_CORE_READ(current, cgroups, dfl_cgrp);
-	struct cgroup *ancestor = NULL;
-	__u64 offset = bpf_core_field_offset(struct cgroup, ancestors);
+	const struct cv_host *host = cv_host_get();
 
-	if (level > (__u32)BPF_CORE_READ(cgroup, level))
-		return 0;
-	bpf_probe_read_kernel(&ancestor, sizeof(ancestor),
-			      (char *)cgroup + offset + level * sizeof(ancestor));
-	return BPF_CORE_READ(ancestor, kn, id);
+	view->netns_cookie = netns_cookie;
+	view->own = cv_apps_of(netns_cookie);
+	view->outer = host && host->flags & CV_HOST_OUTER ? cv_apps_of(0) : NULL;
+	if (view->own)
+		return true;
+	barrier_var(
+		view); /* two pointers are not joined into one condition: the verifier refuses */
+	return view->outer;
+}
+
+static __always_inline __u32 cv_generation(const struct cv_app_set *set)
+{
+	return set ? set->generation : 0;
+}
+
+/* ---- one app ---- */
+
+static __always_inline bool cv_exe_holds(const struct cv_app *app, const struct cv_scratch *scratch)
+{
+	bool is_file = app->exe_inode == scratch->exe_inode && app->exe_dev == scratch->exe_dev;
+
+	if (app->flags & CV_APP_PINNED)
+		return is_file && app->exe_ctime_ns == scratch->exe_ctime_ns;
+	return is_file || (app->exe_hash && (app->exe_hash == scratch->exe_hashes[0] ||
+					     app->exe_hash == scratch->exe_hashes[1]));
+}
+
+/* A hash that is looked for among others of the task. */
+struct cv_hash_search {
+	const struct cv_scratch *scratch;
+	__u64 hash;
+	bool is_found;
+};
+
+static long cv_unit_step(__u32 i, struct cv_hash_search *search)
+{
+	search->is_found = search->scratch->unit_hashes[i % CV_MAX_CGROUP_DEPTH] == search->hash;
+	return search->is_found ? 1 : 0;
+}
+
+static __always_inline bool cv_unit_holds(const struct cv_app *app,
+					  const struct cv_scratch *scratch)
+{
+	struct cv_hash_search search = { .scratch = scratch, .hash = app->unit_hash };
+
+	bpf_loop(scratch->depth_count, cv_unit_step, &search, 0);
+	return search.is_found;
+}
+
+static long cv_parent_step(__u32 i, struct cv_hash_search *search)
+{
+	search->is_found = search->scratch->lineage.parents[i % CV_MAX_LINEAGE] == search->hash;
+	return search->is_found ? 1 : 0;
+}
+
+static __always_inline bool cv_parent_holds(const struct cv_app *app,
+					    const struct cv_scratch *scratch)
+{
+	struct cv_hash_search search = { .scratch = scratch, .hash = app->parent_hash };
+	__u32 count = scratch->lineage.count;
+
+	bpf_loop(count < CV_MAX_LINEAGE ? count : CV_MAX_LINEAGE, cv_parent_step, &search, 0);
+	return search.is_found;
+}
+
+static __always_inline bool cv_cgroup_holds(const struct cv_app *app,
+					    const struct cv_scratch *scratch)
+{
+	__u32 depth = app->cgroup_depth;
+
+	return depth < scratch->depth_count && depth < CV_MAX_CGROUP_DEPTH &&
+	       scratch->cgroup_hashes[depth] == app->cgroup_hash;
 }
 
 static __always_inline bool cv_comm_equal(const char *a, const char *b)
@@ -111,61 +116,220 @@ static __always_inline bool cv_comm_equal(const char *a, const char *b)
 	return x[0] == y[0] && x[1] == y[1];
 }
 
-/* True if all conditions of the app hold for the current task. */
-static __always_inline bool cv_app_holds(const struct cv_app *app, const struct cv_task *task)
+/* True if all conditions of the app of that index hold for a socket of that network namespace. */
+__noinline int cv_app_holds(const struct cv_app_set *set, __u32 index,
+			    const struct cv_scratch *scratch, __u64 netns_cookie)
 {
-	__u32 flags = app->flags;
+	const struct cv_app *app;
+	__u32 flags;
 
-	if (flags & CV_APP_EXE &&
-	    (app->exe_inode != task->exe_inode || app->exe_dev != task->exe_dev))
+	if (!set || !scratch)
 		return false;
-	if (flags & CV_APP_UID && (task->uid < app->uid_min || task->uid > app->uid_max))
+	app = &set->apps[index & (CV_MAX_APPS - 1)];
+	flags = app->flags;
+	if (flags & CV_APP_EXE && !cv_exe_holds(app, scratch))
 		return false;
-	if (flags & CV_APP_GID && (task->gid < app->gid_min || task->gid > app->gid_max))
+	if (flags & CV_APP_UID && (scratch->uid < app->uid_min || scratch->uid > app->uid_max))
 		return false;
-	if (flags & CV_APP_COMM && !cv_comm_equal(app->comm, task->comm))
+	if (flags & CV_APP_GID && (scratch->gid < app->gid_min || scratch->gid > app->gid_max))
 		return false;
-	if (flags & CV_APP_CGROUP && cv_ancestor_cgroup_id(app->cgroup_level) != app->cgroup_id)
+	if (flags & CV_APP_COMM && !cv_comm_equal(app->comm, scratch->comm))
 		return false;
-	return true;
+	if (flags & CV_APP_NETNS && app->netns_cookie != netns_cookie)
+		return false;
+	if (flags & CV_APP_CGROUP && !cv_cgroup_holds(app, scratch))
+		return false;
+	if (flags & CV_APP_UNIT && !cv_unit_holds(app, scratch))
+		return false;
+	if (flags & CV_APP_PARENT && !cv_parent_holds(app, scratch))
+		return false;
+	return !(flags & CV_APP_GLOB) || cv_glob_is_like(set, app->glob, scratch);
 }
+
+/* ---- the search ---- */
 
 struct cv_app_search {
 	const struct cv_app_set *set;
-	const struct cv_task *task;
-	const struct cv_app *found;
+	const struct cv_scratch *scratch;
+	__u64 netns_cookie; /* of the socket */
+	__u32 found; /* index of the app, the smallest so far; or CV_APP_NOT_FOUND */
+	__u32 next; /* 1 + index of the app to ask next; 0: end of the chain */
+	__u32 level; /* of the next chain */
+	__u32 flag; /* CV_APP_*: by what the buckets are */
 };
 
-/* bpf_loop body: looks at one app. Returns 1 to end the search. */
-static long cv_app_step(__u32 i, struct cv_app_search *search)
+/* The chain for the next of the task's hashes, in the order of flag's class. Returns 1 behind the
+ * last one. */
+static __always_inline long cv_chain_open(struct cv_app_search *search)
 {
-	const struct cv_app *app = &search->set->apps[i & (CV_MAX_APPS - 1)];
+	const struct cv_scratch *scratch = search->scratch;
+	const struct cv_app_set *set = search->set;
+	__u32 level = search->level++;
 
-	if (!cv_app_holds(app, search->task))
+	if (search->flag == CV_APP_EXE) {
+		if (level > 2)
+			return 1;
+		search->next =
+			level == 2
+				? set->inode_buckets[scratch->exe_inode % CV_APP_BUCKETS]
+				: set->exe_buckets[scratch->exe_hashes[level & 1] % CV_APP_BUCKETS];
 		return 0;
-	search->found = app;
+	}
+	if (level >= scratch->depth_count || level >= CV_MAX_CGROUP_DEPTH)
+		return 1;
+	search->next =
+		search->flag == CV_APP_UNIT
+			? set->unit_buckets[scratch->unit_hashes[level] % CV_APP_BUCKETS]
+			: set->cgroup_buckets[scratch->cgroup_hashes[level] % CV_APP_BUCKETS];
+	return 0;
+}
+
+/* bpf_loop body: asks one app of a chain, or opens the next chain. A chain is in the order of the
+ * apps, so it ends with the first that holds. */
+static long cv_chain_step(__u32 i, struct cv_app_search *search)
+{
+	const struct cv_app *app;
+	__u32 index;
+
+	if (!search->next)
+		return cv_chain_open(search);
+	index = (search->next - 1) & (CV_MAX_APPS - 1);
+	app = &search->set->apps[index];
+	search->next =
+		search->flag == CV_APP_EXE && search->level == 3 ? app->next_inode : app->next;
+	if (index >= search->found) {
+		search->next = 0;
+	} else if (cv_app_holds(search->set, index, search->scratch, search->netns_cookie)) {
+		search->found = index;
+		search->next = 0;
+	}
+	return 0;
+}
+
+static __always_inline void cv_search_chains(struct cv_app_search *search, __u32 flag)
+{
+	search->flag = flag;
+	search->level = cv_unknown_zero(search->scratch);
+	search->next = search->level;
+	bpf_loop(CV_MAX_APPS + CV_MAX_CGROUP_DEPTH + 3, cv_chain_step, search, 0);
+}
+
+/* bpf_loop body: asks the app behind the last one. */
+static long cv_line_step(__u32 i, struct cv_app_search *search)
+{
+	__u32 index = search->next++;
+
+	if (!cv_app_holds(search->set, index, search->scratch, search->netns_cookie))
+		return 0;
+	search->found = index;
 	return 1;
 }
 
-/* The apps of a network namespace, or NULL if culvert has none there. */
-static __always_inline const struct cv_app_set *cv_apps_of(__u64 netns_cookie)
+/* Asks the apps from index first up to end, one after the other. */
+static __always_inline void cv_search_line(struct cv_app_search *search, __u32 first, __u32 end)
 {
-	__u32 zero = 0;
-	void *slot = bpf_map_lookup_elem(&CV_MAP_APPS, &netns_cookie);
-
-	return slot ? bpf_map_lookup_elem(slot, &zero) : NULL;
+	search->next = first;
+	if (first < end)
+		bpf_loop(end - first, cv_line_step, search, 0);
 }
 
-/* The first app of the set that the current task is. *id is CV_APP_NONE and *mark 0 without one. */
-static __always_inline void cv_app_find(const struct cv_app_set *set, struct cv_task *task,
-					__u32 *id, __u32 *mark)
+/* Index of the first app of the set that holds for what was gathered, or CV_APP_NOT_FOUND. */
+__noinline __u32 cv_app_search(const struct cv_app_set *set, const struct cv_scratch *scratch,
+			       __u64 netns_cookie)
 {
-	struct cv_app_search search = { .set = set, .task = task };
+	struct cv_app_search search = { .set = set,
+					.scratch = scratch,
+					.netns_cookie = netns_cookie,
+					.found = CV_APP_NOT_FOUND };
 
-	cv_task_read(task, set->flags);
-	bpf_loop(set->count, cv_app_step, &search, 0);
-	*id = search.found ? search.found->id : CV_APP_NONE;
-	*mark = search.found ? search.found->mark : 0;
+	if (!set || !scratch)
+		return CV_APP_NOT_FOUND;
+	if (set->first_glob)
+		cv_search_chains(&search, CV_APP_EXE);
+	if (search.found == CV_APP_NOT_FOUND)
+		cv_search_line(&search, set->first_glob, set->first_unit);
+	if (search.found == CV_APP_NOT_FOUND && set->first_unit < set->first_cgroup)
+		cv_search_chains(&search, CV_APP_UNIT);
+	if (search.found == CV_APP_NOT_FOUND && set->first_cgroup < set->first_other)
+		cv_search_chains(&search, CV_APP_CGROUP);
+	if (search.found == CV_APP_NOT_FOUND)
+		cv_search_line(&search, set->first_other, set->count);
+	return search.found;
+}
+
+/* The app that was searched for, or NULL. */
+static __always_inline const struct cv_app *
+cv_app_find(const struct cv_app_set *set, const struct cv_scratch *scratch, __u64 netns_cookie)
+{
+	__u32 index = set ? cv_app_search(set, scratch, netns_cookie) : CV_APP_NOT_FOUND;
+
+	return set && index < CV_MAX_APPS ? &set->apps[index] : NULL;
+}
+
+/* ---- the answer, kept ---- */
+
+static __always_inline __u64 cv_cgroup_id(struct task_struct *task)
+{
+	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
+}
+
+static __always_inline bool cv_task_is_current(const struct cv_task *kept,
+					       const struct cv_view *view, struct task_struct *task,
+					       __u32 flags)
+{
+	return kept->exec_id == task->self_exec_id && kept->netns_cookie == view->netns_cookie &&
+	       kept->generation == cv_generation(view->own) &&
+	       kept->outer_generation == cv_generation(view->outer) &&
+	       kept->uid == task->cred->uid.val && kept->gid == task->cred->gid.val &&
+	       kept->cgroup_id == cv_cgroup_id(task) &&
+	       (!(flags & CV_APP_COMM) || cv_comm_equal(kept->comm, task->comm));
+}
+
+static __noinline int cv_task_identify(const struct cv_view *view, struct task_struct *task,
+				       struct cv_task *kept)
+{
+	__u32 flags = (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
+	const struct cv_host *host = cv_host_get();
+	struct cv_scratch *scratch;
+	const struct cv_app *app;
+
+	scratch = host ? cv_scratch_take() : NULL;
+	if (!scratch)
+		return 0;
+	cv_task_read(host, scratch, task, flags);
+	app = cv_app_find(view->own, scratch, view->netns_cookie);
+	if (kept->mark && kept->mark != (app ? app->mark : 0))
+		kept->old_mark = kept->mark;
+	kept->app = app ? app->id : CV_APP_NONE;
+	kept->mark = app ? app->mark : 0;
+	app = cv_app_find(view->outer, scratch, view->netns_cookie);
+	kept->outer_app = app ? app->id : CV_APP_NONE;
+	kept->outer_cookie = app ? view->outer->netns_cookie : 0;
+	__builtin_memcpy(kept->comm, scratch->comm, sizeof(kept->comm));
+	kept->uid = scratch->uid;
+	kept->gid = scratch->gid;
+	cv_scratch_give_back(scratch);
+	kept->exec_id = task->self_exec_id;
+	kept->netns_cookie = view->netns_cookie;
+	kept->cgroup_id = cv_cgroup_id(task);
+	kept->generation = cv_generation(view->own);
+	kept->outer_generation = cv_generation(view->outer);
+	return 0;
+}
+
+/* What a task is to the apps of a view; NULL without memory. */
+static __always_inline const struct cv_task *cv_task_find(const struct cv_view *view,
+							  struct task_struct *task)
+{
+	__u32 flags = (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
+	struct cv_task *kept =
+		bpf_task_storage_get(&CV_MAP_TASKS, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+
+	if (!kept)
+		return NULL;
+	if (!cv_task_is_current(kept, view, task, flags))
+		cv_task_identify(view, task, kept);
+	return kept;
 }
 
 #endif

@@ -224,18 +224,19 @@ struct {
 #endif
 
 #ifdef CV_USE_APPS
+/* Programs do not write CV_MAP_APPS and CV_MAP_HOST, but hand their values to global functions, and
+ * the verifier wants them writable then. */
 struct {
 	__uint(type, BPF_MAP_TYPE_HASH_OF_MAPS);
 	__uint(max_entries, CV_MAX_INSTANCES);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
 	__type(key, __u64);
-	CV_SLOT_OF(struct cv_app_set, 1);
+	CV_SLOT_WITH(struct cv_app_set, 1, 0);
 } CV_MAP_APPS SEC(".maps");
 
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
-	__uint(map_flags, BPF_F_RDONLY_PROG);
 	__uint(max_entries, 1);
 	__type(key, __u32);
 	__type(value, struct cv_host);

@@ -11,126 +11,96 @@
 #define CV_USE_OWNERS
 
 #include <linux/bpf.h>
+#include <linux/in.h>
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
-#include "app.h"
 #include "maps.h"
+#include "record.h"
 
 #define CV_SOL_SOCKET 1
 #define CV_SO_MARK 36
 
-/* What a hook found out about a socket's user. */
-struct cv_claim {
-	const struct cv_app_set *set;
-	__u32 app;
-	__u32 mark;
-	bool is_changed; /* record was missing, or of another process, or of older apps */
-};
+/* States of a TCP socket (kernel: include/net/tcp_states.h) that no TIME_WAIT comes after. */
+#define CV_TCP_SYN_SENT 2
+#define CV_TCP_CLOSE_WAIT 8
+#define CV_TCP_LAST_ACK 9
+#define CV_TCP_LISTEN 10
 
-static __always_inline void cv_count_host(__u32 reason)
+/* TCP and UDP sockets get their record when they are bound, connected or used: many never are. */
+static __always_inline bool cv_is_recorded_later(const struct bpf_sock *sk)
 {
-	__u64 *count = bpf_map_lookup_elem(&CV_MAP_HOST_DROPS, &reason);
-
-	if (count)
-		(*count)++;
-}
-
-static __always_inline bool cv_owner_is_current(const struct cv_owner *owner,
-						const struct cv_app_set *set)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return owner->generation == set->generation && owner->tgid == (__u32)task->tgid &&
-	       owner->exec_id == task->self_exec_id;
-}
-
-static __always_inline void cv_owner_write(struct cv_owner *owner, const struct cv_app_set *set,
-					   __u64 netns_cookie, const struct cv_task *user,
-					   __u32 app, __u32 mark, __u8 source)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	owner->app = app;
-	owner->generation = set->generation;
-	owner->tgid = task->tgid;
-	owner->mark = mark;
-	owner->netns_cookie = netns_cookie;
-	owner->exec_id = task->self_exec_id;
-	owner->uid = user->uid;
-	owner->source = source;
-}
-
-/*
- * Brings the socket's record up to date with the current task. keep_none: also a socket of no app
- * gets a record, so that the next datagram need not ask again. *mark_before: the mark that the old
- * record had put in, *mark: the one wanted now.
- */
-static __always_inline void cv_owner_refresh(struct bpf_sock *sk, const struct cv_app_set *set,
-					     __u64 netns_cookie, __u8 source, bool keep_none,
-					     __u32 *mark_before, __u32 *mark)
-{
-	struct cv_owner *owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
-	struct cv_task user = {};
-	__u32 app;
-
-	*mark_before = owner ? owner->mark : 0;
-	if (owner && cv_owner_is_current(owner, set)) {
-		*mark = owner->mark;
-		return;
-	}
-	cv_app_find(set, &user, &app, mark);
-	if (!owner && app == CV_APP_NONE && !keep_none)
-		return;
-	if (!owner)
-		owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
-	if (!owner) {
-		cv_count_host(CV_R_OWNER_FULL);
-		return;
-	}
-	cv_owner_write(owner, set, netns_cookie, &user, app, *mark, source);
-}
-
-/* The socket's mark with our bits set to the app's. Bits that a socket of no app has there are left
- * alone unless we had put them in. */
-static __always_inline __u32 cv_mark_wanted(__u32 now, __u32 mask, __u32 before, __u32 mark)
-{
-	if (!mark && (!before || (now & mask) != before))
-		return now;
-	return (now & ~mask) | mark;
+	return sk->protocol == IPPROTO_TCP || sk->protocol == IPPROTO_UDP;
 }
 
 SEC("cgroup/sock_create")
 int cv_sock_create(struct bpf_sock *sk)
 {
-	__u64 netns_cookie = bpf_get_netns_cookie(sk);
-	const struct cv_app_set *set = cv_apps_of(netns_cookie);
-	__u32 before, mark = 0;
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cv_change change = {};
+	const struct cv_task *who;
+	struct cv_view view;
 
-	if (!set)
+	if (!cv_view_open(&view, bpf_get_netns_cookie(sk)))
 		return 1;
-	cv_owner_refresh(sk, set, netns_cookie, CV_OWNER_CREATE, false, &before, &mark);
-	if (mark)
-		sk->mark = cv_mark_wanted(sk->mark, set->mark_mask, before, mark);
+	if (cv_is_recorded_later(sk)) {
+		who = cv_task_find(&view, task);
+		change.mark = who ? who->mark : 0;
+	} else {
+		cv_record_refresh(sk, &view, task, CV_OWNER_CREATE, false, sk->mark, &change);
+	}
+	if (change.mark)
+		sk->mark = cv_mark_wanted(&view, sk->mark, &change);
 	return 1;
 }
 
-/* For the hooks that get a socket and an address: they run in the process that uses the socket. */
-static __always_inline int cv_on_address(struct bpf_sock_addr *ctx, __u8 source, bool keep_none)
+/* A bound UDP socket can receive. */
+static __always_inline int cv_on_bind(struct bpf_sock *sk)
 {
-	__u64 netns_cookie = bpf_get_netns_cookie(ctx);
-	const struct cv_app_set *set = cv_apps_of(netns_cookie);
-	struct bpf_sock *sk = ctx->sk;
-	__u32 before, mark = 0, now, wanted;
+	struct cv_change change;
+	struct cv_view view;
 
-	if (!set || !sk)
+	if (sk->protocol == IPPROTO_UDP && cv_view_open(&view, bpf_get_netns_cookie(sk)))
+		cv_record_refresh(sk, &view, bpf_get_current_task_btf(), CV_OWNER_CREATE, false,
+				  sk->mark, &change);
+	return 1;
+}
+
+SEC("cgroup/post_bind4")
+int cv_post_bind4(struct bpf_sock *sk)
+{
+	return cv_on_bind(sk);
+}
+
+SEC("cgroup/post_bind6")
+int cv_post_bind6(struct bpf_sock *sk)
+{
+	return cv_on_bind(sk);
+}
+
+/* Puts a mark into the socket of a hook that may. */
+#define CV_SET_MARK(ctx, view, now, change)                                                        \
+	do {                                                                                       \
+		__u32 wanted_ = cv_mark_wanted(view, now, change);                                 \
+                                                                                                   \
+		if (wanted_ != (now) &&                                                            \
+		    bpf_setsockopt(ctx, CV_SOL_SOCKET, CV_SO_MARK, &wanted_, sizeof(wanted_)))     \
+			cv_count_host(CV_R_MARK_REFUSED);                                          \
+	} while (0)
+
+/* For the hooks that get a socket and an address: they run in the process that uses the socket. */
+static __always_inline int cv_on_address(struct bpf_sock_addr *ctx, __u8 source, bool keeps_none)
+{
+	struct bpf_sock *sk = ctx->sk;
+	struct cv_change change;
+	struct cv_view view;
+	__u32 now;
+
+	if (!sk || !cv_view_open(&view, bpf_get_netns_cookie(ctx)))
 		return 1;
-	cv_owner_refresh(sk, set, netns_cookie, source, keep_none, &before, &mark);
 	now = sk->mark;
-	wanted = cv_mark_wanted(now, set->mark_mask, before, mark);
-	if (wanted != now &&
-	    bpf_setsockopt(ctx, CV_SOL_SOCKET, CV_SO_MARK, &wanted, sizeof(wanted)))
-		cv_count_host(CV_R_MARK_REFUSED);
+	cv_record_refresh(sk, &view, bpf_get_current_task_btf(), source, keeps_none, now, &change);
+	CV_SET_MARK(ctx, &view, now, &change);
 	return 1;
 }
 
@@ -170,28 +140,59 @@ int cv_recvmsg6(struct bpf_sock_addr *ctx)
 	return cv_on_address(ctx, CV_OWNER_RECV, true);
 }
 
+/* accept() with an address asks for the peer's name, in the process that accepts. */
+SEC("cgroup/getpeername4")
+int cv_getpeername4(struct bpf_sock_addr *ctx)
+{
+	return cv_on_address(ctx, CV_OWNER_ACCEPT, false);
+}
+
+SEC("cgroup/getpeername6")
+int cv_getpeername6(struct bpf_sock_addr *ctx)
+{
+	return cv_on_address(ctx, CV_OWNER_ACCEPT, false);
+}
+
 /* Only listen() is taken from here: in the other callbacks the current task may be anyone. */
 SEC("sockops")
 int cv_sockops(struct bpf_sock_ops *ctx)
 {
-	const struct cv_app_set *set;
-	__u32 before, mark = 0, now, wanted;
-	struct bpf_sock *sk;
-	__u64 netns_cookie;
+	struct bpf_sock *sk = ctx->sk;
+	struct cv_change change;
+	struct cv_view view;
+	__u32 now;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB)
+	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk ||
+	    !cv_view_open(&view, bpf_get_netns_cookie(ctx)))
 		return 1;
-	netns_cookie = bpf_get_netns_cookie(ctx);
-	set = cv_apps_of(netns_cookie);
-	sk = ctx->sk;
-	if (!set || !sk)
-		return 1;
-	cv_owner_refresh(sk, set, netns_cookie, CV_OWNER_LISTEN, false, &before, &mark);
 	now = sk->mark;
-	wanted = cv_mark_wanted(now, set->mark_mask, before, mark);
-	if (wanted != now &&
-	    bpf_setsockopt(ctx, CV_SOL_SOCKET, CV_SO_MARK, &wanted, sizeof(wanted)))
-		cv_count_host(CV_R_MARK_REFUSED);
+	cv_record_refresh(sk, &view, bpf_get_current_task_btf(), CV_OWNER_LISTEN, false, now,
+			  &change);
+	CV_SET_MARK(ctx, &view, now, &change);
+	return 1;
+}
+
+static __always_inline bool cv_may_wait(const struct bpf_sock *sk)
+{
+	return sk->protocol == IPPROTO_TCP && sk->dst_port && sk->state != CV_TCP_SYN_SENT &&
+	       sk->state != CV_TCP_CLOSE_WAIT && sk->state != CV_TCP_LAST_ACK &&
+	       sk->state != CV_TCP_LISTEN;
+}
+
+/* What the kernel keeps of a TCP socket in TIME_WAIT has its cookie, but not its storage. */
+SEC("cgroup/sock_release")
+int cv_sock_release(struct bpf_sock *sk)
+{
+	struct cv_owner *owner;
+	__u64 cookie;
+
+	if (!cv_may_wait(sk))
+		return 1;
+	owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
+	if (!owner || (!owner->app && !owner->outer_app))
+		return 1;
+	cookie = bpf_get_socket_cookie(sk);
+	bpf_map_update_elem(&CV_MAP_CLOSED, &cookie, owner, BPF_ANY);
 	return 1;
 }
 

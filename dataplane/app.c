@@ -22,6 +22,7 @@ const struct cv_slot_shape cv_app_shape = {
 	.name = CV_STRING(CV_MAP_APPS),
 	.value_size = sizeof(struct cv_app_set),
 	.max_entries = 1,
+	.is_passed_on = true,
 };
 
 /* The host's maps are made with the first app of the host; without them there are no apps. */

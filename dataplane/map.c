@@ -161,7 +161,8 @@ static bool is_zero(const char *bytes, size_t size)
 int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
 		  const void *values, struct cv_err *err)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG);
+	LIBBPF_OPTS(bpf_map_create_opts, opts,
+		    .map_flags = shape->is_passed_on ? 0 : BPF_F_RDONLY_PROG);
 	CV_CLOSE int inner = bpf_map_create(BPF_MAP_TYPE_ARRAY, shape->name, sizeof(uint32_t),
 					    shape->value_size, shape->max_entries, &opts);
 	const char *value = values;

@@ -34,6 +34,8 @@ struct cv_slot_shape {
 	const char *name; /* of the inner map, at most 15 characters */
 	uint32_t value_size;
 	uint32_t max_entries;
+	/* Programs hand its value to global functions: the verifier wants it writable then. */
+	bool is_passed_on;
 };
 
 /* Reads the current array: max_entries values; all zero if the slot is empty. */

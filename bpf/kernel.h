@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The few members of the kernel's own structures that are read, relocated at load time (CO-RE). */
+#ifndef CV_KERNEL_H
+#define CV_KERNEL_H
+
+#include <linux/types.h>
+
+#include "abi.h"
+
+#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct super_block {
+	__u32 s_dev;
+};
+struct timespec64 {
+	__s64 tv_sec;
+	long tv_nsec;
+};
+struct inode {
+	unsigned long i_ino;
+	struct super_block *i_sb;
+	__s64 i_ctime_sec; /* since 6.11 */
+	__u32 i_ctime_nsec;
+};
+struct inode___6_6 { /* up to 6.5 */
+	struct timespec64 i_ctime;
+};
+struct inode___6_10 { /* 6.6 to 6.10 */
+	struct timespec64 __i_ctime;
+};
+struct qstr {
+	union {
+		struct {
+			__u32 hash;
+			__u32 len;
+		};
+		__u64 hash_len;
+	};
+	const unsigned char *name;
+};
+struct dentry {
+	struct dentry *d_parent;
+	struct qstr d_name;
+	struct inode *d_inode;
+};
+struct vfsmount {
+	struct dentry *mnt_root;
+};
+struct ns_common {
+	unsigned int inum;
+};
+struct user_namespace {
+	struct ns_common ns;
+};
+struct mnt_namespace {
+	struct user_namespace *user_ns;
+};
+struct mount {
+	struct mount *mnt_parent;
+	struct dentry *mnt_mountpoint;
+	struct vfsmount mnt;
+	struct mnt_namespace *mnt_ns;
+};
+struct path {
+	struct vfsmount *mnt;
+	struct dentry *dentry;
+};
+struct file {
+	struct path f_path;
+	struct inode *f_inode;
+};
+struct mm_struct {
+	struct file *exe_file;
+};
+typedef struct {
+	__u32 val;
+} kuid_t;
+typedef struct {
+	__u32 val;
+} kgid_t;
+struct cred {
+	kuid_t uid;
+	kgid_t gid;
+};
+struct kernfs_node {
+	const char *name;
+	__u64 id;
+};
+struct cgroup {
+	struct kernfs_node *kn;
+	int level;
+	struct cgroup *ancestors[];
+};
+struct css_set {
+	struct cgroup *dfl_cgrp;
+};
+struct task_struct {
+	int tgid;
+	__u64 self_exec_id;
+	struct mm_struct *mm;
+	const struct cred *cred;
+	struct css_set *cgroups;
+	char comm[CV_COMM_LEN];
+};
+#pragma clang attribute pop
+
+#endif
