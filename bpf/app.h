@@ -263,10 +263,24 @@ cv_app_find(const struct cv_app_set *set, const struct cv_scratch *scratch, __u6
 {
 	__u32 index = set ? cv_app_search(set, scratch, netns_cookie) : CV_APP_NOT_FOUND;
 
-	return set && index < CV_MAX_APPS ? &set->apps[index] : NULL;
+	if (!set || index == CV_APP_NOT_FOUND)
+		return NULL;
+	return &set->apps[index & (CV_MAX_APPS - 1)];
 }
 
 /* ---- the answer, kept ---- */
+
+/* What a task is to the apps of a view. */
+struct cv_who {
+	__u64 cgroup_id;
+	__u64 outer_cookie;
+	__u32 app;
+	__u32 mark;
+	__u32 old_mark; /* what its sockets were born with before it was this app */
+	__u32 outer_app;
+	__u32 uid;
+	__u32 pad;
+};
 
 static __always_inline __u64 cv_cgroup_id(struct task_struct *task)
 {
@@ -285,51 +299,79 @@ static __always_inline bool cv_task_is_current(const struct cv_task *kept,
 	       (!(flags & CV_APP_COMM) || cv_comm_equal(kept->comm, task->comm));
 }
 
-static __noinline int cv_task_identify(const struct cv_view *view, struct task_struct *task,
-				       struct cv_task *kept)
+static __always_inline __u32 cv_view_flags(const struct cv_view *view)
 {
-	__u32 flags = (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
-	const struct cv_host *host = cv_host_get();
-	struct cv_scratch *scratch;
-	const struct cv_app *app;
-
-	scratch = host ? cv_scratch_take() : NULL;
-	if (!scratch)
-		return 0;
-	cv_task_read(host, scratch, task, flags);
-	app = cv_app_find(view->own, scratch, view->netns_cookie);
-	if (kept->mark && kept->mark != (app ? app->mark : 0))
-		kept->old_mark = kept->mark;
-	kept->app = app ? app->id : CV_APP_NONE;
-	kept->mark = app ? app->mark : 0;
-	app = cv_app_find(view->outer, scratch, view->netns_cookie);
-	kept->outer_app = app ? app->id : CV_APP_NONE;
-	kept->outer_cookie = app ? view->outer->netns_cookie : 0;
-	__builtin_memcpy(kept->comm, scratch->comm, sizeof(kept->comm));
-	kept->uid = scratch->uid;
-	kept->gid = scratch->gid;
-	cv_scratch_give_back(scratch);
-	kept->exec_id = task->self_exec_id;
-	kept->netns_cookie = view->netns_cookie;
-	kept->cgroup_id = cv_cgroup_id(task);
-	kept->generation = cv_generation(view->own);
-	kept->outer_generation = cv_generation(view->outer);
-	return 0;
+	return (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
 }
 
-/* What a task is to the apps of a view; NULL without memory. */
-static __always_inline const struct cv_task *cv_task_find(const struct cv_view *view,
-							  struct task_struct *task)
+/* Finds it out anew. False if there is no place to gather it: it is no app then. */
+static __noinline bool cv_task_identify(const struct cv_view *view, struct task_struct *task,
+					struct cv_who *who)
 {
-	__u32 flags = (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
-	struct cv_task *kept =
-		bpf_task_storage_get(&CV_MAP_TASKS, task, NULL, BPF_LOCAL_STORAGE_GET_F_CREATE);
+	const struct cv_host *host = cv_host_get();
+	struct cv_scratch *scratch = host ? cv_scratch_take() : NULL;
+	const struct cv_app *app;
 
-	if (!kept)
-		return NULL;
-	if (!cv_task_is_current(kept, view, task, flags))
-		cv_task_identify(view, task, kept);
-	return kept;
+	if (!scratch)
+		return false;
+	cv_task_read(host, scratch, task, cv_view_flags(view));
+	app = cv_app_find(view->own, scratch, view->netns_cookie);
+	if (app) {
+		who->app = app->id;
+		who->mark = app->mark;
+	}
+	app = cv_app_find(view->outer, scratch, view->netns_cookie);
+	if (app) {
+		who->outer_app = app->id;
+		who->outer_cookie = view->outer->netns_cookie;
+	}
+	cv_scratch_give_back(scratch);
+	return true;
+}
+
+static __always_inline void cv_task_keep(struct cv_task *kept, const struct cv_view *view,
+					 struct task_struct *task, const struct cv_who *who)
+{
+	if (kept->mark && kept->mark != who->mark)
+		kept->old_mark = kept->mark;
+	kept->exec_id = task->self_exec_id;
+	kept->netns_cookie = view->netns_cookie;
+	kept->cgroup_id = who->cgroup_id;
+	__builtin_memcpy(kept->comm, task->comm, sizeof(kept->comm));
+	kept->generation = cv_generation(view->own);
+	kept->outer_generation = cv_generation(view->outer);
+	kept->uid = who->uid;
+	kept->gid = task->cred->gid.val;
+	kept->app = who->app;
+	kept->mark = who->mark;
+	kept->outer_app = who->outer_app;
+	kept->outer_cookie = who->outer_cookie;
+}
+
+/* What a task is to the apps of a view; who is zeroed. */
+static __always_inline void cv_task_find(const struct cv_view *view, struct task_struct *task,
+					 struct cv_who *who)
+{
+	struct cv_task *kept = NULL;
+	bool is_known = false;
+
+	if (cv_has_task_storage)
+		kept = bpf_task_storage_get(&CV_MAP_TASKS, task, NULL,
+					    BPF_LOCAL_STORAGE_GET_F_CREATE);
+	who->uid = task->cred->uid.val;
+	who->cgroup_id = cv_cgroup_id(task);
+	if (kept && cv_task_is_current(kept, view, task, cv_view_flags(view))) {
+		who->app = kept->app;
+		who->mark = kept->mark;
+		who->outer_app = kept->outer_app;
+		who->outer_cookie = kept->outer_cookie;
+	} else {
+		is_known = cv_task_identify(view, task, who);
+	}
+	if (kept && is_known)
+		cv_task_keep(kept, view, task, who);
+	if (kept)
+		who->old_mark = kept->old_mark;
 }
 
 #endif

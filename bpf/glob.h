@@ -16,15 +16,15 @@
 
 /* Where to go on when what follows a star did not fit: the star takes one character more. */
 struct cv_glob_star {
-	__u32 glob; /* behind the star; 0: there was none yet */
-	__u32 text;
+	__u16 glob; /* behind the star; 0: there was none yet */
+	__u16 text;
 };
 
 struct cv_glob_match {
 	const char *glob; /* CV_MAX_GLOB bytes with the closing zero */
 	const struct cv_scratch *scratch;
-	__u32 at; /* in glob */
-	__u32 text; /* in scratch->text, which ends at CV_MAX_PATH */
+	__u16 at; /* in glob */
+	__u16 text; /* in scratch->text, which ends at CV_MAX_PATH */
 	struct cv_glob_star star; /* the last one, and the last ** before it */
 	struct cv_glob_star stars;
 	bool is_like;

@@ -38,14 +38,14 @@ int cv_sock_create(struct bpf_sock *sk)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct cv_change change = {};
-	const struct cv_task *who;
+	struct cv_who who = {};
 	struct cv_view view;
 
 	if (!cv_view_open(&view, bpf_get_netns_cookie(sk)))
 		return 1;
 	if (cv_is_recorded_later(sk)) {
-		who = cv_task_find(&view, task);
-		change.mark = who ? who->mark : 0;
+		cv_task_find(&view, task, &who);
+		change.mark = who.mark;
 	} else {
 		cv_record_refresh(sk, &view, task, CV_OWNER_CREATE, false, sk->mark, &change);
 	}

@@ -47,7 +47,7 @@ static __always_inline __u8 cv_source_of(const struct cv_owner *owner, struct ta
 }
 
 static __always_inline void cv_record_write(struct cv_owner *owner, const struct cv_view *view,
-					    struct task_struct *task, const struct cv_task *who,
+					    struct task_struct *task, const struct cv_who *who,
 					    __u8 source)
 {
 	owner->source = cv_source_of(owner, task, source);
@@ -76,22 +76,18 @@ static __always_inline void cv_record_refresh(void *sk, const struct cv_view *vi
 {
 	struct cv_owner *owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
 	__u32 mask = view->own ? view->own->mark_mask : 0;
-	const struct cv_task *who;
+	struct cv_who who = {};
 
 	change->before = owner ? owner->mark : 0;
 	change->mark = change->before;
 	if (owner && cv_record_is_current(owner, view, task))
 		return;
-	who = cv_task_find(view, task);
-	if (!who) {
-		cv_count_host(CV_R_OWNER_FULL);
-		return;
-	}
+	cv_task_find(view, task, &who);
 	/* Without a record the socket may have a mark from its birth, by the same task. */
-	if (!owner && who->old_mark && (now & mask) == who->old_mark)
-		change->before = who->old_mark;
-	change->mark = who->mark;
-	if (!owner && !who->app && !who->outer_app && !keeps_none)
+	if (!owner && who.old_mark && (now & mask) == who.old_mark)
+		change->before = who.old_mark;
+	change->mark = who.mark;
+	if (!owner && !who.app && !who.outer_app && !keeps_none)
 		return;
 	if (!owner)
 		owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
@@ -99,7 +95,7 @@ static __always_inline void cv_record_refresh(void *sk, const struct cv_view *vi
 		cv_count_host(CV_R_OWNER_FULL);
 		return;
 	}
-	cv_record_write(owner, view, task, who, source);
+	cv_record_write(owner, view, task, &who, source);
 }
 
 /* The socket's mark with our bits set to the app's. Bits that a socket of no app has there are left

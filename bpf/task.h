@@ -13,6 +13,10 @@
 #include "maps.h"
 #include "siphash.h"
 
+/* Set before loading: programs of cgroups have no task storage before Linux 6.2. What a task is to
+ * the apps is found out for each socket anew then, and what it descends from is not known. */
+const volatile bool cv_has_task_storage = true;
+
 #define CV_MAX_NAME 255 /* of a file or a cgroup */
 #define CV_MAX_WALK 128 /* names and mounts on the way from a file to the root */
 
@@ -236,8 +240,9 @@ static long cv_level_step(__u32 i, struct cv_levels *levels)
 	if (len < 2)
 		return 1;
 	len = (len - 1) & CV_MAX_NAME;
-	scratch->cgroup_hashes[depth] =
-		cv_siphash(scratch, 0, len, scratch->cgroup_hashes[depth - 1], host->hash_key[1]);
+	scratch->cgroup_hashes[depth] = cv_siphash(
+		scratch, 0, len, scratch->cgroup_hashes[(i - 1) & (CV_MAX_CGROUP_DEPTH - 1)],
+		host->hash_key[1]);
 	scratch->unit_hashes[depth] =
 		levels->is_in_slices ? cv_text_hash(host, scratch, 0, len) : 0;
 	levels->is_in_slices = levels->is_in_slices && cv_is_slice(scratch, len);
@@ -288,11 +293,11 @@ static __always_inline void cv_task_read(const struct cv_host *host, struct cv_s
 		cv_cgroups_read(host, scratch, (__u64)BPF_CORE_READ(task, cgroups, dfl_cgrp));
 	scratch->lineage.script = 0;
 	scratch->lineage.count = 0;
-	lineage = flags & (CV_APP_PARENT | CV_APP_SCRIPT)
-			  ? bpf_task_storage_get(&CV_MAP_LINEAGES, task, NULL, 0)
-			  : NULL;
-	if (lineage)
-		scratch->lineage = *lineage;
+	if (cv_has_task_storage && flags & (CV_APP_PARENT | CV_APP_SCRIPT)) {
+		lineage = bpf_task_storage_get(&CV_MAP_LINEAGES, task, NULL, 0);
+		if (lineage)
+			scratch->lineage = *lineage;
+	}
 	scratch->exe_hashes[1] = scratch->lineage.script;
 	if (flags & (CV_APP_EXE | CV_APP_GLOB))
 		cv_exe_read(host, scratch, task);
