@@ -15,11 +15,9 @@
 #include <stdbool.h>
 #include <bpf/bpf_helpers.h>
 
+#include "accept.h"
 #include "maps.h"
 #include "record.h"
-
-#define CV_SOL_SOCKET 1
-#define CV_SO_MARK 36
 
 /* States of a TCP socket (kernel: include/net/tcp_states.h) that no TIME_WAIT comes after. */
 #define CV_TCP_SYN_SENT 2
@@ -153,22 +151,31 @@ int cv_getpeername6(struct bpf_sock_addr *ctx)
 	return cv_on_address(ctx, CV_OWNER_ACCEPT, false);
 }
 
-/* Only listen() is taken from here: in the other callbacks the current task may be anyone. */
-SEC("sockops")
-int cv_sockops(struct bpf_sock_ops *ctx)
+/* In the other callbacks the current task may be anyone. */
+static __always_inline void cv_on_listen(struct bpf_sock_ops *ctx)
 {
 	struct bpf_sock *sk = ctx->sk;
 	struct cv_change change;
 	struct cv_view view;
 	__u32 now;
 
-	if (ctx->op != BPF_SOCK_OPS_TCP_LISTEN_CB || !sk ||
-	    !cv_view_open(&view, bpf_get_netns_cookie(ctx)))
-		return 1;
+	if (!sk || !cv_view_open(&view, bpf_get_netns_cookie(ctx)))
+		return;
 	now = sk->mark;
 	cv_record_refresh(sk, &view, bpf_get_current_task_btf(), CV_OWNER_LISTEN, false, now,
 			  &change);
 	CV_SET_MARK(ctx, &view, now, &change);
+}
+
+SEC("sockops")
+int cv_sockops(struct bpf_sock_ops *ctx)
+{
+	if (ctx->op == BPF_SOCK_OPS_TCP_LISTEN_CB)
+		cv_on_listen(ctx);
+	else if (ctx->op == BPF_SOCK_OPS_PASSIVE_ESTABLISHED_CB)
+		cv_accept_begin(ctx);
+	else if (ctx->op == BPF_SOCK_OPS_HDR_OPT_LEN_CB)
+		cv_accept_mark(ctx);
 	return 1;
 }
 

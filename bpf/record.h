@@ -12,6 +12,9 @@
 #include "app.h"
 #include "maps.h"
 
+#define CV_SOL_SOCKET 1
+#define CV_SO_MARK 36
+
 /* What bringing a record up to date found out. */
 struct cv_change {
 	__u32 before; /* our bits of the socket's mark as they were put in before */
@@ -36,6 +39,20 @@ static __always_inline void cv_count_source(__u32 source)
 		(*count)++;
 }
 
+static __always_inline bool cv_is_exact(__u8 source)
+{
+	return CV_OWNER_EXACT >> source & 1;
+}
+
+/* A process that was only thought to have the socket is seen using it. */
+static __always_inline void cv_record_confirm(struct cv_owner *owner, __u8 source)
+{
+	if (cv_is_exact(owner->source) || !cv_is_exact(source))
+		return;
+	owner->source = source;
+	cv_count_source(source);
+}
+
 /* A socket that its process had before it became another program is told so, whatever the hook. */
 static __always_inline __u8 cv_source_of(const struct cv_owner *owner, struct task_struct *task,
 					 __u8 source)
@@ -43,7 +60,7 @@ static __always_inline __u8 cv_source_of(const struct cv_owner *owner, struct ta
 	bool is_other_program = owner->generation && owner->tgid == (__u32)task->tgid &&
 				owner->exec_id != task->self_exec_id;
 
-	return is_other_program && source != CV_OWNER_BACKFILL ? CV_OWNER_EXEC : source;
+	return is_other_program && cv_is_exact(source) ? CV_OWNER_EXEC : source;
 }
 
 static __always_inline void cv_record_write(struct cv_owner *owner, const struct cv_view *view,
@@ -80,8 +97,10 @@ static __always_inline void cv_record_refresh(void *sk, const struct cv_view *vi
 
 	change->before = owner ? owner->mark : 0;
 	change->mark = change->before;
-	if (owner && cv_record_is_current(owner, view, task))
+	if (owner && cv_record_is_current(owner, view, task)) {
+		cv_record_confirm(owner, source);
 		return;
+	}
 	cv_task_find(view, task, &who);
 	/* Without a record the socket may have a mark from its birth, by the same task. */
 	if (!owner && who.old_mark && (now & mask) == who.old_mark)
