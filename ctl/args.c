@@ -429,6 +429,14 @@ int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *er
 	return rc;
 }
 
+int cv_arg_flag(const char *word, const char *text, bool *out, struct cv_err *err)
+{
+	if (text)
+		return cv_arg_bool(word, text, out, err);
+	*out = true;
+	return 0;
+}
+
 int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
 		  size_t *out, struct cv_err *err)
 {

@@ -48,6 +48,8 @@ int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err 
 /* MAJOR:MINOR, hexadecimal as tc has it. */
 int cv_arg_priority(const char *word, const char *text, uint32_t *out, struct cv_err *err);
 int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *err);
+/* The same of a word that is true if it stands alone: text NULL. */
+int cv_arg_flag(const char *word, const char *text, bool *out, struct cv_err *err);
 /* The index of text among count words. */
 int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
 		  size_t *out, struct cv_err *err);

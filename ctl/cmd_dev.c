@@ -8,19 +8,12 @@
 #include "session.h"
 #include "words.h"
 
-/* A bare word, or true or false in the state file. */
-static int parse_side(const char *word, const char *text, bool *side, struct cv_err *err)
-{
-	*side = true;
-	return text ? cv_arg_bool(word, text, side, err) : 0;
-}
-
 static int parse_ingress(void *conf, const char *text, struct cv_err *err)
 {
 	struct cv_dev_conf *dev = conf;
 
 	dev->has_sides = true;
-	return parse_side("ingress", text, &dev->ingress, err);
+	return cv_arg_flag("ingress", text, &dev->ingress, err);
 }
 
 static int parse_egress(void *conf, const char *text, struct cv_err *err)
@@ -28,7 +21,7 @@ static int parse_egress(void *conf, const char *text, struct cv_err *err)
 	struct cv_dev_conf *dev = conf;
 
 	dev->has_sides = true;
-	return parse_side("egress", text, &dev->egress, err);
+	return cv_arg_flag("egress", text, &dev->egress, err);
 }
 
 static bool format_ingress(const void *conf, FILE *out)

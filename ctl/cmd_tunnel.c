@@ -47,20 +47,6 @@ static bool format_local(const void *conf, FILE *out)
 	return true;
 }
 
-static int parse_nonlocal(void *conf, const char *text, struct cv_err *err)
-{
-	(void)text;
-	(void)err;
-	((struct cv_tunnel_conf *)conf)->is_nonlocal = true;
-	return 0;
-}
-
-static bool format_nonlocal(const void *conf, FILE *out)
-{
-	(void)out;
-	return ((const struct cv_tunnel_conf *)conf)->is_nonlocal;
-}
-
 static int parse_remote(void *conf, const char *text, struct cv_err *err)
 {
 	struct cv_tunnel_conf *tunnel = conf;
@@ -409,8 +395,8 @@ static const struct cv_word words[] = {
 	  .format = format_local },
 	{ .name = "nonlocal",
 	  .help = "local is no address of this host: the tunnel only sends",
-	  .parse = parse_nonlocal,
-	  .format = format_nonlocal },
+	  .kind = &cv_kind_flag,
+	  .offset = offsetof(struct cv_tunnel_conf, is_nonlocal) },
 	{ .name = "remote",
 	  .value = "ADDR[,...]|peers",
 	  .help = "outer destination: the other end, and the only one that may send; each flow goes to one of several",

@@ -23,6 +23,59 @@ struct cv_place *cv_conf_place(const struct cv_noun *noun, void *conf)
 	return (struct cv_place *)((char *)conf + noun->place_offset);
 }
 
+/* ---- words that are one member of the conf ---- */
+
+static int parse_flag(const struct cv_word *word, void *member, const char *text,
+		      struct cv_err *err)
+{
+	return cv_arg_flag(word->name, text, member, err);
+}
+
+static bool format_flag(const void *member, FILE *out)
+{
+	(void)out;
+	return *(const bool *)member;
+}
+
+const struct cv_kind cv_kind_flag = { parse_flag, format_flag };
+
+static int parse_text(const struct cv_word *word, void *member, const char *text,
+		      struct cv_err *err)
+{
+	char **out = member;
+	int rc = word->check ? word->check(word->name, text, err) : 0;
+
+	if (rc)
+		return rc;
+	free(*out);
+	*out = strdup(text);
+	return *out ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
+}
+
+static bool format_text(const void *member, FILE *out)
+{
+	const char *text = *(char *const *)member;
+
+	if (text)
+		fputs(text, out);
+	return text;
+}
+
+const struct cv_kind cv_kind_text = { parse_text, format_text };
+
+static int parse_word(const struct cv_word *word, void *conf, const char *text, struct cv_err *err)
+{
+	return word->kind ? word->kind->parse(word, (char *)conf + word->offset, text, err)
+			  : word->parse(conf, text, err);
+}
+
+static bool format_word(const struct cv_word *word, const void *conf, FILE *out)
+{
+	if (word->kind)
+		return word->kind->format((const char *)conf + word->offset, out);
+	return word->format && word->format(conf, out);
+}
+
 static const struct cv_word *find_word(const struct cv_group *group, const char *name)
 {
 	for (size_t i = 0; i < group->word_count; i++)
@@ -153,7 +206,7 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 			}
 			value = argv[i];
 		}
-		rc = word->parse(target, value, err);
+		rc = parse_word(word, target, value, err);
 		if (rc)
 			return rc;
 	}
@@ -215,7 +268,7 @@ static int word_from_yaml(const struct cv_word *word, void *conf, const struct c
 			cv_err_hint(&err, "%s: %s; an IPv6 address in { } or [ ] must be quoted",
 				    word->name, word->value);
 	} else if (text) {
-		rc = word->parse(conf, text, &err);
+		rc = parse_word(word, conf, text, &err);
 	}
 	if (rc)
 		report_at(report, &err, &node->place);
@@ -316,10 +369,8 @@ char *cv_word_text(const struct cv_word *word, const void *conf)
 	CV_FCLOSE FILE *stream = NULL;
 	size_t size = 0;
 
-	if (!word->format)
-		return NULL;
 	stream = open_memstream(&text, &size);
-	if (!stream || !word->format(conf, stream) || cv_finish_file(&stream))
+	if (!stream || !format_word(word, conf, stream) || cv_finish_file(&stream))
 		return NULL;
 	return CV_TAKE_PTR(text);
 }

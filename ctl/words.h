@@ -17,6 +17,19 @@
 #include "report.h"
 #include "yaml.h"
 
+struct cv_word;
+
+/* How a word that is one member of the conf is read and written: those of one kind differ only in
+ * where that member is. */
+struct cv_kind {
+	int (*parse)(const struct cv_word *word, void *member, const char *text,
+		     struct cv_err *err);
+	bool (*format)(const void *member, FILE *out);
+};
+
+extern const struct cv_kind cv_kind_flag; /* bool: a bare word */
+extern const struct cv_kind cv_kind_text; /* char *, owned by the conf; NULL: not set */
+
 struct cv_word {
 	const char *name;
 	const char *value; /* how help writes its value; NULL: a bare word, true or false in YAML */
@@ -24,6 +37,10 @@ struct cv_word {
 	bool is_list; /* value is a list with commas */
 	bool is_name; /* value is text also where it looks like a number */
 	bool is_command_line_only; /* a short form of another word, not in the state file */
+	const struct cv_kind *kind; /* NULL: it has parse and format of its own */
+	size_t offset; /* of the member, in the conf */
+	/* What a text must be like, beyond being one; may be NULL. */
+	int (*check)(const char *word, const char *text, struct cv_err *err);
 	/* text is NULL for a bare word. */
 	int (*parse)(void *conf, const char *text, struct cv_err *err);
 	/* Writes the value; false: not set, nothing written. NULL: never written. */

@@ -269,7 +269,7 @@ static void wrong_words_are_named(void **state)
 /* ---- the state file ---- */
 
 /* Parses text, fills the conf, and checks what is reported. */
-static void fill_from_yaml(const struct cv_noun *noun, struct thing *thing, const char *text,
+static void fill_from_yaml(const struct cv_noun *noun, void *conf, const char *text,
 			   const char *expected)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
@@ -282,7 +282,7 @@ static void fill_from_yaml(const struct cv_noun *noun, struct thing *thing, cons
 	assert_non_null(stream);
 	assert_int_equal(cv_report_new(&report, stream, false), 0);
 	assert_int_equal(cv_yaml_parse(&root, "f", text, strlen(text), report), 0);
-	assert_int_equal(cv_words_from_yaml(noun, thing, root, report), *expected ? -EINVAL : 0);
+	assert_int_equal(cv_words_from_yaml(noun, conf, root, report), *expected ? -EINVAL : 0);
 	cv_report_free(&report);
 	cv_finish_file(&stream);
 	assert_string_equal(printed, expected);
@@ -577,13 +577,100 @@ static void place_of_a_conf_is_where_the_noun_says(void **state)
 			    cv_nouns[i]->conf_size);
 }
 
+/* ---- words that are one member of the conf ---- */
+
+struct pot {
+	char *label;
+	bool is_hot;
+	struct cv_place place;
+};
+
+static int check_label(const char *word, const char *text, struct cv_err *err)
+{
+	return strlen(text) > 3 ? 0 : cv_err_input(err, "%s \"%s\": too short", word, text);
+}
+
+static const struct cv_word pot_words[] = {
+	{ .name = "label",
+	  .value = "TEXT",
+	  .help = "what it says",
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct pot, label),
+	  .check = check_label },
+	{ .name = "hot",
+	  .help = "is it?",
+	  .kind = &cv_kind_flag,
+	  .offset = offsetof(struct pot, is_hot) },
+};
+
+static const struct cv_noun pot_noun = {
+	.name = "pot",
+	.groups = { { CV_WORDS_OF(pot_words) } },
+	.group_count = 1,
+	.conf_size = sizeof(struct pot),
+	.place_offset = offsetof(struct pot, place),
+};
+
+static void members_are_texts_and_flags(void **state)
+{
+	static const struct {
+		const char *words, *yaml;
+	} cases[] = {
+		{ "", "{}" },
+		{ "hot", "{hot: true}" },
+		{ "label null", "{label: \"null\"}" },
+		{ "hot label a:bc", "{label: \"a:bc\", hot: true}" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		struct pot pot = { .label = NULL };
+		CV_FREE char *yaml = NULL;
+
+		assert_int_equal(from_words(&pot_noun, &pot, cases[i].words, NULL), 0);
+		yaml = yaml_of(&pot_noun, &pot);
+		free(pot.label);
+		assert_string_equal(yaml, cases[i].yaml);
+	}
+}
+
+static void texts_are_checked_and_flags_can_be_false(void **state)
+{
+	struct pot pot = { .label = NULL };
+	struct cv_err err;
+
+	(void)state;
+	assert_int_equal(from_words(&pot_noun, &pot, "label abc", &err), -EINVAL);
+	assert_string_equal(err.text, "label \"abc\": too short");
+	assert_null(pot.label);
+	assert_int_equal(from_words(&pot_noun, &pot, "label abcd hot", NULL), 0);
+	assert_int_equal(from_words(&pot_noun, &pot, "label abcde", NULL), 0);
+	assert_string_equal(pot.label, "abcde");
+	assert_true(pot.is_hot);
+	fill_from_yaml(&pot_noun, &pot, "{hot: false}", "");
+	assert_false(pot.is_hot);
+	fill_from_yaml(&pot_noun, &pot, "{hot: maybe, label: a}",
+		       "f:1:7: error: hot \"maybe\": not one of false, true, off, on, no, yes\n"
+		       "    {hot: maybe, label: a}\n"
+		       "          ^\n"
+		       "f:1:21: error: label \"a\": too short\n"
+		       "    {hot: maybe, label: a}\n"
+		       "                        ^\n");
+	free(pot.label);
+}
+
 /* ---- the real nouns ---- */
 
 static void assert_word_is_whole(const struct cv_group *group, const struct cv_word *word)
 {
 	assert_non_null(word->name);
 	assert_non_null(word->help);
-	assert_non_null(word->parse);
+	if (word->kind)
+		assert_true(!word->parse && !word->format && !word->is_list);
+	else
+		assert_true(word->parse && !word->offset && !word->check);
+	assert_true(!word->check || word->kind == &cv_kind_text);
+	assert_true(!word->value == (word->kind == &cv_kind_flag) || !word->kind);
 	assert_true(!word->is_list || word->value);
 	assert_true(!word->is_command_line_only || !word->format);
 	for (const struct cv_word *other = group->words; other < word; other++)
@@ -708,20 +795,6 @@ static void wrong_words_of_the_nouns_are_explained(void **state)
 		{ &cv_noun_dev, "ingres", "unknown word \"ingres\"", "did you mean \"ingress\"?" },
 		{ &cv_noun_dev, "prio 0", "prio \"0\": not a number from 1 to 65535", "" },
 		{ &cv_noun_dev, "prio 65536", "prio \"65536\": not a number from 1 to 65535", "" },
-		{ &cv_noun_app, "exe curl", "exe \"curl\": not an absolute path",
-		  "as /usr/bin/curl" },
-		{ &cv_noun_app, "cgroup ../a",
-		  "cgroup \"../a\": not a path below the cgroup2 mount",
-		  "as /system.slice/nginx.service" },
-		{ &cv_noun_app, "cgroup /a/..",
-		  "cgroup \"/a/..\": not a path below the cgroup2 mount",
-		  "as /system.slice/nginx.service" },
-		{ &cv_noun_app, "cgroup /a/../b",
-		  "cgroup \"/a/../b\": not a path below the cgroup2 mount",
-		  "as /system.slice/nginx.service" },
-		{ &cv_noun_app, "comm a234567890123456",
-		  "comm \"a234567890123456\": not a process name of 1 to 15 characters",
-		  "the kernel keeps no more: see /proc/PID/comm" },
 		{ &cv_noun_tunnel, "mode gr", "mode \"gr\": not one of " MODES,
 		  "did you mean \"gre\"?" },
 		{ &cv_noun_tunnel, "mode none", "mode \"none\": not one of " MODES, "" },
@@ -791,6 +864,8 @@ int main(void)
 		cmocka_unit_test(json_has_numbers_bools_and_arrays),
 		cmocka_unit_test(help_lists_all_words),
 		cmocka_unit_test(note_follows_the_words_of_help),
+		cmocka_unit_test(members_are_texts_and_flags),
+		cmocka_unit_test(texts_are_checked_and_flags_can_be_false),
 		cmocka_unit_test(place_of_a_conf_is_where_the_noun_says),
 		cmocka_unit_test(tables_of_the_nouns_are_whole),
 		cmocka_unit_test(words_of_the_nouns_mean_what_cli_md_says),
