@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The object "app": applications, told by what their processes are. */
+#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,32 +11,7 @@
 #include "session.h"
 #include "words.h"
 
-static int copy_text(const char *word, const char *text, char **out, struct cv_err *err)
-{
-	free(*out);
-	*out = strdup(text);
-	return *out ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", word);
-}
-
-static int parse_exe(void *conf, const char *text, struct cv_err *err)
-{
-	if (text[0] != '/') {
-		cv_err_input(err, "exe \"%s\": not an absolute path", text);
-		return cv_err_hint(err, "as /usr/bin/curl");
-	}
-	return copy_text("exe", text, &((struct cv_app_conf *)conf)->exe, err);
-}
-
-static bool format_exe(const void *conf, FILE *out)
-{
-	const struct cv_app_conf *app = conf;
-
-	if (app->exe)
-		fputs(app->exe, out);
-	return app->exe;
-}
-
-/* True if a component of the path is "..": it could lead out of the cgroup2 mount. */
+/* True if a component of the path is "..". */
 static bool climbs(const char *path)
 {
 	size_t len = strlen(path);
@@ -44,22 +20,105 @@ static bool climbs(const char *path)
 	       (len >= 3 && !strcmp(path + len - 3, "/.."));
 }
 
-static int parse_cgroup(void *conf, const char *text, struct cv_err *err)
+/* Executables are told by the path that the kernel has of them. */
+static int check_path(const char *word, const char *text, struct cv_err *err)
 {
-	if (!*text || climbs(text)) {
-		cv_err_input(err, "cgroup \"%s\": not a path below the cgroup2 mount", text);
-		return cv_err_hint(err, "as /system.slice/nginx.service");
-	}
-	return copy_text("cgroup", text, &((struct cv_app_conf *)conf)->cgroup, err);
+	const char *fault = text[0] != '/'		    ? "not an absolute path"
+			    : climbs(text)		    ? "has a component \"..\""
+			    : text[strlen(text) - 1] == '/' ? "the path of a directory"
+							    : NULL;
+
+	if (!fault)
+		return 0;
+	cv_err_input(err, "%s \"%s\": %s", word, text, fault);
+	return cv_err_hint(err, "as /usr/bin/curl");
 }
 
-static bool format_cgroup(const void *conf, FILE *out)
+/* Behind a bracket expression of a glob that begins at text, as fnmatch() reads it: a "]" that
+ * stands first is one of its characters, and none of them can be "/". NULL: it has no end. */
+static const char *behind_brackets(const char *text)
+{
+	const char *first = text + 1 + (text[1] == '!' || text[1] == '^');
+	const char *end = *first ? strpbrk(first + 1, "]/") : NULL;
+
+	return *first != '/' && end && *end == ']' ? end + 1 : NULL;
+}
+
+static int check_exe(const char *word, const char *text, struct cv_err *err)
+{
+	int rc = check_path(word, text, err);
+
+	for (const char *at = strchr(text, '['); !rc && at; at = strchr(at, '[')) {
+		at = behind_brackets(at);
+		if (at)
+			continue;
+		cv_err_input(err, "%s \"%s\": a \"[\" of the glob is not closed", word, text);
+		return cv_err_hint(err, "[[] stands for the character itself");
+	}
+	return rc;
+}
+
+static int check_parent_exe(const char *word, const char *text, struct cv_err *err)
+{
+	int rc = check_path(word, text, err);
+
+	if (rc || !strpbrk(text, "*?["))
+		return rc;
+	cv_err_input(err, "%s \"%s\": a glob", word, text);
+	return cv_err_hint(err, "it is the path of one executable; only exe can be a glob");
+}
+
+static int check_unit(const char *word, const char *text, struct cv_err *err)
+{
+	static const char allowed[] =
+		"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ:-_.\\@";
+
+	if (*text && strspn(text, allowed) == strlen(text))
+		return 0;
+	cv_err_input(err, "%s \"%s\": not the name of a systemd unit", word, text);
+	return cv_err_hint(err, "as nginx.service or user.slice; a path is for cgroup");
+}
+
+/* A ".." could lead out of the cgroup2 mount. */
+static int check_cgroup(const char *word, const char *text, struct cv_err *err)
+{
+	if (*text && !climbs(text))
+		return 0;
+	cv_err_input(err, "%s \"%s\": not a path below the cgroup2 mount", word, text);
+	return cv_err_hint(err, "as /system.slice/nginx.service");
+}
+
+/* Not a relative path: a state file has no place that it could begin at. */
+static int check_netns(const char *word, const char *text, struct cv_err *err)
+{
+	if (*text && !climbs(text) && strcmp(text, ".") != 0 &&
+	    (text[0] == '/' || !strchr(text, '/')))
+		return 0;
+	cv_err_input(err, "%s \"%s\": not a network namespace", word, text);
+	return cv_err_hint(err, "a name below /run/netns, a path as /proc/PID/ns/net, or any");
+}
+
+static int parse_sha256(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_app_conf *app = conf;
+
+	if (strlen(text) != CV_SHA256_TEXT - 1 ||
+	    strspn(text, "0123456789abcdefABCDEF") != CV_SHA256_TEXT - 1) {
+		cv_err_input(err, "exe-sha256 \"%s\": not %d hexadecimal digits", text,
+			     CV_SHA256_TEXT - 1);
+		return cv_err_hint(err, "as sha256sum prints them");
+	}
+	for (size_t i = 0; i < CV_SHA256_TEXT; i++)
+		app->exe_sha256[i] = tolower((unsigned char)text[i]);
+	return 0;
+}
+
+static bool format_sha256(const void *conf, FILE *out)
 {
 	const struct cv_app_conf *app = conf;
 
-	if (app->cgroup)
-		fputs(app->cgroup, out);
-	return app->cgroup;
+	fputs(app->exe_sha256, out);
+	return app->exe_sha256[0];
 }
 
 static int parse_uid(void *conf, const char *text, struct cv_err *err)
@@ -120,15 +179,34 @@ static bool format_comm(const void *conf, FILE *out)
 
 static const struct cv_word words[] = {
 	{ .name = "exe",
+	  .value = "PATH|GLOB",
+	  .help = "its executable, an absolute path; * ? [ make it a glob, ** passes over /",
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct cv_app_conf, exe),
+	  .check = check_exe },
+	{ .name = "exe-sha256",
+	  .value = "HEX",
+	  .help = "what that file contains, too",
+	  .parse = parse_sha256,
+	  .format = format_sha256 },
+	{ .name = "parent-exe",
 	  .value = "PATH",
-	  .help = "its executable, an absolute path",
-	  .parse = parse_exe,
-	  .format = format_exe },
+	  .help = "started by this executable, at any depth",
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct cv_app_conf, parent_exe),
+	  .check = check_parent_exe },
+	{ .name = "unit",
+	  .value = "NAME",
+	  .help = "its systemd unit or slice; without a suffix a service",
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct cv_app_conf, unit),
+	  .check = check_unit },
 	{ .name = "cgroup",
 	  .value = "PATH",
 	  .help = "its cgroup or one above it, relative to the cgroup2 mount",
-	  .parse = parse_cgroup,
-	  .format = format_cgroup },
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct cv_app_conf, cgroup),
+	  .check = check_cgroup },
 	{ .name = "uid",
 	  .value = "N[-M]",
 	  .help = "its user",
@@ -144,8 +222,20 @@ static const struct cv_word words[] = {
 	  .help = "its process name; any process can choose it",
 	  .parse = parse_comm,
 	  .format = format_comm },
+	{ .name = "netns",
+	  .value = "NAME|PATH|any",
+	  .help = "its sockets are in another network namespace, and seen at a veth of this one",
+	  .kind = &cv_kind_text,
+	  .offset = offsetof(struct cv_app_conf, netns),
+	  .check = check_netns },
+	{ .name = "gate",
+	  .help = "its packets are held back while no route of it is live",
+	  .kind = &cv_kind_flag,
+	  .offset = offsetof(struct cv_app_conf, gate) },
 };
-static const struct cv_group group = { CV_WORDS_OF(words) };
+/* All but the last say what its processes are. */
+static const struct cv_group selectors = { .words = words,
+					   .word_count = sizeof(words) / sizeof(*words) - 1 };
 
 static void init(void *conf)
 {
@@ -194,6 +284,32 @@ static void json_range(struct cv_json *json, const char *key, bool is_set,
 	}
 }
 
+static void json_selectors(struct cv_json *json, const struct cv_app_conf *conf)
+{
+	json_text(json, "exe", conf->exe);
+	json_text(json, "exe_sha256", conf->exe_sha256);
+	json_text(json, "parent_exe", conf->parent_exe);
+	json_text(json, "unit", conf->unit);
+	json_text(json, "cgroup", conf->cgroup);
+	json_range(json, "uid", conf->has_uid, &conf->uid);
+	json_range(json, "gid", conf->has_gid, &conf->gid);
+	json_text(json, "comm", conf->comm);
+	json_text(json, "netns", conf->netns);
+}
+
+/* Source 0 is that of sockets without a record, which are nobody's. */
+#define CV_FIRST_SOURCE 1
+
+static void json_sources(struct cv_json *json, const struct cv_app_info *info)
+{
+	const char *name;
+
+	cv_json_open_object(json, "sources");
+	for (uint32_t i = CV_FIRST_SOURCE; (name = cv_owner_source_name(i)); i++)
+		cv_json_number(json, name, info->sources[i]);
+	cv_json_close(json);
+}
+
 static void show_json(const struct cv_session *session, const struct cv_app_info *infos, size_t n)
 {
 	struct cv_json json;
@@ -208,38 +324,72 @@ static void show_json(const struct cv_session *session, const struct cv_app_info
 		cv_json_open_object(&json, NULL);
 		cv_json_string(&json, "name", infos[i].name);
 		cv_json_number(&json, "id", infos[i].id);
-		json_text(&json, "exe", conf->exe);
-		json_text(&json, "cgroup", conf->cgroup);
-		json_range(&json, "uid", conf->has_uid, &conf->uid);
-		json_range(&json, "gid", conf->has_gid, &conf->gid);
-		json_text(&json, "comm", conf->comm);
+		json_selectors(&json, conf);
+		cv_json_bool(&json, "gate", conf->gate);
+		cv_json_bool(&json, "held", infos[i].is_held);
+		cv_json_number(&json, "held_packets", infos[i].held_packets);
 		cv_json_number(&json, "mark", infos[i].mark);
 		cv_json_number(&json, "sockets", infos[i].sockets);
+		json_sources(&json, &infos[i]);
 		cv_json_close(&json);
 	}
 	cv_json_close(&json);
 	cv_json_end(&json);
 }
 
+/* "connect 12, backfill 3": how many of its sockets are known in which way. NULL without memory. */
+static char *sources_text(const struct cv_app_info *info)
+{
+	CV_FREE char *text = NULL;
+	CV_FCLOSE FILE *stream = NULL;
+	bool is_first = true;
+	size_t size = 0;
+	const char *name;
+
+	stream = open_memstream(&text, &size);
+	for (uint32_t i = CV_FIRST_SOURCE; stream && (name = cv_owner_source_name(i)); i++) {
+		if (!info->sources[i])
+			continue;
+		fprintf(stream, "%s%s %llu", is_first ? "" : ", ", name,
+			(unsigned long long)info->sources[i]);
+		is_first = false;
+	}
+	if (!stream || cv_finish_file(&stream))
+		return NULL;
+	return CV_TAKE_PTR(text);
+}
+
+static int add_row(struct cv_table *table, const struct cv_app_conf *conf,
+		   const struct cv_app_info *info)
+{
+	CV_FREE char *sources = sources_text(info);
+	CV_FREE char *selected = cv_group_text(&selectors, conf);
+	char id[16], mark[16], sockets[24], held[24];
+	const char *cells[] = { info->name, id,	     info->mark ? mark : NULL,
+				sockets,    sources, info->is_held ? held : NULL,
+				selected };
+
+	if (!sources || !selected)
+		return -ENOMEM;
+	if (!*sources)
+		cells[4] = NULL;
+	snprintf(id, sizeof(id), "%u", info->id);
+	snprintf(mark, sizeof(mark), "0x%x", info->mark);
+	snprintf(sockets, sizeof(sockets), "%llu", (unsigned long long)info->sockets);
+	snprintf(held, sizeof(held), "%llu", (unsigned long long)info->held_packets);
+	return cv_table_row(table, cells);
+}
+
 static int show_text(const struct cv_session *session, const struct cv_app_info *infos, size_t n)
 {
-	static const char *const headers[] = { "APP", "ID", "MARK", "SOCKETS", "SELECTED BY" };
+	static const char *const headers[] = { "APP",	   "ID",   "MARK",	 "SOCKETS",
+					       "KNOWN BY", "HELD", "SELECTED BY" };
 	CV_CLEANUP(cv_table_free) struct cv_table *table = NULL;
 	int rc = cv_table_new(&table, headers, sizeof(headers) / sizeof(*headers));
 
-	for (size_t i = 0; !rc && i < n; i++) {
-		CV_FREE char *selectors = cv_group_text(&group, &session->applied.apps[i]);
-		char id[16], mark[16], sockets[24];
-		const char *cells[] = { infos[i].name, id, infos[i].mark ? mark : NULL, sockets,
-					selectors };
-
-		if (!cv_session_shows(session, infos[i].name))
-			continue;
-		snprintf(id, sizeof(id), "%u", infos[i].id);
-		snprintf(mark, sizeof(mark), "0x%x", infos[i].mark);
-		snprintf(sockets, sizeof(sockets), "%llu", (unsigned long long)infos[i].sockets);
-		rc = cv_table_row(table, cells);
-	}
+	for (size_t i = 0; !rc && i < n; i++)
+		if (cv_session_shows(session, infos[i].name))
+			rc = add_row(table, &session->applied.apps[i], &infos[i]);
 	if (!rc)
 		cv_table_print(table, session->out);
 	return rc;
@@ -264,8 +414,10 @@ const struct cv_noun cv_noun_app = {
 	.section = "apps",
 	.key = "NAME",
 	.help = "applications, told by what their processes are",
-	.note = "All words given must hold. Of several apps that fit a process the one with exe wins,\n"
-		"then the deeper cgroup, then uid (the narrower range), gid, comm, then the first added.",
+	.note = "All words given must hold. Of several apps that fit a process the most specific one is its:\n"
+		"exe (a path, then the glob with more literal text) before unit, cgroup (the deeper one),\n"
+		"parent-exe, uid and gid (the narrower range), comm, netns. Two that are equally specific\n"
+		"are refused if one process could be both.",
 	.has_replace = true,
 	.groups = { { CV_WORDS_OF(words) } },
 	.group_count = 1,

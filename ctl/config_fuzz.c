@@ -65,7 +65,9 @@ static bool same_dev(const struct cv_dev_conf *a, const struct cv_dev_conf *b)
 static bool same_app(const struct cv_app_conf *a, const struct cv_app_conf *b)
 {
 	return same_text(a->name, b->name) && same_text(a->exe, b->exe) &&
-	       same_text(a->cgroup, b->cgroup) && same_text(a->comm, b->comm) &&
+	       same_text(a->exe_sha256, b->exe_sha256) && same_text(a->parent_exe, b->parent_exe) &&
+	       same_text(a->unit, b->unit) && same_text(a->cgroup, b->cgroup) &&
+	       same_text(a->netns, b->netns) && same_text(a->comm, b->comm) && a->gate == b->gate &&
 	       a->has_uid == b->has_uid && same_range(&a->uid, &b->uid) &&
 	       a->has_gid == b->has_gid && same_range(&a->gid, &b->gid);
 }

@@ -116,7 +116,13 @@ static void good_files_are_written_in_one_form(void **unused)
 		  "apps:\n  a: {exe: \"/a b/#c\", uid: 7, comm: \"a: b, c\"}\n" },
 		{ "apps: {a: {comm: \"null\"}, b: {comm: 007}, c: {comm: ~}}\n",
 		  "apps:\n  a: {comm: \"null\"}\n  b: {comm: 007}\n  c: {comm: \"~\"}\n" },
+		{ "apps: {a: {gate: false, uid: 0}, b: {gate: yes, netns: any}, c: {unit: 7, cgroup: 0}}\n",
+		  "apps:\n  a: {uid: 0}\n  b: {netns: any, gate: true}\n  c: {unit: 7, cgroup: 0}\n" },
+		{ "apps: {a: {exe: /opt/**/x*, gate: true, parent-exe: '/p'}}\n",
+		  "apps:\n  a: {exe: \"/opt/**/x*\", parent-exe: /p, gate: true}\n" },
 		/* Tunnels: defaults are not written. */
+		{ "tunnels: {b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7, nonlocal: false}}\n",
+		  "tunnels:\n  b: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7}\n" },
 		{ "tunnels:\n" BLUE, "tunnels:\n" BLUE },
 		{ "tunnels:\n"
 		  "  blue:\n"
@@ -541,7 +547,7 @@ static void missing_values_are_told(void **unused)
 		   "f:3:9: error: exe: has no value\n"
 		   "        exe:\n"
 		   "            ^\n"
-		   "hint: exe: PATH; " HINT_IPV6 "f:4:10: error: uid: has no value\n"
+		   "hint: exe: PATH|GLOB; " HINT_IPV6 "f:4:10: error: uid: has no value\n"
 		   "        uid: \"\"\n"
 		   "             ^\n");
 	assert_bad("rules: {r: {match: {src: []}}}\n", "f:1:26: error: src: has no value\n"

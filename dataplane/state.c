@@ -16,7 +16,10 @@ void cv_state_init(struct cv_state *state)
 void cv_app_conf_fini(struct cv_app_conf *app)
 {
 	free(app->exe);
+	free(app->parent_exe);
+	free(app->unit);
 	free(app->cgroup);
+	free(app->netns);
 }
 
 void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel)

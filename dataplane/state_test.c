@@ -400,7 +400,13 @@ static void finished_state_is_a_new_one(void **unused)
 
 static void confs_release_what_they_own(void **unused)
 {
-	struct cv_app_conf app = { .exe = copy("/a"), .cgroup = copy("/b") };
+	struct cv_app_conf app = {
+		.exe = copy("/a"),
+		.parent_exe = copy("/b"),
+		.unit = copy("c"),
+		.cgroup = copy("/d"),
+		.netns = copy("e"),
+	};
 	struct cv_tunnel_conf tunnel = { .allow = { .items = one_prefix(1), .count = 1 } };
 	struct cv_rule_conf rule = {
 		.match = {
