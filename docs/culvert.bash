@@ -22,6 +22,10 @@ _culvert_devices() {
 	for dev in /sys/class/net/*; do printf '%s\n' "${dev##*/}"; done
 }
 
+_culvert_units() {
+	systemctl list-units --all --plain --no-legend --type=service,scope,slice 2>/dev/null | awk '{ print $1 }'
+}
+
 # Offers the lines of $1 that begin with the word at hand. Colons are part of words here.
 _culvert_offer() {
 	local cur=$2
@@ -38,7 +42,7 @@ _culvert_files() {
 _culvert_words() {
 	case $1 in
 	dev) echo "ingress egress prio" ;;
-	app) echo "exe cgroup uid gid comm" ;;
+	app) echo "exe exe-sha256 parent-exe unit cgroup uid gid comm netns gate" ;;
 	tunnel)
 		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
 			"segments sid ttl dscp ecn df mtu mss allow probe"
@@ -61,6 +65,8 @@ _culvert_values() {
 	local object=$1 word=$2
 	shift 2
 	case $object:$word in
+	app:unit) _culvert_units ;;
+	app:netns) echo "any" && ls /run/netns 2>/dev/null ;;
 	tunnel:mode) echo "ipip gre gue fou vxlan geneve srv6" ;;
 	tunnel:remote) echo "peers" ;;
 	tunnel:dport) echo "4789 5555 6080 6081" ;;
@@ -90,7 +96,7 @@ _culvert_values() {
 # True if the word takes no value.
 _culvert_is_bare() {
 	case $1:$2 in
-	route*:nexthop | dev:ingress | dev:egress | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
+	route*:nexthop | dev:ingress | dev:egress | app:gate | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
 	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
 	esac
 	return 1
@@ -113,7 +119,7 @@ _culvert_pairs() {
 	done
 	if [[ -z $word ]]; then
 		_culvert_offer "$(_culvert_words "$group")" "$cur"
-	elif [[ $object:$word == app:exe ]]; then
+	elif [[ $object:$word == app:exe || $object:$word == app:parent-exe ]]; then
 		_culvert_files "$cur"
 	else
 		_culvert_offer "$(_culvert_values "$group" "$word" "${globals[@]}")" "$cur"
