@@ -34,11 +34,11 @@ static int check_path(const char *word, const char *text, struct cv_err *err)
 	return cv_err_hint(err, "as /usr/bin/curl");
 }
 
-/* Behind a bracket expression of a glob that begins at text, as fnmatch() reads it: a "]" that
- * stands first is one of its characters, and none of them can be "/". NULL: it has no end. */
-static const char *behind_brackets(const char *text)
+/* Behind a class of a glob that begins at text, [a-z] or [!a-z]: a "]" that stands first is one of its
+ * characters, and none of them is "/". NULL: it has no end. */
+static const char *behind_class(const char *text)
 {
-	const char *first = text + 1 + (text[1] == '!' || text[1] == '^');
+	const char *first = text + 1 + (text[1] == '!');
 	const char *end = *first ? strpbrk(first + 1, "]/") : NULL;
 
 	return *first != '/' && end && *end == ']' ? end + 1 : NULL;
@@ -49,7 +49,7 @@ static int check_exe(const char *word, const char *text, struct cv_err *err)
 	int rc = check_path(word, text, err);
 
 	for (const char *at = strchr(text, '['); !rc && at; at = strchr(at, '[')) {
-		at = behind_brackets(at);
+		at = behind_class(at);
 		if (at)
 			continue;
 		cv_err_input(err, "%s \"%s\": a \"[\" of the glob is not closed", word, text);

@@ -55,6 +55,7 @@ static void words_become_a_state_file_and_come_back(void **unused)
 		{ "exe|/opt/a b/c: d", "{exe: \"/opt/a b/c: d\"}" },
 		{ "exe /opt/**/bin/[a-c]?[!x]*", "{exe: \"/opt/**/bin/[a-c]?[!x]*\"}" },
 		{ "exe /a/[]]/[]a]/[!]]/[[]/b]", "{exe: \"/a/[]]/[]a]/[!]]/[[]/b]\"}" },
+		{ "exe /a[^]/[^a]", "{exe: \"/a[^]/[^a]\"}" },
 		{ "exe /a..b/..c/...", "{exe: /a..b/..c/...}" },
 		{ "exe-sha256 " SHA256_UPPER " exe /x", "{exe: /x, exe-sha256: " SHA256 "}" },
 		{ "parent-exe /usr/sbin/sshd", "{parent-exe: /usr/sbin/sshd}" },
