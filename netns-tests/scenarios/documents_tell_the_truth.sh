@@ -35,7 +35,9 @@ cd "$WORK"
 yaml() { awk -v want="$1" '/^```yaml/ { n++; on = n == want; next } /^```/ { on = 0 } on' "$DOCS/README.md" >"$2"; }
 yaml 1 a.yaml
 yaml 2 b.yaml
-yaml 3 more.yaml
+yaml 3 apps.yaml
+yaml 4 more.yaml
+expect_status 0 culvert check apps.yaml
 expect_status 0 culvert check more.yaml
 mkdir www
 head -c 400 /dev/zero >www/index.html
