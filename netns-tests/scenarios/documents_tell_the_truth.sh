@@ -86,13 +86,14 @@ in_ns b culvert apply b.yaml
 in_ns a culvert apply a.yaml
 awk '/^```/ { on = !on; next } on' "$DOCS/docs/maps.md" >maps.commands
 (cd "$DOCS" && eval "$(sed -n '/^clang/,/owner.bpf.o$/p' "$WORK/maps.commands" | sed "s|-o owner|-o $WORK/owner|")")
-sed -n '/^bpftool prog load/,/^tc filter add/p' maps.commands >attach
+instance=$(in_ns a culvert -j status | jq -r .instance)
+sed -n "/prio 200 .*owner.bpf.o/{s/INSTANCE/$instance/;p}" maps.commands >attach
 in_ns a bash -e attach
 in_ns a curl -s -o /dev/null http://10.9.0.1/
 in_ns a bpftool -j map dump name traffic_by_user |
 	jq -e '[.[] | (.formatted // .) | select(.key.app == 1)] | length > 0' >/dev/null || fail "no packet of app 1 was counted: $(in_ns a bpftool -j map dump name traffic_by_user | cut -c1-900)"
 expect_json '[.foreign[].prio]' '[200]' "foreign filters" < <(in_ns a culvert -j status)
-sed -n '/^tc filter del/,/^rm /p' maps.commands >detach
+grep '^tc filter del' maps.commands >detach
 in_ns a bash -e detach
 
 title "completion of names"
@@ -115,7 +116,7 @@ counted 1 1
 in_ns a tc qdisc del dev eth0 clsact
 ! pings >/dev/null || fail "the answer was taken out without a filter"
 in_ns a tc qdisc add dev eth0 clsact
-sed -n '/^TC_BPF_MNT/p' by-hand >attach
+sed -n '/^TC_BPF_MNT.*classify/p' by-hand >attach
 in_ns a bash -e attach
 pings >/dev/null || fail "no ping through the installed object"
 counted 3 2
