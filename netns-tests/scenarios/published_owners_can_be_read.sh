@@ -54,7 +54,7 @@ for kind in tcp udp udpc; do
 		fail "no answer of the server"
 done
 # Each closed connection of a client ends with the ACK of what is left of its socket.
-all_are_closed() { [[ -z $(in_ns a ss -Htn state all "( dport = :$1 )" | grep -v TIME-WAIT) ]]; }
+all_are_closed() { [[ -z $(in_ns a ss -Htn exclude time-wait "dport = :$1") ]]; }
 for port in $PLAIN $ROUTED $NOBODY; do
 	wait_for 5 all_are_closed "$port" || fail "connections to port $port are not closed"
 done
