@@ -307,15 +307,25 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 	return rc;
 }
 
+/* The maps of the host that programs on packets have. */
+static const char *const packet_maps[] = {
+	CV_STRING(CV_MAP_OWNERS),
+	CV_STRING(CV_MAP_CLOSED),
+	CV_STRING(CV_MAP_SOURCES),
+};
+
 /* With TC_BPF_MNT=DIR stock tc and ip look for the maps of an object that they load below
  * DIR/tc/globals: they find ours, those of the host among them. */
 static int link_for_stock_tools(const struct cv_instance *inst, struct cv_err *err)
 {
 	int rc = cv_dir_link(inst->stock, "globals", "../maps", err);
+	char target[PATH_MAX];
 
-	return rc ? rc
-		  : cv_dir_link(inst->maps, CV_STRING(CV_MAP_OWNERS),
-				"../../host/maps/" CV_STRING(CV_MAP_OWNERS), err);
+	for (size_t i = 0; !rc && i < sizeof(packet_maps) / sizeof(*packet_maps); i++) {
+		snprintf(target, sizeof(target), "../../host/maps/%s", packet_maps[i]);
+		rc = cv_dir_link(inst->maps, packet_maps[i], target, err);
+	}
+	return rc;
 }
 
 int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
