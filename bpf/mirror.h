@@ -21,7 +21,6 @@
 #define CV_UDP_LEN 8
 #define CV_TRACE_TICK_SHIFT 20 /* about a millisecond */
 #define CV_TRACE_FRESH_TICKS 1000
-#define CV_FRAGMENT_ID_AT 4 /* in an IPv6 fragment header, 8 bytes long */
 
 /* What a probe brings back: the second half of struct cv_probe as words. */
 struct cv_probe_answer {
@@ -33,7 +32,7 @@ struct cv_probe_answer {
  * of one that may be. */
 static __always_inline bool cv_may_be_probe(const struct cv_pkt *inner)
 {
-	return inner->dport == CV_PROBE_PORT || (inner->is_fragment && !inner->has_ports);
+	return inner->dport == CV_PROBE_PORT || inner->is_later;
 }
 
 /* Exchanges two neighbours of len bytes each. No checksum changes by that. */
@@ -66,46 +65,27 @@ static __always_inline void cv_trace_key(struct cv_trace_key *key, __u32 tunnel,
 	__builtin_memcpy(key->dst, inner->dst, sizeof(key->dst));
 }
 
-/* The ID that all fragments of a datagram have. The fragment header of IPv6 stands before the ports
- * of the first one, and where they would be in the others. */
-static __always_inline int cv_fragment_id(struct __sk_buff *skb, const struct cv_pkt *inner,
-					  __be32 *id)
-{
-	__u32 at = inner->l3 + offsetof(struct iphdr, id);
-	__u32 len = sizeof(__be16);
-
-	if (inner->family == 6) {
-		at = inner->l4 + CV_FRAGMENT_ID_AT - (inner->has_ports ? 8 : 0);
-		len = sizeof(*id);
-	}
-	return len == sizeof(*id) ? bpf_skb_load_bytes(skb, at, id, sizeof(*id))
-				  : bpf_skb_load_bytes(skb, at, id, sizeof(__be16));
-}
-
 /* True if the fragment belongs to a probe: a first one is remembered, a later one looked for. Not for
  * long: the IDs of IPv4 come again. */
-static __always_inline bool cv_is_probe_fragment(struct __sk_buff *skb, const struct cv_pkt *inner,
-						 __u32 tunnel)
+static __always_inline bool cv_is_probe_fragment(const struct cv_pkt *inner, __u32 tunnel)
 {
 	__u32 now = bpf_ktime_get_boot_ns() >> CV_TRACE_TICK_SHIFT, *since;
 	struct cv_trace_key key = {};
 
 	cv_trace_key(&key, tunnel, CV_TRACE_FRAGMENT, inner);
-	if (cv_fragment_id(skb, inner, &key.id))
-		return false;
+	key.id = inner->fragment_id;
 	if (inner->has_ports)
 		return !bpf_map_update_elem(&CV_MAP_PROBES, &key, &now, BPF_ANY);
 	since = bpf_map_lookup_elem(&CV_MAP_PROBES, &key);
 	return since && now - *since < CV_TRACE_FRESH_TICKS;
 }
 
-static __always_inline bool cv_is_probe(struct __sk_buff *skb, const struct cv_pkt *inner,
-					__u32 tunnel)
+static __always_inline bool cv_is_probe(const struct cv_pkt *inner, __u32 tunnel)
 {
 	if (inner->has_ports && (inner->dport != CV_PROBE_PORT || inner->sport == CV_PROBE_PORT))
 		return false;
 	if (inner->is_fragment)
-		return inner->proto == IPPROTO_UDP && cv_is_probe_fragment(skb, inner, tunnel);
+		return inner->proto == IPPROTO_UDP && cv_is_probe_fragment(inner, tunnel);
 	return inner->has_ports && (inner->proto == IPPROTO_UDP || inner->proto == IPPROTO_TCP);
 }
 
@@ -242,7 +222,7 @@ __attribute__((noinline)) int cv_mirror(struct __sk_buff *skb, const struct cv_a
 	if (!tunnel || tunnel->flags & CV_TUNNEL_NO_PROBE || arrival->outer_ttl <= 1)
 		return CV_R_OK;
 	if (!cv_parse_ip(skb, &inner, ETH_HLEN + arrival->strip) ||
-	    inner.family != arrival->inner_family || !cv_is_probe(skb, &inner, arrival->tunnel))
+	    inner.family != arrival->inner_family || !cv_is_probe(&inner, arrival->tunnel))
 		return CV_R_OK;
 	if (cv_answer(skb, &inner, arrival, reason) || cv_turn_inner(skb, &inner, arrival) ||
 	    cv_turn_outer(skb, tunnel, arrival))

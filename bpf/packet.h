@@ -37,6 +37,7 @@ struct cv_pkt {
 	__u32 mark;
 	__u32 app; /* CV_APP_NONE until the owner was asked */
 	__u32 tunnel; /* it was taken out of; 0: none */
+	__be32 fragment_id; /* that all fragments of a packet have; IPv4: in the first two bytes */
 	__u16 sport;
 	__u16 dport;
 	__u8 family; /* 4, 6; 0: not IP, or a header that is wrong */
@@ -45,8 +46,10 @@ struct cv_pkt {
 	__u8 ttl;
 	bool has_ports; /* false in later fragments and where a header is cut off */
 	bool is_fragment; /* any fragment, the first included */
+	bool is_later; /* a fragment that is not the first: what stands at l4 is data */
 	bool has_df; /* IPv4 "do not fragment"; always true for IPv6 */
 	bool is_unfinished; /* IPv6: hops of a routing header are to come, or an AH is to be checked */
+	__u8 owner_source; /* enum cv_owner_source: how app is known */
 };
 
 /*
@@ -147,10 +150,12 @@ static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *
 	pkt->ttl = ip->ttl;
 	pkt->has_df = fragment & CV_IPV4_DF;
 	pkt->is_fragment = fragment & (CV_IPV4_MF | CV_IPV4_OFFSET);
+	pkt->is_later = fragment & CV_IPV4_OFFSET;
+	pkt->fragment_id = ip->id;
 	pkt->l4 = pkt->l3 + ip->ihl * 4;
 	pkt->end = pkt->l3 + bpf_ntohs(ip->tot_len);
 	pkt->family = 4;
-	if (!(fragment & CV_IPV4_OFFSET))
+	if (!pkt->is_later)
 		cv_parse_ports(skb, pkt);
 	return true;
 }
@@ -165,6 +170,7 @@ struct cv_ipv6_ext {
 			__u8 segments_left;
 		} routing;
 	};
+	__be32 fragment_id; /* fragment header */
 };
 
 static __always_inline bool cv_is_ipv6_ext(__u8 proto)
@@ -187,7 +193,7 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 	for (i = 0; i < CV_MAX_EXT_HEADERS; i++) {
 		if (!cv_is_ipv6_ext(pkt->proto))
 			return true;
-		ext = cv_need(skb, pkt->l4, 8);
+		ext = cv_need(skb, pkt->l4, sizeof(*ext));
 		if (!ext)
 			return false;
 		if (pkt->proto == IPPROTO_AH ||
@@ -200,7 +206,9 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 			len = 8;
 			pkt->is_fragment |=
 				!!(ext->fragment & bpf_htons(CV_IPV6_OFFSET | CV_IPV6_MF));
-			if (ext->fragment & bpf_htons(CV_IPV6_OFFSET)) {
+			pkt->is_later = ext->fragment & bpf_htons(CV_IPV6_OFFSET);
+			pkt->fragment_id = ext->fragment_id;
+			if (pkt->is_later) {
 				pkt->proto = ext->next;
 				return false;
 			}
