@@ -11,6 +11,7 @@
 
 #include "app.h"
 #include "maps.h"
+#include "source.h"
 
 #define CV_SOL_SOCKET 1
 #define CV_SO_MARK 36
@@ -29,14 +30,6 @@ static __always_inline bool cv_record_is_current(const struct cv_owner *owner,
 	       owner->outer_generation == cv_generation(view->outer) &&
 	       owner->tgid == (__u32)task->tgid && owner->exec_id == task->self_exec_id &&
 	       owner->uid == task->cred->uid.val && owner->cgroup_id == cv_cgroup_id(task);
-}
-
-static __always_inline void cv_count_source(__u32 source)
-{
-	__u64 *count = bpf_map_lookup_elem(&CV_MAP_SOURCES, &source);
-
-	if (count)
-		(*count)++;
 }
 
 static __always_inline bool cv_is_exact(__u8 source)
