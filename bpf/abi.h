@@ -83,6 +83,7 @@
 #define CV_MAP_SCRATCH cv_scratch
 #define CV_MAP_CLOSED cv_closed
 #define CV_MAP_FLOWS cv_flows
+#define CV_MAP_LOCALS cv_locals
 #define CV_MAP_GATES cv_gates
 #define CV_MAP_SOURCES cv_sources
 #define CV_MAP_GUARDS cv_guards
@@ -447,6 +448,7 @@ enum cv_direction {
 #define CV_MATCH_SRC (1 << 7)
 #define CV_MATCH_DST (1 << 8)
 #define CV_MATCH_TUNNEL (1 << 9)
+#define CV_MATCH_EXACT (1 << 10) /* how the app is known is in CV_OWNER_EXACT */
 
 #define CV_APP_NONE 0 /* also: what a packet without a known owner has */
 #define CV_APP_ANY 0xffffffffu /* in a match: any app but none */
@@ -737,9 +739,9 @@ _Static_assert(sizeof(struct cv_scratch) ==
 	       "cv_scratch is map ABI");
 
 /*
- * Key of CV_MAP_FLOWS, whose value is a struct cv_owner: packets that say less of themselves than
- * one before them did. kind CV_FLOW_FRAGMENT: source, destination, protocol and id of a fragmented
- * packet that arrives. CV_FLOW_PING: those of an echo request that was sent; id as in the packet.
+ * Key of CV_MAP_FLOWS: packets that say less of themselves than one before them did. CV_FLOW_FRAGMENT:
+ * a packet that arrives in fragments, of which only the first shows ports; id as in cv_pkt, and
+ * proto 0 for IPv6. CV_FLOW_PING: source, destination and id of the echo reply that is awaited.
  */
 struct cv_flow_key {
 	__be32 src[4];
@@ -753,6 +755,27 @@ struct cv_flow_key {
 _Static_assert(sizeof(struct cv_flow_key) == 40, "cv_flow_key is map ABI");
 #define CV_FLOW_FRAGMENT 1
 #define CV_FLOW_PING 2
+
+/* Whose they are: value of CV_MAP_FLOWS. Packets of no app have none. */
+struct cv_flow {
+	__u64 seen_ns; /* CLOCK_BOOTTIME, of the packet that said it */
+	__u32 app;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_flow) == 16, "cv_flow is map ABI");
+
+#define CV_LOCAL_BITS 6
+
+/* An address that was this host's a moment ago: value of CV_MAP_LOCALS, per CPU, at a hash of the
+ * address. Not for other people's programs. */
+struct cv_local {
+	__be32 addr[4];
+	__u64 seen_jiffies; /* when the routing tables said so */
+	__u32 ifindex; /* of the device that the packet came in by */
+	__u8 family;
+	__u8 pad[3];
+};
+_Static_assert(sizeof(struct cv_local) == 32, "cv_local is map ABI");
 
 /* Key of CV_MAP_GATES: packets of this app do not leave. Value: __u64 a CPU, how many were dropped. */
 struct cv_gate_key {

@@ -8,6 +8,7 @@
 #define CV_USE_ENDPOINTS
 #define CV_USE_RULES
 #define CV_USE_OWNERS
+#define CV_USE_FLOWS
 
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
@@ -35,26 +36,38 @@ static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_r
 	return TC_ACT_SHOT;
 }
 
+/* Asks for the owner as far as rules of that direction need it. */
+static __always_inline void cv_ask_owner(struct __sk_buff *skb, struct cv_pkt *pkt,
+					 const struct cv_rule_set *set, enum cv_direction dir)
+{
+	if (dir == CV_DIR_OUT && set->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_has_icmp(pkt))
+		cv_note_ping(skb, pkt, set->netns_cookie);
+	if (!(set->flags & CV_RULES_NEED_OWNER(dir)))
+		return;
+	if (dir == CV_DIR_IN)
+		cv_owner_of_receiver(skb, pkt, set->netns_cookie);
+	else
+		cv_owner_of_sender(skb, pkt, set->netns_cookie);
+}
+
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
 				       const struct cv_rule_set *set, enum cv_direction dir)
 {
 	const struct cv_rule *rule;
 
-	if (set->flags & CV_RULES_NEED_OWNER(dir))
-		pkt->app = dir == CV_DIR_IN ? cv_app_of_receiver(skb, pkt, set->netns_cookie)
-					    : cv_app_of_sender(skb, set->netns_cookie);
+	cv_ask_owner(skb, pkt, set, dir);
 	rule = cv_rule_find(set, pkt, dir);
 	if (rule)
 		cv_rule_apply(skb, pkt, rule);
 	return cv_finish(pkt, rule);
 }
 
-/* The rule set if it has anything to say about packets of that direction, else NULL. */
-static __always_inline const struct cv_rule_set *cv_rules_for(enum cv_direction dir)
+/* True if a rule may say anything about a packet that leaves, or has to know of it to tell whose the
+ * answer is. */
+static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const struct cv_rule_set *set)
 {
-	const struct cv_rule_set *set = cv_rules_current();
-
-	return set && set->lists[dir].count ? set : NULL;
+	return set->lists[CV_DIR_OUT].count ||
+	       (set->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
 }
 
 SEC("tc")
@@ -76,17 +89,18 @@ int cv_cls_ingress(struct __sk_buff *skb)
 		return bpf_redirect(CV_CTX(skb, ifindex), 0);
 	if (reason != CV_R_OK)
 		return TC_ACT_SHOT;
-	set = cv_rules_for(CV_DIR_IN);
-	return set ? cv_classify(skb, &pkt, set, CV_DIR_IN) : TC_ACT_UNSPEC;
+	set = cv_rules_current();
+	return set && set->lists[CV_DIR_IN].count ? cv_classify(skb, &pkt, set, CV_DIR_IN)
+						  : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int cv_cls_egress(struct __sk_buff *skb)
 {
-	const struct cv_rule_set *set = cv_rules_for(CV_DIR_OUT);
+	const struct cv_rule_set *set = cv_rules_current();
 	struct cv_pkt pkt = {};
 
-	if (!set || !cv_parse_frame(skb, &pkt))
+	if (!set || !cv_concerns_egress(skb, set) || !cv_parse_frame(skb, &pkt))
 		return TC_ACT_UNSPEC;
 	return cv_classify(skb, &pkt, set, CV_DIR_OUT);
 }

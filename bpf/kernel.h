@@ -101,6 +101,18 @@ struct task_struct {
 	struct css_set *cgroups;
 	char comm[CV_COMM_LEN];
 };
+typedef struct {
+	__s64 counter;
+} atomic64_t;
+struct sock_common {
+	atomic64_t skc_cookie;
+};
+struct inet_timewait_sock {
+	struct sock_common __tw_common;
+};
+struct tcp_timewait_sock {
+	struct inet_timewait_sock tw_sk;
+};
 #pragma clang attribute pop
 
 #endif

@@ -219,8 +219,16 @@ struct {
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__uint(max_entries, CV_MAX_FLOWS);
 	__type(key, struct cv_flow_key);
-	__type(value, struct cv_owner);
+	__type(value, struct cv_flow);
 } CV_MAP_FLOWS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, 1 << CV_LOCAL_BITS);
+	__type(key, __u32);
+	__type(value, struct cv_local);
+} CV_MAP_LOCALS SEC(".maps");
 #endif
 
 #ifdef CV_USE_APPS
