@@ -550,10 +550,10 @@ expect_tshark_clean() {
 #
 # Cases of one table, on topology_sites: in each a program at site a says who it is, on a port of its
 # own (tools/caller.c); a rule for each app writes a DSCP of its own, and a capture at the router tells
-# whom every packet was taken for.
+# whom every packet was taken for (tools/whose.py).
 
 declare -A OWNER_DSCP=([none]=1 [one]=11 [two]=12 [three]=13 [four]=14)
-CALL_CASES=() CALL_PORT=20000
+CALL_PORT=20000
 
 # c_program NAME [AS]: builds a program of tools/, linked statically so that it starts at once.
 c_program() {
@@ -572,74 +572,52 @@ owner_rules() {
 }
 
 # Starts to listen at site b, and to capture.
-calls_begin() {
-	start_in b calls-sink "$(c_program sink)" $((CALL_PORT + 1)) 100
-	wait_for 10 grep -qx READY "$WORK/calls-sink.log" || fail "sink: $(<"$WORK/calls-sink.log")"
-	capture_start r ra "$WORK/calls.pcap" "src host $A4 or src host $A6"
+cases_begin() {
+	: >"$WORK/cases"
+	: >"$WORK/answers"
+	start_in b calls "$(c_program sink)" $((CALL_PORT + 1)) 100
+	wait_for 10 grep -qx READY "$WORK/calls.log" || fail "sink: $(<"$WORK/calls.log")"
+	capture_start r ra "$WORK/cases.pcap" "src host $A4 or src host $A6"
 }
 
-# case_add OWNER TEXT: one more case, on port CALL_PORT; OWNER is whose its packets must be.
-case_add() {
+# call_case OWNER TEXT: one more case, on port CALL_PORT. OWNER is whose its packets must be, or
+# OWNER1>OWNER2, where a SYN is the first one's, and the second's what is sent later.
+call_case() {
 	CALL_PORT=$((CALL_PORT + 1))
-	CALL_CASES+=("$CALL_PORT ${OWNER_DSCP[$1]} $2")
+	printf 'call\t%s\t%s\t%s\t%s\n' "$CALL_PORT" "${1%>*}" "${1#*>}" "$2" >>"$WORK/cases"
 }
 
 # call OWNER TEXT CMD...: a case in which CMD, given a port and addresses, says who it is.
 call() {
-	case_add "$1" "$2"
+	call_case "$1" "$2"
 	in_ns a "${@:3}" "$CALL_PORT" "$B4" "$B6" || fail "$2: ${*:3}"
 }
 
-# resident NAME CMD...: starts CMD, a caller that stays and says who it is when asked.
+# resident NAME CMD...: starts CMD, a caller that stays and says who it is when asked. Its process id
+# is then in $STARTED.
 resident() {
 	mkfifo "$WORK/$1.ask"
 	nsenter --net=/run/netns/a -- "${@:2}" - "$B4" "$B6" \
 		0<>"$WORK/$1.ask" >"$WORK/$1.said" 2>&1 &
-	RESIDENT_PID=$!
+	STARTED=$!
+	wait_for 10 grep -qx READY "$WORK/$1.said" || fail "$*: $(<"$WORK/$1.said")"
 }
 
 # resident_call OWNER TEXT NAME: a case in which that resident speaks.
 resident_call() {
-	case_add "$1" "$2"
-	printf '%s\n' "$CALL_PORT" >"$WORK/$3.ask"
+	call_case "$1" "$2"
+	printf '%s\n' "$CALL_PORT" 1<>"$WORK/$3.ask"
 	wait_for 10 grep -qx "$CALL_PORT" "$WORK/$3.said" || fail "$2: $(<"$WORK/$3.said")"
 }
 
-# Ends the capture, prints the table, and fails if in one case a packet was taken for another's or
-# the packets of a datagram and a connection in each family are not there.
-calls_judge() {
-	local line port want text packets families seen verdict wrong=0
-	declare -A found=()
-	capture_stop "$WORK/calls.pcap"
-	frames_read "$WORK/calls.pcap"
-	while read -r port line; do found[$port]=$line; done < <(frames_query "$WORK/calls.pcap" '
-		[.[].outer | select(.dport > 20000 and .dport < 20101)] | group_by(.dport)[] |
-		"\(.[0].dport) \(length) \(map([.family, .proto]) | unique | length) \(
-			map(.dscp) | unique | map(tostring) | join(","))"')
-	printf '%-64s %8s %9s %s\n' case packets expected seen
-	for line in "${CALL_CASES[@]}"; do
-		read -r port want text <<<"$line"
-		read -r packets families seen <<<"${found[$port]:-0 0 nothing}"
-		verdict=
-		if [[ $seen != "$want" ]] || ((packets < 10 || families != 4)); then
-			verdict=' WRONG' wrong=$((wrong + 1))
-		fi
-		printf '%-64s %8s %9s %s%s\n' "$text" "$packets" "$(owner_names "$want")" \
-			"$(owner_names "$seen")" "$verdict"
-	done
-	((wrong == 0)) || fail "$wrong of ${#CALL_CASES[@]} cases"
-}
-
-# owner_names DSCP[,DSCP...]: the apps of OWNER_DSCP.
-owner_names() {
-	local dscp name names=()
-	for dscp in ${1//,/ }; do
-		for name in "${!OWNER_DSCP[@]}"; do
-			[[ ${OWNER_DSCP[$name]} != "$dscp" ]] || dscp=$name
-		done
-		names+=("$dscp")
-	done
-	joined "${names[@]}"
+# Ends the capture, prints the table, and fails if in one case a packet was taken for another's.
+cases_judge() {
+	local name owners=()
+	for name in "${!OWNER_DSCP[@]}"; do owners+=("$name=${OWNER_DSCP[$name]}"); done
+	capture_stop "$WORK/cases.pcap"
+	frames_read "$WORK/cases.pcap"
+	/usr/bin/python3 "$TOOLS/whose.py" "$WORK/cases.pcap.json" "$WORK/cases" "$WORK/answers" \
+		"${owners[@]}" || fail "packets were taken for another's"
 }
 
 # Applies the state file on stdin in a namespace; it stays in $WORK/NS.yaml.

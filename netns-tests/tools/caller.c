@@ -6,7 +6,8 @@
  *
  *   caller [SCRIPT] PORT ADDR...    to that port, or the one that the digit at the end of the name
  *                                   that it was executed by adds: caller3 7000 takes port 7003
- *   caller [SCRIPT] - ADDR...       to each port that it reads, one a line; then prints that line
+ *   caller [SCRIPT] - ADDR...       prints READY; to each port that it reads, one a line; then
+ *                                   prints that line
  *
  * SCRIPT, a word with a slash, is what the kernel puts there when the caller interprets a script.
  * Link it statically: it then lives less than a millisecond.
@@ -139,6 +140,8 @@ int main(int argc, char **argv)
 		say_to(words + 1, parse_port(*words) + own_number());
 		return 0;
 	}
+	puts("READY");
+	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin)) {
 		say_to(words + 1, parse_port(line));
 		fputs(line, stdout);

@@ -1,0 +1,93 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A socket is the process's that uses it, whoever made it: prefork servers, sockets that were passed
+# on, inherited, or made before exec; threads, other users, MPTCP, SO_REUSEPORT. Until the process that accepts a
+# connection is known, its packets are those of who listens. Routed by app, not one leaves plain.
+
+# shellcheck source=netns-tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+topology_sites
+chmod 755 "$WORK" "$WORK/bin"
+one=$(program_copy one)
+two=$(program_copy two)
+other=$(program_copy other)
+setuid=$(c_program caller setuid)
+chmod u+s "$setuid"
+handover=$TOOLS/handover.py
+SERVER_PORT=21000
+{
+	printf 'devices: {a0: {}}\napps:\n'
+	printf '  %s: {%s}\n' one "exe: $one" two "exe: $two" three "uid: 1001" four "exe: $setuid"
+	owner_rules one two three four
+} | apply_state a
+
+# server_start CMD...: starts a server at site a on port SERVER_PORT.
+server_start() {
+	start_in a "server-$SERVER_PORT" "$@"
+	wait_for 20 grep -qE '^READY|^Listening on' "$WORK/server-$SERVER_PORT.log" ||
+		fail "$*: $(<"$WORK/server-$SERVER_PORT.log")"
+}
+
+# ask WORDS...: asks that server from site b; who answered goes to $WORK/answers.
+ask() {
+	in_ns b timeout 60 /usr/bin/python3 "$handover" ask 6 "$SERVER_PORT" "${ASK_ADDRS[@]}" "$@" \
+		>"$WORK/asked" || fail "no answer: $(<"$WORK/server-$SERVER_PORT.log")"
+	sed "s/^/$SERVER_PORT /" "$WORK/asked" >>"$WORK/answers"
+}
+ASK_ADDRS=("$A4" "$A6")
+
+# server_case SYN DATA TEXT MODE...: a case of the table. MODE is one of handover.py, run by app one.
+# SYN: who answered, and whose the SYN-ACKs were: two:one. DATA: the same of data, FINs and datagrams.
+server_case() {
+	server_case_add "${@:1:3}"
+	server_start "$one" "$handover" "${@:4}" "$SERVER_PORT"
+	ask
+}
+
+# server_case_add SYN DATA TEXT: notes a case; its port is then SERVER_PORT.
+server_case_add() {
+	SERVER_PORT=$((SERVER_PORT + 1))
+	printf 'serve\t%s\t%s\t%s\t%s\n' "$SERVER_PORT" "$1" "$2" "$3" >>"$WORK/cases"
+}
+
+title "servers and clients"
+cases_begin
+server_case one:one one:one "one process" serve
+server_case one:one one:one "threads" serve --threads
+server_case one:one one:one "accept, fork" serve --fork
+server_case two:one two:two "prefork: another program accepts" prefork "$two"
+server_case two:one two:two "prefork: it accepts and asks for no address" prefork "$two" --null
+server_case two:one one:one,two:two "accept, then another program is started" accept "$two"
+server_case two:one one:one,two:two "connections are passed on" pass "$two"
+server_case two:one,two:two two:two "listening sockets are passed on" lend "$two"
+server_case two:one,two:two two:two "another program once somebody comes" activate "$two"
+if [[ -n $(type -P systemd-socket-activate) ]]; then
+	server_case_add two:none,two:two two:two "systemd-socket-activate"
+	server_start systemd-socket-activate -l "[::]:$SERVER_PORT" "$two" "$handover" work 3
+	ask --tcp
+fi
+server_case one:one one:one "MPTCP, asked by TCP" serve --mptcp
+server_case_add one:one one:one "MPTCP"
+server_start "$one" "$handover" serve --mptcp "$SERVER_PORT"
+ask --mptcp
+server_case_add one:one,two:two one:one,two:two "two programs on one port"
+server_start "$one" "$handover" serve --reuseport "$SERVER_PORT"
+server_start "$two" "$handover" serve --reuseport "$SERVER_PORT"
+wait_for 20 prints 8 sh -c "nsenter --net=/run/netns/a ss -Hlntu sport = :$SERVER_PORT | wc -l" || fail "not all listen"
+for _ in 1 2 3 4; do ask; done
+
+call one "a client" "$one" "$handover" call
+call one "a thread of it" "$one" "$handover" call --thread
+call one "a process that it forked" "$one" "$handover" call --fork
+call one "MPTCP, to a server that has none" "$one" "$handover" call --mptcp
+call two "sockets made, then another program" "$one" "$handover" become "$two" --made
+call two "sockets used, then another program" "$one" "$handover" become "$two" --used
+call "one>two" "sockets connected, then another program" "$one" "$handover" become "$two" --connected
+call "one>two" "sockets connected, then passed on" "$one" "$handover" give "$two"
+call three "sockets made, then another user" "$other" "$handover" call --uid 1001
+call three "another user, then sockets" setpriv --reuid 1001 --clear-groups "$other" "$handover" call
+call none "nobody" "$other" "$handover" call
+call four "a setuid program" setpriv --reuid 1001 --clear-groups "$setuid"
+
+cases_judge
