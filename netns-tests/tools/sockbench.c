@@ -2,21 +2,25 @@
 /*
  * What sockets cost: CPU time of this process for one operation, the minimum of many short runs,
  * because a minimum holds still where a mean follows whatever else the machine does. For the price
- * of hooks at socket birth: run it in a cgroup with them and in one without, in turn.
+ * of hooks: run it with them and without, in turn.
  *
- *   sockbench create|accept [-4|-6] [-n OPERATIONS] [-r ROUNDS]
+ *   sockbench MODE [-4|-6] [-n OPERATIONS] [-r ROUNDS]
  *
- * create: socket() and close(), UDP. accept: socket(), connect(), accept() and both close(), TCP
- * on loopback. Prints nanoseconds per operation: one number.
+ * create: socket() and close(), UDP. On loopback: accept: socket(), connect(), accept() and both
+ * close(), TCP; rr: a byte there and back on one TCP connection; bulk: 64 KB through one. Prints
+ * nanoseconds per operation: one number.
+ *
+ * memory: opens OPERATIONS connected UDP sockets, and prints the bytes of kernel memory that each
+ * took (Slab of /proc/meminfo, which other processes move, too).
  */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -24,10 +28,14 @@
 #define OPERATIONS_DEFAULT 2000
 #define ROUNDS_DEFAULT 40
 #define COUNT_MAX 10000000
+#define BULK_BYTES (64 << 10)
+#define SPARE_FILES 64
 
 struct bench {
 	int family;
-	int listener; /* accept only */
+	int listener;
+	int client; /* rr and bulk: both ends of a connection */
+	int server;
 	struct sockaddr_storage addr;
 	socklen_t addr_len;
 };
@@ -93,6 +101,45 @@ static void one_accept(struct bench *bench)
 	close(server);
 }
 
+static void connect_pair(struct bench *bench)
+{
+	listen_on_loopback(bench);
+	bench->client = open_socket(bench->family, SOCK_STREAM);
+	if (connect(bench->client, (struct sockaddr *)&bench->addr, bench->addr_len))
+		die("connect");
+	bench->server = accept(bench->listener, NULL, NULL);
+	if (bench->server < 0)
+		die("accept");
+}
+
+/* Sends so many bytes, and takes them at the other end. */
+static void move(int from, int to, size_t bytes)
+{
+	static char data[BULK_BYTES];
+	size_t got = 0;
+
+	if (send(from, data, bytes, 0) != (ssize_t)bytes)
+		die("send");
+	while (got < bytes) {
+		ssize_t len = recv(to, data, bytes - got, 0);
+
+		if (len <= 0)
+			die("recv");
+		got += (size_t)len;
+	}
+}
+
+static void one_rr(struct bench *bench)
+{
+	move(bench->client, bench->server, 1);
+	move(bench->server, bench->client, 1);
+}
+
+static void one_bulk(struct bench *bench)
+{
+	move(bench->client, bench->server, BULK_BYTES);
+}
+
 static uint64_t cpu_ns(void)
 {
 	struct timespec now;
@@ -120,6 +167,56 @@ static double best_of(void (*one)(struct bench *), struct bench *bench, long ope
 	return (double)best / (double)operations;
 }
 
+static long slab_bytes(void)
+{
+	char line[128];
+	long kilobytes = -1;
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	if (!file)
+		die("/proc/meminfo");
+	while (kilobytes < 0 && fgets(line, sizeof(line), file))
+		if (!strncmp(line, "Slab:", 5))
+			kilobytes = strtol(line + 5, NULL, 10);
+	fclose(file);
+	return kilobytes * 1024;
+}
+
+static double memory_of_each(struct bench *bench, long sockets)
+{
+	rlim_t files = (rlim_t)sockets + SPARE_FILES;
+	struct rlimit limit = { .rlim_cur = files, .rlim_max = files };
+	long before;
+
+	listen_on_loopback(bench); /* for its address */
+	if (setrlimit(RLIMIT_NOFILE, &limit))
+		die("RLIMIT_NOFILE");
+	before = slab_bytes();
+	for (long i = 0; i < sockets; i++)
+		if (connect(open_socket(bench->family, SOCK_DGRAM), (struct sockaddr *)&bench->addr,
+			    bench->addr_len))
+			die("connect");
+	return (double)(slab_bytes() - before) / (double)sockets;
+}
+
+static const struct mode {
+	const char *name;
+	void (*prepare)(struct bench *bench);
+	void (*one)(struct bench *bench); /* NULL: memory */
+} modes[] = {
+	{ "create", NULL, one_create }, { "accept", listen_on_loopback, one_accept },
+	{ "rr", connect_pair, one_rr }, { "bulk", connect_pair, one_bulk },
+	{ "memory", NULL, NULL },
+};
+
+static const struct mode *find_mode(const char *name)
+{
+	for (size_t i = 0; i < sizeof(modes) / sizeof(modes[0]); i++)
+		if (!strcmp(modes[i].name, name))
+			return &modes[i];
+	return NULL;
+}
+
 static long parse_count(const char *text)
 {
 	char *end;
@@ -136,21 +233,21 @@ static long parse_count(const char *text)
 
 static void usage(void)
 {
-	fputs("usage: sockbench create|accept [-4|-6] [-n OPERATIONS] [-r ROUNDS]\n", stderr);
+	fputs("usage: sockbench create|accept|rr|bulk|memory [-4|-6] [-n OPERATIONS] [-r ROUNDS]\n",
+	      stderr);
 	exit(2);
 }
 
 int main(int argc, char **argv)
 {
-	struct bench bench = { .family = AF_INET, .listener = -1 };
+	struct bench bench = { .family = AF_INET, .listener = -1, .client = -1, .server = -1 };
 	long operations = OPERATIONS_DEFAULT;
 	long rounds = ROUNDS_DEFAULT;
-	bool is_accept;
+	const struct mode *mode = argc > 1 ? find_mode(argv[1]) : NULL;
 	int opt;
 
-	if (argc < 2 || (strcmp(argv[1], "create") && strcmp(argv[1], "accept")))
+	if (!mode)
 		usage();
-	is_accept = !strcmp(argv[1], "accept");
 	optind = 2;
 	while ((opt = getopt(argc, argv, "46n:r:")) != -1) {
 		if (opt == '4')
@@ -166,8 +263,9 @@ int main(int argc, char **argv)
 	}
 	if (optind != argc)
 		usage();
-	if (is_accept)
-		listen_on_loopback(&bench);
-	printf("%.1f\n", best_of(is_accept ? one_accept : one_create, &bench, operations, rounds));
+	if (mode->prepare)
+		mode->prepare(&bench);
+	printf("%.1f\n", mode->one ? best_of(mode->one, &bench, operations, rounds)
+				   : memory_of_each(&bench, operations));
 	return 0;
 }
