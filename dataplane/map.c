@@ -54,6 +54,25 @@ int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)
 	return cv_err_set(err, -errno, "pin %s: %s", path, strerrordesc_np(errno));
 }
 
+/* A bpffs knows no names with dots. */
+int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err)
+{
+	char next[NAME_MAX], from[PATH_MAX], to[PATH_MAX];
+	int rc;
+
+	snprintf(next, sizeof(next), "%s-next", name);
+	rc = pin_path(from, dir, next, err);
+	if (!rc)
+		rc = pin_path(to, dir, name, err);
+	if (!rc)
+		rc = cv_pin_del(dir, next, err);
+	if (!rc)
+		rc = cv_pin_set(fd, dir, next, err);
+	if (rc || !rename(from, to))
+		return rc;
+	return cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
+}
+
 int cv_pin_del(const char *dir, const char *name, struct cv_err *err)
 {
 	char path[PATH_MAX];

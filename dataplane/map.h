@@ -20,6 +20,8 @@
 int cv_pin_open(const char *dir, const char *name, struct cv_err *err);
 /* Pins fd at DIR/NAME. */
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
+/* Pins fd at DIR/NAME in place of what is pinned there, without a moment in which nothing is. */
+int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err);
 /* Removes the pin DIR/NAME; that it is gone already is not an error. */
 int cv_pin_del(const char *dir, const char *name, struct cv_err *err);
 /* Makes the directory DIR and those above it. */
