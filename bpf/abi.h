@@ -555,8 +555,20 @@ struct cv_host {
 	__u32 cgroup_root_level; /* its depth in the whole hierarchy */
 	__u32 user_namespace; /* inode number of the one that mount namespaces must belong to */
 	__u32 flags; /* CV_HOST_* */
+	__u32 refused_hooks; /* by this kernel, as bits: for the tool that attached the hooks */
+	__u32 pad;
+	char hooks_build[CV_BUILD_LEN]; /* version of that tool */
 };
-_Static_assert(sizeof(struct cv_host) == 48, "cv_host is map ABI");
+_Static_assert(sizeof(struct cv_host) == 88, "cv_host is map ABI");
+
+/* How the kernel sees a file that a process has open: what cv_iter_files (bpf/self.bpf.c) writes. */
+struct cv_host_file {
+	__u32 fd;
+	__u32 dev; /* kernel encoding: MAJOR << 20 | MINOR */
+	__u64 inode;
+	__u64 ctime_ns;
+};
+_Static_assert(sizeof(struct cv_host_file) == 24, "cv_host_file is map ABI");
 
 #define CV_APP_EXE (1 << 0) /* exe_hash or exe_inode */
 #define CV_APP_GLOB (1 << 1) /* the path of the executable is like glob */

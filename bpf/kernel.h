@@ -3,7 +3,9 @@
 #ifndef CV_KERNEL_H
 #define CV_KERNEL_H
 
-#include <linux/types.h>
+#include <linux/bpf.h>
+#include <bpf/bpf_core_read.h>
+#include <bpf/bpf_helpers.h>
 
 #include "abi.h"
 
@@ -94,6 +96,7 @@ struct css_set {
 	struct cgroup *dfl_cgrp;
 };
 struct task_struct {
+	unsigned int flags;
 	int tgid;
 	__u64 self_exec_id;
 	struct mm_struct *mm;
@@ -101,11 +104,23 @@ struct task_struct {
 	struct css_set *cgroups;
 	char comm[CV_COMM_LEN];
 };
+struct net {
+	__u64 net_cookie;
+};
+typedef struct {
+	struct net *net;
+} possible_net_t;
 typedef struct {
 	__s64 counter;
 } atomic64_t;
 struct sock_common {
+	unsigned short skc_family;
+	possible_net_t skc_net;
 	atomic64_t skc_cookie;
+};
+struct sock {
+	struct sock_common __sk_common;
+	__u32 sk_mark;
 };
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
@@ -114,5 +129,21 @@ struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;
 };
 #pragma clang attribute pop
+
+/* When the file was last changed; the members have changed their names twice. */
+static __always_inline __u64 cv_ctime_ns(struct inode *inode)
+{
+	struct inode___6_6 *old = (void *)inode;
+	struct inode___6_10 *newer = (void *)inode;
+
+	if (bpf_core_field_exists(inode->i_ctime_sec))
+		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
+		       BPF_CORE_READ(inode, i_ctime_nsec);
+	if (bpf_core_field_exists(newer->__i_ctime))
+		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL +
+		       BPF_CORE_READ(newer, __i_ctime.tv_nsec);
+	return BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL +
+	       BPF_CORE_READ(old, i_ctime.tv_nsec);
+}
 
 #endif

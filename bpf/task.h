@@ -148,21 +148,6 @@ static __always_inline __u64 cv_text_hash(const struct cv_host *host,
 	return cv_siphash(scratch, at, len, host->hash_key[0], host->hash_key[1]);
 }
 
-static __always_inline __u64 cv_ctime_ns(struct inode *inode)
-{
-	struct inode___6_6 *old = (void *)inode;
-	struct inode___6_10 *newer = (void *)inode;
-
-	if (bpf_core_field_exists(inode->i_ctime_sec))
-		return BPF_CORE_READ(inode, i_ctime_sec) * 1000000000ULL +
-		       BPF_CORE_READ(inode, i_ctime_nsec);
-	if (bpf_core_field_exists(newer->__i_ctime))
-		return BPF_CORE_READ(newer, __i_ctime.tv_sec) * 1000000000ULL +
-		       BPF_CORE_READ(newer, __i_ctime.tv_nsec);
-	return BPF_CORE_READ(old, i_ctime.tv_sec) * 1000000000ULL +
-	       BPF_CORE_READ(old, i_ctime.tv_nsec);
-}
-
 /* Hash of the path of a task's executable, which then stands in scratch->text from scratch->path
  * on; 0 if it cannot be told. */
 static __always_inline __u64 cv_exe_hash(const struct cv_host *host, struct cv_scratch *scratch,

@@ -13,6 +13,7 @@
 #include <sys/sysmacros.h>
 
 #include "bpffs.h"
+#include "hooks.h"
 #include "map.h"
 #include "object.h"
 #include "own.h"
@@ -205,43 +206,12 @@ static int choose_id_and_mark(struct cv_plan *plan, struct cv_app *app, struct c
 	return cv_err_hint(err, "give the mask more bits, or remove routes of other apps");
 }
 
-static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
-{
-	char mount[PATH_MAX];
-	uint32_t level;
-	int fd, rc;
-
-	if (inst->options.cgroup_dir) {
-		strncpy(mount, inst->options.cgroup_dir, sizeof(mount) - 1);
-		mount[sizeof(mount) - 1] = '\0';
-	} else {
-		rc = cv_cgroup2_mount(mount, &level, err);
-		if (rc)
-			return rc;
-	}
-	fd = open(mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
-		return cv_err_set(err, -errno, "cgroup %s: %s", mount, strerrordesc_np(errno));
-	return fd;
-}
-
-/* Says before anything changes that the hooks could not be attached. */
-static int check_cgroup(const struct cv_instance *inst, struct cv_err *err)
-{
-	CV_CLOSE int fd = -1;
-
-	if (cv_object_owner_is_attached(inst))
-		return 0;
-	fd = open_cgroup(inst, err);
-	return fd < 0 ? fd : 0;
-}
-
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	struct cv_app_set *set = plan->apps;
 
 	if (plan->state->app_count && !plan->is_lenient) {
-		int rc = check_cgroup(inst, err);
+		int rc = cv_hooks_check(inst, err);
 
 		if (rc)
 			return cv_err_at(err, &plan->state->apps[0].place);
@@ -268,16 +238,6 @@ int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 
 /* ---- grow and shrink ---- */
 
-static int attach_hooks(struct cv_instance *inst, struct cv_err *err)
-{
-	CV_CLOSE int cgroup = -1;
-
-	if (cv_object_owner_is_attached(inst))
-		return 0;
-	cgroup = open_cgroup(inst, err);
-	return cgroup < 0 ? cgroup : cv_object_pin_owner(inst, cgroup, err);
-}
-
 /* True if the set that the kernel has is the one wanted, but for its generation. */
 static bool set_is_live(const struct cv_plan *plan)
 {
@@ -292,7 +252,7 @@ int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_
 
 	if (!plan->apps->count)
 		return 0;
-	rc = attach_hooks(inst, err);
+	rc = cv_hooks_attach(inst, 0, err);
 	if (rc || set_is_live(plan))
 		return rc;
 	plan->apps->generation++;
@@ -302,18 +262,9 @@ int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_
 	return cv_slot_write(fd, &inst->netns_cookie, &cv_app_shape, plan->apps, err);
 }
 
-/* True if no network namespace has apps any more. */
-static bool no_apps_are_left(int apps_fd)
-{
-	uint64_t cookie;
-
-	return bpf_map_get_next_key(apps_fd, NULL, &cookie) && errno == ENOENT;
-}
-
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = -1;
-	int rc;
 
 	if (plan->apps->count)
 		return 0;
@@ -322,11 +273,7 @@ int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct c
 		return fd == -ENOENT ? 0 : fd;
 	if (bpf_map_delete_elem(fd, &inst->netns_cookie) && errno != ENOENT)
 		return cv_err_set(err, -errno, "apps: forget: %s", strerrordesc_np(errno));
-	if (!no_apps_are_left(fd))
-		return 0;
-	/* Without an app the hooks would cost every socket of the host something for nothing. */
-	rc = cv_dir_remove(inst->host_links, err);
-	return rc ? rc : cv_dir_make(inst->host_links, err);
+	return cv_hooks_detach(inst, err);
 }
 
 /* ---- list ---- */

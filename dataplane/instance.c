@@ -227,6 +227,7 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 	inst->options = *options;
 	inst->access = access;
 	inst->lock_fd = -1;
+	inst->files_prog = -1;
 	if (!inst->options.bpffs)
 		inst->options.bpffs = CV_DEFAULT_BPFFS;
 	if (!inst->options.state_dir)
@@ -251,6 +252,8 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 	if (!inst)
 		return;
 	cv_nl_close(&inst->nl);
+	if (inst->files_prog >= 0)
+		close(inst->files_prog);
 	/* With the last instance gone, neither the mount nor the folders are left. */
 	if (inst->access == CV_ACCESS_WRITE && inst->lock_fd >= 0 && no_instance_is_left(inst)) {
 		rmdir(inst->root);

@@ -43,6 +43,7 @@ struct cv_instance {
 	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd;
+	int files_prog; /* see host.h; -1 until it is needed */
 	struct cv_nl *nl;
 };
 

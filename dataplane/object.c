@@ -13,8 +13,10 @@
 #include "map.h"
 #include "own.h"
 #include "owner.skel.h"
+#include "refresh.skel.h"
 #include "route.skel.h"
 #include "segment.skel.h"
+#include "self.skel.h"
 #include "tunnel.skel.h"
 
 /* libbpf prints through one function for the whole process; the instance at work gets the lines. */
@@ -36,8 +38,9 @@ static int forward_log(enum libbpf_print_level level, const char *format, va_lis
 
 /* Maps that serve the whole host are pinned at another place than those of an instance. */
 static const char *const host_map_names[] = {
-	CV_STRING(CV_MAP_APPS),
-	CV_STRING(CV_MAP_OWNERS),
+	CV_STRING(CV_MAP_APPS),	      CV_STRING(CV_MAP_OWNERS),	 CV_STRING(CV_MAP_CLOSED),
+	CV_STRING(CV_MAP_SOURCES),    CV_STRING(CV_MAP_HOST),	 CV_STRING(CV_MAP_TASKS),
+	CV_STRING(CV_MAP_LINEAGES),   CV_STRING(CV_MAP_SCRATCH), CV_STRING(CV_MAP_GATES),
 	CV_STRING(CV_MAP_HOST_DROPS),
 };
 
@@ -116,28 +119,70 @@ static uint64_t add_to_hash(uint64_t hash, const void *bytes, size_t size)
 	return hash;
 }
 
+/* Every object in this binary, by the name of its source. */
+static const struct {
+	const char *name;
+	const void *(*bytes)(size_t *size);
+} objects[] = {
+	[CV_OBJECT_OWNER] = { "owner", cv_owner_bpf__elf_bytes },
+	[CV_OBJECT_REFRESH] = { "refresh", cv_refresh_bpf__elf_bytes },
+	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },
+	{ "classify", cv_classify_bpf__elf_bytes },
+	{ "tunnel", cv_tunnel_bpf__elf_bytes },
+	{ "segment", cv_segment_bpf__elf_bytes },
+	{ "route", cv_route_bpf__elf_bytes },
+};
+
 const char *cv_object_build(void)
 {
 	static char build[CV_BUILD_LEN];
 	uint64_t hash = FNV_OFFSET;
-	const void *bytes;
 	size_t size;
 
 	if (build[0])
 		return build;
-	bytes = cv_classify_bpf__elf_bytes(&size);
-	hash = add_to_hash(hash, bytes, size);
-	bytes = cv_tunnel_bpf__elf_bytes(&size);
-	hash = add_to_hash(hash, bytes, size);
-	bytes = cv_segment_bpf__elf_bytes(&size);
-	hash = add_to_hash(hash, bytes, size);
-	bytes = cv_route_bpf__elf_bytes(&size);
-	hash = add_to_hash(hash, bytes, size);
-	bytes = cv_owner_bpf__elf_bytes(&size);
-	hash = add_to_hash(hash, bytes, size);
+	for (size_t i = 0; i < sizeof(objects) / sizeof(*objects); i++) {
+		const void *bytes = objects[i].bytes(&size);
+
+		hash = add_to_hash(hash, bytes, size);
+	}
 	snprintf(build, sizeof(build), "%s-%016" PRIx64, CV_VERSION, hash);
 	return build;
 }
+
+/* ---- objects of the host ---- */
+
+void cv_object_close(struct bpf_object **object)
+{
+	bpf_object__close(*object);
+	*object = NULL;
+}
+
+int cv_object_load(const struct cv_instance *inst, enum cv_object which, const char *only,
+		   struct bpf_object **out, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = objects[which].name);
+	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
+	struct bpf_program *program;
+	const void *bytes;
+	size_t size;
+	int rc;
+
+	start_log(inst);
+	bytes = objects[which].bytes(&size);
+	object = bpf_object__open_mem(bytes, size, &opts);
+	if (!object)
+		return out_of_memory(err, objects[which].name);
+	bpf_object__for_each_program (program, object)
+		if (only && strcmp(bpf_program__name(program), only))
+			bpf_program__set_autoload(program, false);
+	rc = load(inst, object, objects[which].name, err);
+	if (!rc)
+		*out = CV_TAKE_PTR(object);
+	return rc;
+}
+
+/* ---- objects of an instance ---- */
 
 static void free_classify(struct cv_classify_bpf **skel)
 {
@@ -231,88 +276,4 @@ int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lw
 		return rc;
 	rc = dup(bpf_program__fd(program));
 	return rc >= 0 ? rc : cv_err_set(err, -errno, "route program: %s", strerrordesc_np(errno));
-}
-
-/* True if a pinned link is attached still; a cgroup that is deleted detaches its links. */
-static bool link_is_attached(const char *dir, const char *name)
-{
-	CV_CLOSE int fd = cv_pin_open(dir, name, NULL);
-	struct bpf_link_info info = { 0 };
-	uint32_t len = sizeof(info);
-
-	return fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len) && info.cgroup.cgroup_id;
-}
-
-static int pin_hook(const struct cv_instance *inst, struct bpf_program *program, int cgroup_fd,
-		    struct cv_err *err)
-{
-	const char *name = bpf_program__name(program);
-	struct bpf_link *link;
-	int rc;
-
-	rc = cv_pin_del(inst->host_links, name, err);
-	if (rc)
-		return rc;
-	link = bpf_program__attach_cgroup(program, cgroup_fd);
-	if (!link)
-		return cv_err_set(err, -errno, "socket hook %s: attach to the cgroup: %s", name,
-				  strerrordesc_np(errno));
-	rc = cv_pin_set(bpf_link__fd(link), inst->host_links, name, err);
-	bpf_link__destroy(link); /* our handle; the pin holds the link */
-	return rc;
-}
-
-static void free_owner(struct cv_owner_bpf **skel)
-{
-	cv_owner_bpf__destroy(*skel);
-}
-
-static bool is_iterator(const struct bpf_program *program)
-{
-	return bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
-}
-
-static bool hooks_are_attached(const struct cv_instance *inst, struct bpf_object *object)
-{
-	struct bpf_program *program;
-
-	bpf_object__for_each_program (program, object)
-		if (!is_iterator(program) &&
-		    !link_is_attached(inst->host_links, bpf_program__name(program)))
-			return false;
-	return true;
-}
-
-bool cv_object_owner_is_attached(const struct cv_instance *inst)
-{
-	CV_CLEANUP(free_owner) struct cv_owner_bpf *skel = NULL;
-
-	start_log(inst);
-	skel = cv_owner_bpf__open();
-	return skel && hooks_are_attached(inst, skel->obj);
-}
-
-int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err)
-{
-	CV_CLEANUP(free_owner) struct cv_owner_bpf *skel = NULL;
-	struct bpf_program *program;
-	int rc;
-
-	start_log(inst);
-	skel = cv_owner_bpf__open();
-	if (!skel)
-		return out_of_memory(err, "owner");
-	rc = load(inst, skel->obj, "owner", err);
-	if (rc)
-		return rc;
-	bpf_object__for_each_program (program, skel->obj) {
-		if (is_iterator(program)) {
-			rc = pin_program(program, inst->host_progs, err);
-		} else if (!link_is_attached(inst->host_links, bpf_program__name(program))) {
-			rc = pin_hook(inst, program, cgroup_fd, err);
-		}
-		if (rc)
-			return rc;
-	}
-	return 0;
 }

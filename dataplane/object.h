@@ -38,11 +38,19 @@ int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, enum cv_
 int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lwt_hook hook,
 			 struct cv_err *err);
 
-/* True if all socket hooks are pinned, and attached to a cgroup that still lives. */
-bool cv_object_owner_is_attached(const struct cv_instance *inst);
+/* Objects whose programs serve the whole host. */
+enum cv_object {
+	CV_OBJECT_OWNER,
+	CV_OBJECT_REFRESH,
+	CV_OBJECT_SELF,
+};
 
-/* Attaches the socket hooks to a cgroup by links that others can stand beside, and pins the links.
- * Hooks that are pinned and attached are left alone. */
-int cv_object_pin_owner(struct cv_instance *inst, int cgroup_fd, struct cv_err *err);
+struct bpf_object;
+
+/* Loads one of them: all its programs, or only the one of that name. *out is the caller's. */
+int cv_object_load(const struct cv_instance *inst, enum cv_object which, const char *only,
+		   struct bpf_object **out, struct cv_err *err);
+/* Closes it; what is pinned or attached stays. */
+void cv_object_close(struct bpf_object **object);
 
 #endif

@@ -1,0 +1,381 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Attaching the hooks of the host: see hooks.h. */
+#include "hooks.h"
+
+#include <assert.h>
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+
+#include "bpffs.h"
+#include "host.h"
+#include "map.h"
+#include "object.h"
+#include "own.h"
+#include "plan.h"
+
+/* ---- which there are ---- */
+
+#define LOST_CREATE "sockets of a routed app are not marked when they are made"
+#define LOST_BIND "who receives by UDP is not known before it does"
+#define LOST_CONNECT "who connects is not known before data is sent"
+#define LOST_SENDMSG "who sends by UDP is not known"
+#define LOST_RECVMSG "who receives by UDP is not known"
+#define LOST_ACCEPT "who accepts a connection counts as who listens"
+#define LOST_RELEASE "packets of closed TCP connections have no owner"
+#define LOST_USE(what) "a process that was given a socket by another is not known when it " what
+
+/* A program is pinned, or its link is, by its name. */
+struct hook {
+	const char *name;
+	enum cv_object object;
+	const char *lost; /* without it */
+};
+
+static const struct hook hooks[] = {
+	{ "cv_sock_create", CV_OBJECT_OWNER, LOST_CREATE },
+	{ "cv_post_bind4", CV_OBJECT_OWNER, LOST_BIND },
+	{ "cv_post_bind6", CV_OBJECT_OWNER, LOST_BIND },
+	{ "cv_connect4", CV_OBJECT_OWNER, LOST_CONNECT },
+	{ "cv_connect6", CV_OBJECT_OWNER, LOST_CONNECT },
+	{ "cv_sendmsg4", CV_OBJECT_OWNER, LOST_SENDMSG },
+	{ "cv_sendmsg6", CV_OBJECT_OWNER, LOST_SENDMSG },
+	{ "cv_recvmsg4", CV_OBJECT_OWNER, LOST_RECVMSG },
+	{ "cv_recvmsg6", CV_OBJECT_OWNER, LOST_RECVMSG },
+	{ "cv_getpeername4", CV_OBJECT_OWNER, LOST_ACCEPT },
+	{ "cv_getpeername6", CV_OBJECT_OWNER, LOST_ACCEPT },
+	{ "cv_sockops", CV_OBJECT_OWNER, "who listens is not known" },
+	{ "cv_sock_release", CV_OBJECT_OWNER, LOST_RELEASE },
+	{ CV_PROG_ITER, CV_OBJECT_OWNER, "open sockets of apps are not counted" },
+	{ "cv_sock_recv", CV_OBJECT_REFRESH, LOST_USE("receives") },
+	{ "cv_sock_send", CV_OBJECT_REFRESH, LOST_USE("sends by UDP") },
+	{ "cv_tcp_send", CV_OBJECT_REFRESH, LOST_USE("sends by TCP") },
+};
+#define HOOKS (sizeof(hooks) / sizeof(*hooks))
+_Static_assert(HOOKS <= CV_MAX_HOOKS, "refused hooks are bits");
+
+/* The hooks of an object come and go together. */
+struct group {
+	enum cv_object object;
+	uint32_t flag; /* CV_HOOKS_*: attached while it is asked for; 0: with any app */
+	bool is_optional; /* what the kernel refuses is left out */
+};
+
+static const struct group groups[] = {
+	{ CV_OBJECT_OWNER, 0, false },
+	{ CV_OBJECT_REFRESH, 0, true },
+};
+#define GROUPS (sizeof(groups) / sizeof(*groups))
+
+static const struct hook *find_hook(const char *name)
+{
+	for (size_t i = 0; i < HOOKS; i++)
+		if (!strcmp(hooks[i].name, name))
+			return &hooks[i];
+	return NULL;
+}
+
+static uint32_t hook_bit(const struct hook *hook)
+{
+	return 1u << (hook - hooks);
+}
+
+/* ---- what is attached ---- */
+
+/* True if a pinned link is attached still; a cgroup that is deleted detaches its links. */
+static bool link_is_attached(int link_fd)
+{
+	struct bpf_link_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	return !bpf_obj_get_info_by_fd(link_fd, &info, &len) &&
+	       (info.type != BPF_LINK_TYPE_CGROUP || info.cgroup.cgroup_id);
+}
+
+static bool hook_is_attached(const struct cv_instance *inst, const struct hook *hook)
+{
+	CV_CLOSE int link = cv_pin_open(inst->host_links, hook->name, NULL);
+	CV_CLOSE int prog = -1;
+
+	if (link >= 0)
+		return link_is_attached(link);
+	prog = cv_pin_open(inst->host_progs, hook->name, NULL);
+	return prog >= 0;
+}
+
+/* True if all hooks of the group are there, but for those of refused. */
+static bool group_is_attached(const struct cv_instance *inst, const struct group *group,
+			      uint32_t refused)
+{
+	for (size_t i = 0; i < HOOKS; i++)
+		if (hooks[i].object == group->object && !(hook_bit(&hooks[i]) & refused) &&
+		    !hook_is_attached(inst, &hooks[i]))
+			return false;
+	return true;
+}
+
+static bool group_has_pins(const struct cv_instance *inst, const struct group *group)
+{
+	for (size_t i = 0; i < HOOKS; i++)
+		if (hooks[i].object == group->object && hook_is_attached(inst, &hooks[i]))
+			return true;
+	return false;
+}
+
+/* ---- attach ---- */
+
+static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
+{
+	const char *dir = inst->options.cgroup_dir;
+	char mount[PATH_MAX];
+	uint32_t level;
+	int fd, rc = dir ? 0 : cv_cgroup2_mount(mount, &level, err);
+
+	if (rc)
+		return rc;
+	fd = open(dir ? dir : mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd < 0)
+		return cv_err_set(err, -errno, "cgroup %s: %s", dir ? dir : mount,
+				  strerrordesc_np(errno));
+	return fd;
+}
+
+int cv_hooks_check(const struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLOSE int fd = -1;
+
+	if (group_is_attached(inst, &groups[0], 0))
+		return 0;
+	fd = open_cgroup(inst, err);
+	return fd < 0 ? fd : 0;
+}
+
+/* An attached link of a cgroup gets the program; anything else is attached anew, beside the old
+ * one, which goes when its pin is replaced. */
+static int attach_hook(const struct cv_instance *inst, struct bpf_program *program, int cgroup_fd,
+		       struct cv_err *err)
+{
+	const char *name = bpf_program__name(program);
+	CV_CLOSE int old = cv_pin_open(inst->host_links, name, NULL);
+	bool is_tracing = bpf_program__type(program) == BPF_PROG_TYPE_TRACING;
+	struct bpf_link *link;
+	int rc;
+
+	if (old >= 0 && !is_tracing && link_is_attached(old) &&
+	    !bpf_link_update(old, bpf_program__fd(program), NULL))
+		return 0;
+	link = is_tracing ? bpf_program__attach(program)
+			  : bpf_program__attach_cgroup(program, cgroup_fd);
+	if (!link)
+		return cv_err_set(err, -errno, "socket hook %s: attach: %s", name,
+				  strerrordesc_np(errno));
+	rc = cv_pin_replace(bpf_link__fd(link), inst->host_links, name, err);
+	bpf_link__destroy(link); /* our handle; the pin holds the link */
+	return rc;
+}
+
+static int attach_programs(const struct cv_instance *inst, struct bpf_object *object, int cgroup_fd,
+			   struct cv_err *err)
+{
+	struct bpf_program *program;
+	int rc = 0;
+
+	bpf_object__for_each_program (program, object) {
+		assert(find_hook(bpf_program__name(program)));
+		if (rc || !bpf_program__autoload(program))
+			continue;
+		if (bpf_program__expected_attach_type(program) == BPF_TRACE_ITER)
+			rc = cv_pin_replace(bpf_program__fd(program), inst->host_progs,
+					    bpf_program__name(program), err);
+		else
+			rc = attach_hook(inst, program, cgroup_fd, err);
+	}
+	return rc;
+}
+
+static int load_and_attach(const struct cv_instance *inst, enum cv_object which, const char *only,
+			   int cgroup_fd, struct cv_err *err)
+{
+	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
+	int rc = cv_object_load(inst, which, only, &object, err);
+
+	return rc ? rc : attach_programs(inst, object, cgroup_fd, err);
+}
+
+/* The kernel refused some hook of the group: they are tried one by one. What is refused is left out
+ * if it may, and an error that says what is lost if not. */
+static int attach_singly(const struct cv_instance *inst, const struct group *group, int cgroup_fd,
+			 uint32_t *refused, struct cv_err *err)
+{
+	for (size_t i = 0; i < HOOKS; i++) {
+		const struct hook *hook = &hooks[i];
+		int rc;
+
+		if (hook->object != group->object)
+			continue;
+		rc = load_and_attach(inst, group->object, hook->name, cgroup_fd, err);
+		if (!rc)
+			continue;
+		if (!group->is_optional) {
+			cv_err_set(err, rc,
+				   "socket hook %s: refused by the kernel: %s; without it %s",
+				   hook->name, strerrordesc_np(-rc), hook->lost);
+			if (err)
+				err->kind = CV_ERR_FAILED; /* the capabilities are there */
+			return cv_err_hint(err, "-v shows what the kernel says of it");
+		}
+		cv_log(inst, CV_LOG_INFO, "socket hook %s: refused by the kernel: %s; %s",
+		       hook->name, strerrordesc_np(-rc), hook->lost);
+		*refused |= hook_bit(hook);
+	}
+	return 0;
+}
+
+static int attach_group(const struct cv_instance *inst, const struct group *group, int cgroup_fd,
+			uint32_t *refused, struct cv_err *err)
+{
+	struct cv_err why;
+
+	if (!load_and_attach(inst, group->object, NULL, cgroup_fd, &why))
+		return 0;
+	return attach_singly(inst, group, cgroup_fd, refused, err);
+}
+
+int cv_hooks_attach(struct cv_instance *inst, uint32_t wanted, struct cv_err *err)
+{
+	CV_CLOSE int cgroup = -1;
+	struct cv_host host;
+	bool is_upgrade;
+	int rc = cv_host_read(inst, &host, err);
+
+	if (rc)
+		return rc;
+	is_upgrade = strcmp(host.hooks_build, cv_object_build()) != 0;
+	if (is_upgrade)
+		host.refused_hooks = 0;
+	for (size_t i = 0; !rc && i < GROUPS; i++) {
+		const struct group *group = &groups[i];
+		bool is_asked_for = !group->flag || wanted & group->flag;
+
+		if (is_upgrade
+			    ? !is_asked_for && !group_has_pins(inst, group)
+			    : !is_asked_for || group_is_attached(inst, group, host.refused_hooks))
+			continue;
+		if (cgroup < 0)
+			cgroup = open_cgroup(inst, err);
+		rc = cgroup < 0 ? cgroup
+				: attach_group(inst, group, cgroup, &host.refused_hooks, err);
+	}
+	if (rc)
+		return rc;
+	snprintf(host.hooks_build, sizeof(host.hooks_build), "%s", cv_object_build());
+	return cv_host_write(inst, &host, err);
+}
+
+/* ---- what is needed ---- */
+
+struct needs {
+	const struct cv_instance *inst;
+	struct cv_app_set *set; /* to read into */
+	bool has_apps;
+	uint32_t app_flags; /* CV_APP_* of all apps of the host */
+};
+
+static int add_needs(int map_fd, const void *key, void *arg, struct cv_err *err)
+{
+	struct needs *needs = arg;
+	int rc = cv_slot_read(map_fd, key, &cv_app_shape, needs->set, err);
+
+	needs->has_apps = true;
+	needs->app_flags |= rc ? 0 : needs->set->flags;
+	return rc;
+}
+
+/* What the apps of all network namespaces ask for. No map of them: there are none. */
+static int find_needs(const struct cv_instance *inst, bool *has_apps, uint32_t *wanted,
+		      struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
+	CV_FREE struct cv_app_set *set = calloc(1, sizeof(*set));
+	struct needs needs = { .set = set };
+	int rc = 0;
+
+	if (!set)
+		return cv_err_set(err, -ENOMEM, "apps: out of memory");
+	if (fd < 0 && fd != -ENOENT)
+		return fd;
+	if (fd >= 0)
+		rc = cv_map_each(fd, sizeof(uint64_t), CV_MAX_INSTANCES, add_needs, &needs, err);
+	*has_apps = needs.has_apps;
+	*wanted = needs.app_flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0;
+	return rc;
+}
+
+/* ---- detach ---- */
+
+static int detach_group(const struct cv_instance *inst, const struct group *group,
+			struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < HOOKS; i++) {
+		if (hooks[i].object != group->object)
+			continue;
+		rc = cv_pin_del(inst->host_links, hooks[i].name, err);
+		if (!rc)
+			rc = cv_pin_del(inst->host_progs, hooks[i].name, err);
+	}
+	return rc;
+}
+
+int cv_hooks_detach(struct cv_instance *inst, struct cv_err *err)
+{
+	uint32_t wanted;
+	bool has_apps;
+	int rc = find_needs(inst, &has_apps, &wanted, err);
+
+	if (rc)
+		return rc;
+	if (!has_apps) {
+		rc = cv_dir_remove(inst->host_links, err);
+		return rc ? rc : cv_dir_make(inst->host_links, err);
+	}
+	for (size_t i = 0; !rc && i < GROUPS; i++)
+		if (groups[i].flag && !(groups[i].flag & wanted))
+			rc = detach_group(inst, &groups[i], err);
+	return rc;
+}
+
+/* ---- what is missing ---- */
+
+static bool group_should_be_there(const struct hook *hook, uint32_t wanted)
+{
+	for (size_t i = 0; i < GROUPS; i++)
+		if (groups[i].object == hook->object)
+			return !groups[i].flag || groups[i].flag & wanted;
+	return false;
+}
+
+size_t cv_hooks_missing(struct cv_instance *inst, struct cv_missing_hook out[CV_MAX_HOOKS])
+{
+	struct cv_host host = { 0 };
+	uint32_t wanted;
+	bool has_apps;
+	size_t count = 0;
+
+	if (find_needs(inst, &has_apps, &wanted, NULL) || !has_apps ||
+	    cv_host_read(inst, &host, NULL))
+		return 0;
+	for (size_t i = 0; i < HOOKS; i++) {
+		if (!group_should_be_there(&hooks[i], wanted) || hook_is_attached(inst, &hooks[i]))
+			continue;
+		out[count++] = (struct cv_missing_hook){
+			.name = hooks[i].name,
+			.lost = hooks[i].lost,
+			.is_refused = host.refused_hooks & hook_bit(&hooks[i]),
+		};
+	}
+	return count;
+}
