@@ -19,28 +19,43 @@
 #endif
 #define CV_NETNS_DIR "/run/netns"
 
-int cv_netns_enter(const char *netns, struct cv_err *err)
+/* Opens the network namespace of that name under /run/netns, or at that path. */
+static int open_netns(const char *netns, struct cv_err *err)
 {
 	char path[PATH_MAX];
+	int fd;
+
+	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : CV_NETNS_DIR "/", netns);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd >= 0)
+		return fd;
+	fd = -errno;
+	cv_err_set(err, fd, "netns %s: %s", netns, strerrordesc_np(-fd));
+	cv_err_hint(err, "'ip netns list' shows the names, /proc/PID/ns/net works too");
+	return fd;
+}
+
+/* Says why setns() failed. */
+static int not_entered(const char *netns, int rc, struct cv_err *err)
+{
+	cv_err_set(err, rc, "netns %s: enter: %s", netns, strerrordesc_np(-rc));
+	if (rc == -EPERM)
+		cv_err_hint(err, "entering a network namespace needs CAP_SYS_ADMIN");
+	if (rc == -EINVAL)
+		cv_err_hint(err, "%s is not a network namespace", netns);
+	return rc;
+}
+
+int cv_netns_enter(const char *netns, struct cv_err *err)
+{
 	CV_CLOSE int fd = -1;
 
 	if (!netns)
 		return 0;
-	snprintf(path, sizeof(path), "%s%s", strchr(netns, '/') ? "" : CV_NETNS_DIR "/", netns);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0) {
-		cv_err_set(err, -errno, "netns %s: %s", netns, strerrordesc_np(errno));
-		return cv_err_hint(err,
-				   "'ip netns list' shows the names, /proc/PID/ns/net works too");
-	}
-	if (!setns(fd, CLONE_NEWNET))
-		return 0;
-	cv_err_set(err, -errno, "netns %s: enter: %s", netns, strerrordesc_np(errno));
-	if (errno == EPERM)
-		cv_err_hint(err, "entering a network namespace needs CAP_SYS_ADMIN");
-	if (errno == EINVAL)
-		cv_err_hint(err, "%s is not a network namespace", path);
-	return err ? err->code : -errno;
+	fd = open_netns(netns, err);
+	if (fd < 0)
+		return fd;
+	return setns(fd, CLONE_NEWNET) ? not_entered(netns, -errno, err) : 0;
 }
 
 static int own_cookie(uint64_t *cookie)
@@ -67,26 +82,43 @@ int cv_netns_identity(uint64_t *cookie, uint64_t *inode, struct cv_err *err)
 	return 0;
 }
 
-/* True if path is a network namespace with that inode and cookie. Enters it and comes back. */
+/* Cookie of the network namespace that is open at fd. Enters it and comes back. */
+static int cookie_of(int fd, uint64_t *cookie)
+{
+	CV_CLOSE int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+	int rc;
+
+	if (home < 0 || setns(fd, CLONE_NEWNET))
+		return -errno;
+	rc = own_cookie(cookie);
+	if (setns(home, CLONE_NEWNET))
+		abort(); /* in a foreign namespace for good: nothing that follows would be right */
+	return rc;
+}
+
+int cv_netns_cookie(const char *netns, uint64_t *cookie, struct cv_err *err)
+{
+	CV_CLOSE int fd = open_netns(netns, err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = cookie_of(fd, cookie);
+	return rc ? not_entered(netns, rc, err) : 0;
+}
+
+/* True if path is a network namespace with that inode and cookie. */
 static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
 {
-	CV_CLOSE int home = -1;
 	CV_CLOSE int fd = -1;
-	uint64_t found = 0;
+	uint64_t found;
 	struct stat st;
 
 	if (stat(path, &st) || st.st_ino != inode)
 		return false;
-	home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
 	fd = open(path, O_RDONLY | O_CLOEXEC);
 	/* What cannot be entered is taken for alive: nothing is removed on a guess. */
-	if (home < 0 || fd < 0 || setns(fd, CLONE_NEWNET))
-		return true;
-	if (own_cookie(&found))
-		found = cookie;
-	if (setns(home, CLONE_NEWNET))
-		abort(); /* in a foreign namespace for good: nothing that follows would be right */
-	return found == cookie;
+	return fd < 0 || cookie_of(fd, &found) || found == cookie;
 }
 
 /* Looks at each DIR/ENTRY/suffix. */

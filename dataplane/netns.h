@@ -16,6 +16,9 @@ int cv_netns_enter(const char *netns, struct cv_err *err);
  * inode can be looked for in /proc. */
 int cv_netns_identity(uint64_t *cookie, uint64_t *inode, struct cv_err *err);
 
+/* Cookie of the one named; this thread stays where it is. -ENOENT: there is none of that name. */
+int cv_netns_cookie(const char *netns, uint64_t *cookie, struct cv_err *err);
+
 /* True if a network namespace with that inode and cookie can still be reached: by a process, a file
  * descriptor or a mount. */
 bool cv_netns_lives(uint64_t cookie, uint64_t inode);
