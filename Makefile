@@ -97,7 +97,7 @@ goals := $(or $(MAKECMDGOALS),all)
 need_tool = $(if $(shell command -v $(firstword $(1)) 2>/dev/null),,$(error $(firstword $(1)) is missing: apt-get install $(2)))
 need_lib = $(if $(shell $(PKG_CONFIG) --exists $(1) && echo yes),,$(error library $(1) is missing: apt-get install $(2)))
 
-LIBS := libbpf libnl-3.0 yaml-0.1 libelf zlib
+LIBS := libbpf libnl-3.0 yaml-0.1 libmd libelf zlib
 
 # Neither of these compiles anything.
 ifneq ($(filter-out clean help uninstall,$(goals)),)
@@ -110,6 +110,7 @@ $(if $(MAN_SRC),$(call need_tool,$(SCDOC),scdoc))
 $(call need_lib,libbpf,libbpf-dev)
 $(call need_lib,libnl-3.0,libnl-3-dev)
 $(call need_lib,yaml-0.1,libyaml-dev)
+$(call need_lib,libmd,libmd-dev)
 $(call need_lib,libelf,libelf-dev)
 $(call need_lib,zlib,zlib1g-dev)
 endif
