@@ -2,19 +2,22 @@
 /*
  * Apps: which programs they are, in the terms in which the socket hooks recognise them, and the
  * mark that the sockets of a routed app are born with. The set of a network namespace changes by
- * one update of its slot.
+ * one update of its slot; so does the set of outer apps, whose sockets are in other ones.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <sys/sysmacros.h>
+#include <time.h>
+#include <unistd.h>
 
-#include "bpffs.h"
+#include "cgroup.h"
+#include "compiler/apps.h"
+#include "exe.h"
 #include "hooks.h"
+#include "host.h"
 #include "map.h"
+#include "netns.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
@@ -26,8 +29,11 @@ const struct cv_slot_shape cv_app_shape = {
 	.is_passed_on = true,
 };
 
+static const uint64_t outer_key; /* of CV_MAP_APPS */
+
 /* The host's maps are made with the first app of the host; without them there are no apps. */
-int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err)
+static int read_set(const struct cv_instance *inst, uint64_t key, struct cv_app_set *apps,
+		    struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
 
@@ -35,123 +41,286 @@ int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct
 		memset(apps, 0, sizeof(*apps));
 		return 0;
 	}
-	return fd < 0 ? fd : cv_slot_read(fd, &inst->netns_cookie, &cv_app_shape, apps, err);
+	return fd < 0 ? fd : cv_slot_read(fd, &key, &cv_app_shape, apps, err);
 }
 
-/* ---- plan ---- */
-
-/* An executable is what the kernel runs: device and inode of the file, links followed. */
-static int resolve_exe(struct cv_instance *inst, const struct cv_app_conf *conf, struct cv_app *app,
-		       struct cv_err *err)
+int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err)
 {
-	struct stat st;
+	return read_set(inst, inst->netns_cookie, apps, err);
+}
 
-	app->flags |= CV_APP_EXE;
-	app->exe_inode = CV_APP_NOBODY;
-	if (stat(conf->exe, &st)) {
-		if (errno != ENOENT && errno != ENOTDIR)
-			return cv_err_set(err, -errno, "app %s: exe %s: %s", conf->name, conf->exe,
-					  strerrordesc_np(errno));
-		cv_log(inst, CV_LOG_WARN,
-		       "app %s: exe %s does not exist; it is nobody until it "
-		       "does and the state is applied again",
-		       conf->name, conf->exe);
-		return 0;
+int cv_live_outer_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err)
+{
+	return read_set(inst, outer_key, apps, err);
+}
+
+/* ---- plan: what the system has to say of each app ---- */
+
+/* The apps of a plan while they are looked up. */
+struct lookup {
+	struct cv_instance *inst;
+	const struct cv_plan *plan;
+	struct cv_app_source
+		*sources; /* owned, as are the paths in their confs; in the state's order */
+	size_t count;
+};
+
+static void lookup_fini(struct lookup *lookup)
+{
+	for (size_t i = 0; i < lookup->count; i++) {
+		free(lookup->sources[i].conf.exe);
+		free(lookup->sources[i].conf.parent_exe);
 	}
-	if (!S_ISREG(st.st_mode)) {
-		cv_err_set(err, -EINVAL, "app %s: exe %s is not a file", conf->name, conf->exe);
-		return cv_err_hint(err, "give the path of the program itself");
-	}
-	app->exe_inode = st.st_ino;
-	app->exe_dev = major(st.st_dev) << 20 | minor(st.st_dev); /* kernel: MKDEV() */
-	return 0;
+	free(lookup->sources);
 }
 
-static uint32_t path_depth(const char *path)
+/* An app that cannot be what is asked for is refused; a lenient plan leaves it out. */
+static int refuse(const struct lookup *lookup, struct cv_app_source *source, int rc,
+		  struct cv_err *err)
 {
-	uint32_t depth = 0;
-
-	for (const char *p = path; *p; p++)
-		if (*p != '/' && (p == path || p[-1] == '/'))
-			depth++;
-	return depth;
-}
-
-/* The id of a cgroup is the inode number of its directory (kernel: kernfs_id()). */
-static int resolve_cgroup(struct cv_instance *inst, const struct cv_app_conf *conf,
-			  struct cv_app *app, struct cv_err *err)
-{
-	char mount[PATH_MAX], path[PATH_MAX];
-	uint32_t root_level;
-	struct stat st;
-	int rc = cv_cgroup2_mount(mount, &root_level, err);
-
-	if (rc)
+	if (!lookup->plan->is_lenient) {
+		cv_err_at(err, &source->conf.place);
 		return rc;
-	if (snprintf(path, sizeof(path), "%s/%s", mount, conf->cgroup) >= (int)sizeof(path))
-		return cv_err_set(err, -ENAMETOOLONG, "app %s: cgroup: path too long", conf->name);
-	app->flags |= CV_APP_CGROUP;
-	app->cgroup_id = CV_APP_NOBODY;
-	app->cgroup_level = root_level + path_depth(conf->cgroup);
-	if (!stat(path, &st) && S_ISDIR(st.st_mode)) {
-		app->cgroup_id = st.st_ino;
-		return 0;
 	}
-	cv_log(inst, CV_LOG_WARN,
-	       "app %s: cgroup %s does not exist; it is nobody until it does and "
-	       "the state is applied again",
-	       conf->name, conf->cgroup);
+	source->is_own = false;
+	source->is_outer = false;
 	return 0;
 }
 
-static int resolve_app(struct cv_instance *inst, const struct cv_app_conf *conf, struct cv_app *app,
-		       struct cv_err *err)
+/* In which network namespaces its sockets are. */
+static int find_netns(struct cv_instance *inst, struct cv_app_source *source, struct cv_err *err)
 {
-	int rc = 0;
+	const char *netns = source->conf.netns;
+	bool is_any = netns && !strcmp(netns, "any");
+	int rc;
 
-	memcpy(app->name, conf->name, sizeof(conf->name));
-	memcpy(app->comm, conf->comm, sizeof(conf->comm));
-	app->uid_min = conf->uid.min;
-	app->uid_max = conf->uid.max;
-	app->gid_min = conf->gid.min;
-	app->gid_max = conf->gid.max;
-	app->flags = (conf->has_uid ? CV_APP_UID : 0) | (conf->has_gid ? CV_APP_GID : 0) |
-		     (conf->comm[0] ? CV_APP_COMM : 0);
-	if (conf->exe)
-		rc = resolve_exe(inst, conf, app, err);
-	if (!rc && conf->cgroup)
-		rc = resolve_cgroup(inst, conf, app, err);
+	source->is_own = !netns || is_any;
+	source->is_outer = is_any;
+	if (source->is_own)
+		return 0;
+	source->netns_cookie = CV_APP_NOBODY;
+	rc = cv_netns_cookie(netns, &source->netns_cookie, err);
+	if (rc && rc != -ENOENT)
+		return rc;
+	if (rc)
+		cv_log(inst, CV_LOG_WARN,
+		       "app %s: netns %s does not exist; the app is nobody until it does and the state is applied again",
+		       source->conf.name, netns);
+	source->is_own = source->netns_cookie == inst->netns_cookie;
+	source->is_outer = !source->is_own;
+	return 0;
+}
+
+/* Puts the kernel's paths in place of the user's. */
+static int find_paths(const struct cv_app_conf *conf, struct cv_app_source *source,
+		      struct cv_err *err)
+{
+	int rc = conf->exe ? cv_exe_path(conf->exe, &source->conf.exe, err) : 0;
+
+	if (!rc && conf->parent_exe)
+		rc = cv_exe_path(conf->parent_exe, &source->conf.parent_exe, err);
+	if (!rc && conf->exe && cv_exe_is_glob(conf->exe) &&
+	    strlen(source->conf.exe) >= CV_MAX_GLOB)
+		rc = cv_err_set(err, -ENAMETOOLONG, "exe %s: a glob of more than %d characters",
+				source->conf.exe, CV_MAX_GLOB - 1);
 	return rc;
 }
 
-/* How specific an app is: an executable before a cgroup, a deeper cgroup before a higher one, then
- * user, group and name; with all equal the one added first. */
-static uint64_t rank_of(const struct cv_app *app)
+/* Both bind by their names whenever they appear: that they do not exist may be meant, or a slip. */
+static void warn_of_cgroups(struct cv_instance *inst, const struct cv_app_conf *conf)
 {
-	uint64_t uids = app->flags & CV_APP_UID ? UINT32_MAX - (app->uid_max - app->uid_min) : 0;
+	char unit[CV_UNIT_NAME];
 
-	return (uint64_t) !!(app->flags & CV_APP_EXE) << 63 |
-	       (uint64_t)(app->flags & CV_APP_CGROUP ? app->cgroup_level + 1 : 0) << 48 |
-	       (uint64_t) !!(app->flags & CV_APP_UID) << 47 | uids >> 1 << 8 |
-	       (uint64_t) !!(app->flags & CV_APP_GID) << 1 | !!(app->flags & CV_APP_COMM);
+	if (conf->cgroup && !cv_cgroup_exists(conf->cgroup))
+		cv_log(inst, CV_LOG_WARN,
+		       "app %s: cgroup %s does not exist; the app is nobody until it does",
+		       conf->name, conf->cgroup);
+	if (conf->unit && cv_unit_name(conf->unit, unit) && !cv_unit_exists(unit))
+		cv_log(inst, CV_LOG_WARN,
+		       "app %s: unit %s does not run; the app is nobody until it does", conf->name,
+		       unit);
 }
 
-/* Insertion keeps the order of adding among equals. */
-static void insert_app(struct cv_app_set *set, const struct cv_app *app)
+static int look_up_names(const struct lookup *lookup, const struct cv_app_conf *conf,
+			 struct cv_app_source *source, struct cv_err *err)
 {
-	uint32_t at = set->count++;
+	int rc;
 
-	for (; at && rank_of(&set->apps[at - 1]) < rank_of(app); at--)
-		set->apps[at] = set->apps[at - 1];
-	set->apps[at] = *app;
+	source->conf = *conf;
+	source->conf.exe = NULL;
+	source->conf.parent_exe = NULL;
+	source->exe_inode = CV_APP_NOBODY;
+	rc = find_netns(lookup->inst, source, err);
+	if (!rc)
+		rc = find_paths(conf, source, err);
+	if (rc) {
+		cv_err_prefix(err, "app %s", conf->name);
+		return refuse(lookup, source, rc, err);
+	}
+	warn_of_cgroups(lookup->inst, conf);
+	return 0;
 }
 
-static const struct cv_app *find_app(const struct cv_app_set *set, const char *name)
+/* ---- plan: executables, some at a time ---- */
+
+#define EXES_AT_ONCE 128 /* files that are open at one moment */
+
+struct exes {
+	struct cv_exe items[EXES_AT_ONCE];
+	size_t count;
+};
+
+static void exes_close(struct exes *exes)
+{
+	for (size_t i = 0; i < exes->count; i++)
+		cv_exe_close(&exes->items[i]);
+}
+
+static bool has_exe(const struct cv_app_source *source)
+{
+	return source->conf.exe && !cv_exe_is_glob(source->conf.exe);
+}
+
+static void warn_of_exe(struct cv_instance *inst, const struct cv_app_conf *conf)
+{
+	cv_log(inst, CV_LOG_WARN,
+	       "app %s: exe %s does not exist; the app is nobody until it does%s", conf->name,
+	       conf->exe, conf->exe_sha256[0] ? " and the state is applied again" : "");
+}
+
+/* The contents are read after the time of the last change was: a change since then shows. */
+static int pin_contents(struct cv_instance *inst, const struct cv_exe *exe,
+			struct cv_app_source *source, struct cv_err *err)
+{
+	const struct cv_app_conf *conf = &source->conf;
+	bool has = false;
+	int rc;
+
+	if (exe->is_script) {
+		cv_err_set(err, -EINVAL, "exe-sha256: %s is a script", conf->exe);
+		return cv_err_hint(err, "only of a program itself can it be told what runs");
+	}
+	rc = cv_exe_has_sha256(exe, conf->exe_sha256, &has, err);
+	if (rc)
+		return rc;
+	if (!has) {
+		source->exe_inode = CV_APP_NOBODY;
+		cv_log(inst, CV_LOG_WARN,
+		       "app %s: exe-sha256: the contents of %s differ; the app is nobody until they do not and the state is applied again",
+		       conf->name, conf->exe);
+	}
+	return 0;
+}
+
+/* Processes of a script are those of its interpreter, so its inode tells nobody. */
+static int note_exe(struct cv_instance *inst, const struct cv_exe *exe,
+		    struct cv_app_source *source, struct cv_err *err)
+{
+	if (exe->fd < 0) {
+		warn_of_exe(inst, &source->conf);
+		return 0;
+	}
+	source->is_script = exe->is_script;
+	source->exe_inode = exe->is_script ? CV_APP_NOBODY : exe->file.inode;
+	source->exe_dev = exe->is_script ? 0 : exe->file.dev;
+	source->exe_ctime_ns = exe->file.ctime_ns;
+	return source->conf.exe_sha256[0] ? pin_contents(inst, exe, source, err) : 0;
+}
+
+/* Looks at the executables of count apps. */
+static int look_up_exes(const struct lookup *lookup, struct cv_app_source *sources, size_t count,
+			struct cv_err *err)
+{
+	CV_CLEANUP(exes_close) struct exes exes = { .count = count };
+	int rc = 0;
+
+	for (size_t i = 0; i < count; i++)
+		exes.items[i].fd = -1;
+	for (size_t i = 0; !rc && i < count; i++) {
+		if (!has_exe(&sources[i]))
+			continue;
+		rc = cv_exe_open(&exes.items[i], sources[i].conf.exe, err);
+		if (rc) {
+			cv_err_prefix(err, "app %s", sources[i].conf.name);
+			rc = refuse(lookup, &sources[i], rc, err);
+		}
+	}
+	if (!rc)
+		rc = cv_exes_identify(lookup->inst, exes.items, count, err);
+	for (size_t i = 0; !rc && i < count; i++) {
+		if (!has_exe(&sources[i]))
+			continue;
+		rc = note_exe(lookup->inst, &exes.items[i], &sources[i], err);
+		if (rc) {
+			cv_err_prefix(err, "app %s", sources[i].conf.name);
+			rc = refuse(lookup, &sources[i], rc, err);
+		}
+	}
+	return rc;
+}
+
+static int look_up_apps(struct lookup *lookup, struct cv_err *err)
+{
+	const struct cv_state *state = lookup->plan->state;
+	int rc = 0;
+
+	lookup->sources = calloc(state->app_count + 1, sizeof(*lookup->sources));
+	if (!lookup->sources)
+		return cv_err_set(err, -ENOMEM, "apps: out of memory");
+	lookup->count = state->app_count;
+	for (size_t i = 0; !rc && i < lookup->count; i++)
+		rc = look_up_names(lookup, &state->apps[i], &lookup->sources[i], err);
+	for (size_t i = 0; !rc && i < lookup->count; i += EXES_AT_ONCE) {
+		size_t left = lookup->count - i;
+
+		rc = look_up_exes(lookup, &lookup->sources[i],
+				  left < EXES_AT_ONCE ? left : EXES_AT_ONCE, err);
+	}
+	return rc;
+}
+
+/* What the words did not tell: two paths that are one. */
+static int check_ties(const struct lookup *lookup, struct cv_err *err)
+{
+	for (size_t i = 1; !lookup->plan->is_lenient && i < lookup->count; i++)
+		for (size_t j = 0; j < i; j++) {
+			const struct cv_app_conf *a = &lookup->sources[j].conf;
+			const struct cv_app_conf *b = &lookup->sources[i].conf;
+
+			if (!cv_apps_tie(a, b))
+				continue;
+			cv_err_set(err, -EINVAL,
+				   "app %s and app %s: equally specific, and a process can be both",
+				   a->name, b->name);
+			if (b->exe)
+				cv_err_hint(err, "links followed, both have exe %s", b->exe);
+			return cv_err_at(err, &b->place);
+		}
+	return 0;
+}
+
+/* ---- plan: ids and marks ---- */
+
+static bool outer_is_ours(const struct cv_instance *inst, const struct cv_plan *plan)
+{
+	return plan->live_outer->count && plan->live_outer->netns_cookie == inst->netns_cookie;
+}
+
+const struct cv_app *cv_app_find(const struct cv_app_set *set, const char *name)
 {
 	for (uint32_t i = 0; i < set->count; i++)
 		if (!strcmp(set->apps[i].name, name))
 			return &set->apps[i];
 	return NULL;
+}
+
+static const struct cv_app *find_live_app(const struct lookup *lookup, const char *name)
+{
+	const struct cv_app *app = cv_app_find(lookup->plan->live_apps, name);
+
+	if (!app && outer_is_ours(lookup->inst, lookup->plan))
+		app = cv_app_find(lookup->plan->live_outer, name);
+	return app;
 }
 
 static bool is_routed(const struct cv_state *state, const char *app)
@@ -162,10 +331,15 @@ static bool is_routed(const struct cv_state *state, const char *app)
 	return false;
 }
 
-static bool mark_is_used(const struct cv_app_set *set, uint32_t mark)
+static bool mark_is_used(const struct lookup *lookup, uint32_t mark)
 {
-	for (uint32_t i = 0; i < set->count; i++)
-		if (set->apps[i].mark == mark)
+	const struct cv_app_set *live = lookup->plan->live_apps;
+
+	for (uint32_t i = 0; i < live->count; i++)
+		if (live->apps[i].mark == mark)
+			return true;
+	for (size_t i = 0; i < lookup->count; i++)
+		if (lookup->sources[i].mark == mark)
 			return true;
 	return false;
 }
@@ -175,105 +349,237 @@ static bool mark_is_used(const struct cv_app_set *set, uint32_t mark)
  * new app, so that a mark rests as long as possible before sockets of another app get it. The
  * highest value is the guard's (abi.h: cv_tunnel.guard_mark). 0 if all are taken.
  */
-static uint32_t choose_mark(const struct cv_plan *plan, uint32_t id)
+static uint32_t choose_mark(const struct lookup *lookup, uint32_t id)
 {
-	uint32_t mask = plan->state->mark_mask, unit = cv_mark_unit(mask);
+	uint32_t mask = lookup->plan->state->mark_mask, unit = cv_mark_unit(mask);
 	uint32_t values = mask / unit - 1;
 
 	for (uint32_t i = 0; i < values; i++) {
 		uint32_t mark = ((id - 1 + i) % values + 1) * unit;
 
-		if (!mark_is_used(plan->live_apps, mark) && !mark_is_used(plan->apps, mark))
+		if (!mark_is_used(lookup, mark))
 			return mark;
 	}
 	return 0;
 }
 
-static int choose_id_and_mark(struct cv_plan *plan, struct cv_app *app, struct cv_err *err)
+static int choose_id_and_mark(const struct lookup *lookup, struct cv_app_source *source,
+			      uint32_t *next_id, struct cv_err *err)
 {
-	const struct cv_app *live = find_app(plan->live_apps, app->name);
+	const struct cv_plan *plan = lookup->plan;
+	const char *name = source->conf.name;
+	const struct cv_app *live = find_live_app(lookup, name);
 	bool keeps_mark =
 		live && live->mark && plan->live_apps->mark_mask == plan->state->mark_mask;
 
-	app->id = live ? live->id : plan->apps->next_id++;
-	if (!is_routed(plan->state, app->name))
+	source->id = live ? live->id : (*next_id)++;
+	if (!is_routed(plan->state, name))
 		return 0;
-	app->mark = keeps_mark ? live->mark : choose_mark(plan, app->id);
-	if (app->mark)
+	source->mark = keeps_mark ? live->mark : choose_mark(lookup, source->id);
+	if (source->mark)
 		return 0;
-	cv_err_set(err, -ENOSPC, "app %s: no mark is free in mark-mask 0x%x", app->name,
+	cv_err_set(err, -ENOSPC, "app %s: no mark is free in mark-mask 0x%x", name,
 		   plan->state->mark_mask);
-	return cv_err_hint(err, "give the mask more bits, or remove routes of other apps");
+	cv_err_hint(err, "give the mask more bits, or remove routes of other apps");
+	return refuse(lookup, source, -ENOSPC, err);
 }
 
-int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+static int choose_ids_and_marks(const struct lookup *lookup, uint32_t *next_id, struct cv_err *err)
 {
-	struct cv_app_set *set = plan->apps;
+	const struct cv_plan *plan = lookup->plan;
+	int rc = 0;
 
-	if (plan->state->app_count && !plan->is_lenient) {
-		int rc = cv_hooks_check(inst, err);
+	*next_id = plan->live_apps->next_id;
+	if (outer_is_ours(lookup->inst, plan) && plan->live_outer->next_id > *next_id)
+		*next_id = plan->live_outer->next_id;
+	if (!*next_id)
+		*next_id = 1;
+	for (size_t i = 0; !rc && i < lookup->count; i++)
+		if (lookup->sources[i].is_own || lookup->sources[i].is_outer)
+			rc = choose_id_and_mark(lookup, &lookup->sources[i], next_id, err);
+	return rc;
+}
 
-		if (rc)
-			return cv_err_at(err, &plan->state->apps[0].place);
-	}
-	set->generation = plan->live_apps->generation;
-	set->mark_mask = plan->state->mark_mask;
-	set->next_id = plan->live_apps->next_id ? plan->live_apps->next_id : 1;
-	for (size_t i = 0; i < plan->state->app_count; i++) {
-		const struct cv_app_conf *conf = &plan->state->apps[i];
-		struct cv_app app = { 0 };
-		int rc = resolve_app(inst, conf, &app, err);
+/* ---- plan: the sets ---- */
 
-		if (!rc)
-			rc = choose_id_and_mark(plan, &app, err);
-		if (rc && !plan->is_lenient)
-			return cv_err_at(err, &conf->place);
-		if (rc)
-			continue;
-		set->flags |= app.flags;
-		insert_app(set, &app);
+/* Where generations begin in a slot that is empty: at none that an owner record of an earlier set
+ * may still have. */
+static uint32_t first_generation(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_BOOTTIME, &now);
+	return (uint32_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static int compile(const struct lookup *lookup, struct cv_plan *plan, uint32_t next_id,
+		   struct cv_err *err)
+{
+	struct cv_app_set *const sets[] = { plan->apps, plan->outer };
+	const struct cv_app_set *const live[] = { plan->live_apps, plan->live_outer };
+	struct cv_host host;
+	uint64_t key[2];
+	int rc;
+
+	if (!lookup->count)
+		return 0;
+	rc = cv_host_read(lookup->inst, &host, err);
+	if (rc)
+		return rc;
+	key[0] = host.hash_key[0];
+	key[1] = host.hash_key[1];
+	for (size_t i = 0; i < 2; i++) {
+		sets[i]->generation =
+			live[i]->generation ? live[i]->generation : first_generation();
+		sets[i]->mark_mask = plan->state->mark_mask;
+		sets[i]->next_id = next_id;
+		sets[i]->netns_cookie = lookup->inst->netns_cookie;
+		cv_apps_compile(sets[i], lookup->sources, lookup->count, key,
+				sets[i] == plan->outer);
 	}
 	return 0;
 }
 
+/* True if the network namespace of that cookie has an instance; those of namespaces that are gone
+ * were cleared away when ours was opened. */
+static bool instance_lives(const struct cv_instance *inst, uint64_t cookie)
+{
+	char dir[PATH_MAX + CV_NAME_MAX];
+
+	snprintf(dir, sizeof(dir), "%s/ns-%llu", inst->root, (unsigned long long)cookie);
+	return !access(dir, F_OK);
+}
+
+/* One instance of the host can have outer apps. */
+static int check_outer(const struct lookup *lookup, struct cv_err *err)
+{
+	const struct cv_plan *plan = lookup->plan;
+	uint64_t cookie = plan->live_outer->netns_cookie;
+
+	if (!plan->outer->count || !plan->live_outer->count || plan->is_lenient ||
+	    outer_is_ours(lookup->inst, plan) || !instance_lives(lookup->inst, cookie))
+		return 0;
+	cv_err_set(err, -EBUSY, "app %s: netns: instance ns-%llu has such apps already",
+		   plan->outer->apps[0].name, (unsigned long long)cookie);
+	return cv_err_hint(err, "one instance of a host can have them");
+}
+
+int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLEANUP(lookup_fini) struct lookup lookup = { .inst = inst, .plan = plan };
+	uint32_t next_id;
+	int rc = 0;
+
+	if (plan->state->app_count && !plan->is_lenient) {
+		rc = cv_hooks_check(inst, err);
+		if (rc)
+			return cv_err_at(err, &plan->state->apps[0].place);
+	}
+	rc = look_up_apps(&lookup, err);
+	if (!rc)
+		rc = check_ties(&lookup, err);
+	if (!rc)
+		rc = choose_ids_and_marks(&lookup, &next_id, err);
+	if (!rc)
+		rc = compile(&lookup, plan, next_id, err);
+	return rc ? rc : check_outer(&lookup, err);
+}
+
 /* ---- grow and shrink ---- */
 
-/* True if the set that the kernel has is the one wanted, but for its generation. */
-static bool set_is_live(const struct cv_plan *plan)
+/* True if the kernel has the set that is wanted. */
+static bool is_live(const struct cv_app_set *live, const struct cv_app_set *wanted)
 {
-	return !memcmp(plan->apps, plan->live_apps, sizeof(*plan->apps));
+	return live->count == wanted->count &&
+	       (!wanted->count || !memcmp(live, wanted, sizeof(*wanted)));
+}
+
+static int write_set(int map_fd, uint64_t key, const struct cv_app_set *live,
+		     struct cv_app_set *wanted, struct cv_err *err)
+{
+	if (!wanted->count || is_live(live, wanted))
+		return 0;
+	wanted->generation++;
+	return cv_slot_write(map_fd, &key, &cv_app_shape, wanted, err);
+}
+
+static int delete_set(int map_fd, uint64_t key, struct cv_err *err)
+{
+	if (bpf_map_delete_elem(map_fd, &key) && errno != ENOENT)
+		return cv_err_set(err, -errno, "apps: forget: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+/* Tells the hooks whether there are outer apps: asking without need would cost every socket. */
+static int note_outer(struct cv_instance *inst, bool has_outer, struct cv_err *err)
+{
+	struct cv_host host;
+	uint32_t flags;
+	int rc = cv_host_read(inst, &host, err);
+
+	if (rc)
+		return rc;
+	flags = (host.flags & ~CV_HOST_OUTER) | (has_outer ? CV_HOST_OUTER : 0);
+	if (flags == host.flags)
+		return 0;
+	host.flags = flags;
+	return cv_host_write(inst, &host, err);
 }
 
 /* Sockets are marked from here on, so the routes and ip rules are there before. */
 int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
+	uint32_t flags = plan->apps->flags | plan->outer->flags;
 	CV_CLOSE int fd = -1;
 	int rc;
 
-	if (!plan->apps->count)
+	if (!plan->apps->count && !plan->outer->count)
 		return 0;
-	rc = cv_hooks_attach(inst, 0, err);
-	if (rc || set_is_live(plan))
+	rc = cv_hooks_attach(inst, flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0,
+			     err);
+	if (rc)
 		return rc;
-	plan->apps->generation++;
 	fd = cv_host_map(inst, CV_STRING(CV_MAP_APPS), err);
 	if (fd < 0)
 		return fd;
-	return cv_slot_write(fd, &inst->netns_cookie, &cv_app_shape, plan->apps, err);
+	rc = write_set(fd, inst->netns_cookie, plan->live_apps, plan->apps, err);
+	if (!rc)
+		rc = write_set(fd, outer_key, plan->live_outer, plan->outer, err);
+	return !rc && plan->outer->count ? note_outer(inst, true, err) : rc;
 }
 
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = -1;
+	int rc = 0;
 
-	if (plan->apps->count)
+	if (is_live(plan->live_apps, plan->apps) && is_live(plan->live_outer, plan->outer))
 		return 0;
 	fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
-	if (bpf_map_delete_elem(fd, &inst->netns_cookie) && errno != ENOENT)
-		return cv_err_set(err, -errno, "apps: forget: %s", strerrordesc_np(errno));
-	return cv_hooks_detach(inst, err);
+	if (!plan->apps->count)
+		rc = delete_set(fd, inst->netns_cookie, err);
+	if (!rc && !plan->outer->count && outer_is_ours(inst, plan)) {
+		rc = note_outer(inst, false, err);
+		if (!rc)
+			rc = delete_set(fd, outer_key, err);
+	}
+	/* What no app asks for any more would cost every socket of the host something for nothing. */
+	return rc ? rc : cv_hooks_detach(inst, err);
+}
+
+void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), NULL);
+	CV_FREE struct cv_app_set *outer = calloc(1, sizeof(*outer));
+
+	if (fd < 0 || !outer)
+		return;
+	delete_set(fd, cookie, NULL);
+	if (!cv_slot_read(fd, &outer_key, &cv_app_shape, outer, NULL) &&
+	    outer->netns_cookie == cookie)
+		delete_set(fd, outer_key, NULL);
 }
 
 /* ---- list ---- */
@@ -340,7 +646,7 @@ int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct c
 		return cv_err_set(err, -ENOMEM, "apps: out of memory");
 	rc = cv_live_apps(inst, live, err);
 	for (size_t i = 0; !rc && i < state->app_count; i++) {
-		const struct cv_app *app = find_app(live, state->apps[i].name);
+		const struct cv_app *app = cv_app_find(live, state->apps[i].name);
 
 		memcpy(infos[i].name, state->apps[i].name, sizeof(infos[i].name));
 		infos[i].id = app ? app->id : 0;

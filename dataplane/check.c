@@ -57,27 +57,6 @@ static void check_devs(struct check *check)
 	}
 }
 
-static void check_apps(struct check *check)
-{
-	const struct cv_state *state = check->state;
-
-	if (state->app_count && !cv_check_limit(check, "apps", state->app_count, CV_MAX_APPS,
-						&state->apps[state->app_count - 1].place))
-		return;
-	for (size_t i = 0; i < state->app_count; i++) {
-		const struct cv_app_conf *app = &state->apps[i];
-
-		if (!app->exe && !app->cgroup && !app->comm[0] && !app->has_uid && !app->has_gid)
-			FAULT(check, &app->place, "give exe, cgroup, uid, gid or comm",
-			      "app %s: no selector, it would be every program", app->name);
-		if (!strcmp(app->name, "any") || !strcmp(app->name, "none"))
-			FAULT(check, &app->place, "give it another name",
-			      "app %s: the word has a meaning of its own in rules", app->name);
-		if (cv_state_find_app(state, app->name) != app)
-			FAULT(check, &app->place, "", "app %s: given twice", app->name);
-	}
-}
-
 static void check_tunnels(struct check *check)
 {
 	const struct cv_state *state = check->state;
@@ -335,7 +314,7 @@ int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg)
 
 	check_mark_mask(&check);
 	check_devs(&check);
-	check_apps(&check);
+	cv_check_apps(&check);
 	check_tunnels(&check);
 	cv_check_peers(&check);
 	for (size_t i = 0; i < state->route_count; i++)

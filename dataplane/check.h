@@ -33,6 +33,9 @@ bool cv_check_limit(struct check *check, const char *what, size_t count, size_t 
 /* True if only their remotes tell the packets that arrive for two tunnels apart. */
 bool cv_check_is_alike(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b);
 
+/* Checks all apps, each alone and against those before it. */
+void cv_check_apps(struct check *check);
+
 /* Checks all peers, and the tunnels that have them beside others. */
 void cv_check_peers(struct check *check);
 

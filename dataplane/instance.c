@@ -16,6 +16,7 @@
 #include "netns.h"
 #include "object.h"
 #include "own.h"
+#include "plan.h"
 
 #define CV_LOCK_TRIES 100 /* a lock directory that was removed while we waited is opened anew */
 #define CV_APPLIED_FILE "state.yaml"
@@ -386,20 +387,11 @@ static int remove_host(const struct cv_instance *inst, struct cv_err *err)
 	return rc ? rc : cv_dir_remove(host, err);
 }
 
-/* Forgets the apps of a network namespace, so that the host's hooks pass its sockets by. */
-static void forget_apps(const struct cv_instance *inst, uint64_t cookie)
-{
-	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), NULL);
-
-	if (fd >= 0)
-		bpf_map_delete_elem(fd, &cookie);
-}
-
 int cv_instance_remove(struct cv_instance *inst, struct cv_err *err)
 {
 	int rc;
 
-	forget_apps(inst, inst->netns_cookie);
+	cv_apps_forget(inst, inst->netns_cookie);
 	rc = cv_dir_remove(inst->dir, err);
 	if (!rc)
 		rc = cv_dir_remove(inst->state_dir, err);
@@ -433,7 +425,7 @@ static int reap_one(const struct cv_instance *inst, const char *name, void *arg)
 		return 0;
 	cv_log(inst, CV_LOG_INFO, "instance %s: its network namespace is gone, removing its pins",
 	       name);
-	forget_apps(inst, meta.netns_cookie);
+	cv_apps_forget(inst, meta.netns_cookie);
 	rc = set_path(dir, err, "%s/%s", inst->root, name);
 	if (!rc)
 		rc = cv_dir_remove(dir, err);

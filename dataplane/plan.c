@@ -21,6 +21,8 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->rules);
 	free(plan->live_apps);
 	free(plan->apps);
+	free(plan->live_outer);
+	free(plan->outer);
 	free(plan->live_guards);
 	free(plan->guards);
 	free(plan->devs);
@@ -54,6 +56,8 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->rules = calloc(1, sizeof(*plan->rules));
 	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
 	plan->apps = calloc(1, sizeof(*plan->apps));
+	plan->live_outer = calloc(1, sizeof(*plan->live_outer));
+	plan->outer = calloc(1, sizeof(*plan->outer));
 	plan->live_guards = calloc(CV_MAX_GUARDS, sizeof(*plan->live_guards));
 	plan->guards = calloc(CV_MAX_GUARDS, sizeof(*plan->guards));
 	plan->devs = calloc(state->dev_count + 1, sizeof(*plan->devs));
@@ -64,8 +68,9 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
 	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
-	    !plan->live_apps || !plan->apps || !plan->live_guards || !plan->guards || !plan->devs ||
-	    !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers)
+	    !plan->live_apps || !plan->apps || !plan->live_outer || !plan->outer ||
+	    !plan->live_guards || !plan->guards || !plan->devs || !plan->routes ||
+	    !plan->fib_rules || !plan->remotes || !plan->peers)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -90,6 +95,8 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 		rc = cv_live_rules(inst, plan->live_rules, err);
 	if (!rc)
 		rc = cv_live_apps(inst, plan->live_apps, err);
+	if (!rc)
+		rc = cv_live_outer_apps(inst, plan->live_outer, err);
 	if (!rc)
 		rc = cv_live_guards(inst, plan->live_guards, err);
 	if (!rc)
@@ -119,10 +126,9 @@ uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)
 
 const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name)
 {
-	for (uint32_t i = 0; i < plan->apps->count; i++)
-		if (!strcmp(plan->apps->apps[i].name, name))
-			return &plan->apps->apps[i];
-	return NULL;
+	const struct cv_app *app = cv_app_find(plan->apps, name);
+
+	return app ? app : cv_app_find(plan->outer, name);
 }
 
 uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)

@@ -83,6 +83,8 @@ struct cv_plan {
 	struct cv_rule_set *rules;
 	struct cv_app_set *live_apps;
 	struct cv_app_set *apps;
+	struct cv_app_set *live_outer; /* whoever's they are */
+	struct cv_app_set *outer;
 	struct cv_guard *live_guards; /* CV_MAX_GUARDS each, by id */
 	struct cv_guard *guards;
 
@@ -109,6 +111,7 @@ void cv_plan_free(struct cv_plan **plan);
 
 /* Ids in the plan, 0 if the name is not in it. */
 uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name);
+/* NULL if the name is not in the plan; an app that stands in both sets has the same id in both. */
 const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name);
 uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name);
 /* Of the two slots for remotes that the tunnel of that id has, the one that no packet reads. */
@@ -130,6 +133,10 @@ void cv_peer_plan_fini(struct cv_peer_plan *peers);
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* The app of that name in a set, or NULL. */
+const struct cv_app *cv_app_find(const struct cv_app_set *set, const char *name);
+/* Forgets the apps of the instance of that cookie, so that the hooks pass its sockets by. */
+void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie);
 
 int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
@@ -198,6 +205,8 @@ extern const struct cv_slot_shape cv_app_shape;
 int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err);
 int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, struct cv_err *err);
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
+/* The apps of sockets in other network namespaces, of whichever instance has them. */
+int cv_live_outer_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
 int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err);
 
 /* What a reason means; static. */

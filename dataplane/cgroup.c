@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is below the cgroup2 mount: see cgroup.h. */
+#include "cgroup.h"
+
+#include <limits.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "bpffs.h"
+#include "own.h"
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return !stat(path, &st) && S_ISDIR(st.st_mode);
+}
+
+bool cv_cgroup_exists(const char *path)
+{
+	char mount[PATH_MAX], whole[2 * PATH_MAX];
+	uint32_t level;
+
+	if (cv_cgroup2_mount(mount, &level, NULL))
+		return false;
+	snprintf(whole, sizeof(whole), "%s/%s", mount, path);
+	return is_dir(whole);
+}
+
+static bool is_slice(const char *name)
+{
+	const char *suffix = strrchr(name, '.');
+
+	return suffix && !strcmp(suffix, ".slice");
+}
+
+static bool is_in_slices(const char *path, const char *name)
+{
+	CV_DIR_CLOSE DIR *dir = opendir(path);
+	char below[PATH_MAX];
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		bool is_wanted = !strcmp(entry->d_name, name);
+
+		if (!is_wanted && !is_slice(entry->d_name))
+			continue;
+		if (snprintf(below, sizeof(below), "%s/%s", path, entry->d_name) >=
+		    (int)sizeof(below))
+			continue;
+		if (is_wanted ? is_dir(below) : is_in_slices(below, name))
+			return true;
+	}
+	return false;
+}
+
+bool cv_unit_exists(const char *name)
+{
+	char mount[PATH_MAX];
+	uint32_t level;
+
+	return !cv_cgroup2_mount(mount, &level, NULL) && is_in_slices(mount, name);
+}

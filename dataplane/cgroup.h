@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* What is below the cgroup2 mount. The hooks need none of it: they know cgroups and units by name. */
+#ifndef CV_CGROUP_H
+#define CV_CGROUP_H
+
+#include <stdbool.h>
+
+/* True if there is such a cgroup; path is relative to the mount. */
+bool cv_cgroup_exists(const char *path);
+
+/* True if a unit of that whole name has a cgroup: below slices, and nothing else. */
+bool cv_unit_exists(const char *name);
+
+#endif
