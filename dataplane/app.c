@@ -5,7 +5,6 @@
  * one update of its slot; so does the set of outer apps, whose sockets are in other ones.
  */
 #include <bpf/bpf.h>
-#include <bpf/libbpf.h>
 #include <errno.h>
 #include <string.h>
 #include <time.h>
@@ -18,7 +17,6 @@
 #include "host.h"
 #include "map.h"
 #include "netns.h"
-#include "object.h"
 #include "own.h"
 #include "plan.h"
 
@@ -580,83 +578,4 @@ void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie)
 	if (!cv_slot_read(fd, &outer_key, &cv_app_shape, outer, NULL) &&
 	    outer->netns_cookie == cookie)
 		delete_set(fd, outer_key, NULL);
-}
-
-/* ---- list ---- */
-
-/* Opens a reader over the owner records of all open sockets of the host. */
-static int open_owners(const struct cv_instance *inst, struct cv_err *err)
-{
-	CV_CLOSE int prog = cv_pin_open(inst->host_progs, CV_PROG_ITER, err);
-	CV_CLOSE int link = -1;
-	CV_CLOSE int map = -1;
-	union bpf_iter_link_info info = { 0 };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	int fd;
-
-	if (prog < 0)
-		return prog;
-	map = cv_host_map(inst, CV_STRING(CV_MAP_OWNERS), err);
-	if (map < 0)
-		return map;
-	info.map.map_fd = map;
-	link = bpf_link_create(prog, 0, BPF_TRACE_ITER, &opts);
-	fd = link < 0 ? -1 : bpf_iter_create(link);
-	if (fd < 0)
-		return cv_err_set(err, -errno, "owners: iterate: %s", strerrordesc_np(errno));
-	return fd;
-}
-
-static void count_socket(const struct cv_owner *owner, uint64_t cookie, struct cv_app_info *infos,
-			 size_t count)
-{
-	if (owner->netns_cookie != cookie || owner->app == CV_APP_NONE)
-		return;
-	for (size_t i = 0; i < count; i++)
-		if (infos[i].id == owner->app)
-			infos[i].sockets++;
-}
-
-static int count_sockets(const struct cv_instance *inst, struct cv_app_info *infos, size_t count,
-			 struct cv_err *err)
-{
-	CV_CLOSE int fd = open_owners(inst, err);
-	CV_FCLOSE FILE *file = NULL;
-	struct cv_owner owner;
-
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	file = fdopen(fd, "r");
-	if (!file)
-		return cv_err_set(err, -errno, "owners: %s", strerrordesc_np(errno));
-	(void)CV_TAKE_FD(fd);
-	while (fread(&owner, sizeof(owner), 1, file) == 1)
-		count_socket(&owner, inst->netns_cookie, infos, count);
-	return 0;
-}
-
-int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct cv_app_info **out,
-		size_t *count, struct cv_err *err)
-{
-	CV_FREE struct cv_app_info *infos = calloc(state->app_count + 1, sizeof(*infos));
-	CV_FREE struct cv_app_set *live = calloc(1, sizeof(*live));
-	int rc = 0;
-
-	if (!infos || !live)
-		return cv_err_set(err, -ENOMEM, "apps: out of memory");
-	rc = cv_live_apps(inst, live, err);
-	for (size_t i = 0; !rc && i < state->app_count; i++) {
-		const struct cv_app *app = cv_app_find(live, state->apps[i].name);
-
-		memcpy(infos[i].name, state->apps[i].name, sizeof(infos[i].name));
-		infos[i].id = app ? app->id : 0;
-		infos[i].mark = app ? app->mark : 0;
-	}
-	if (!rc && state->app_count)
-		rc = count_sockets(inst, infos, state->app_count, err);
-	if (rc)
-		return rc;
-	*count = state->app_count;
-	*out = CV_TAKE_PTR(infos);
-	return 0;
 }
