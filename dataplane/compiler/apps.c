@@ -71,7 +71,7 @@ static bool is_same_path(const char *a, const char *b)
 /* What one place of a glob stands for. */
 enum step {
 	STEP_CHAR,
-	STEP_ANY, /* one character, not '/': ? and [...] */
+	STEP_ANY, /* one character but '/': ? and [...] */
 	STEP_STAR, /* any of these */
 	STEP_STARS, /* any characters */
 };
@@ -134,8 +134,7 @@ static bool steps_meet(const struct glob_step *a, const struct glob_step *b)
 {
 	if (a->step == STEP_CHAR && b->step == STEP_CHAR)
 		return a->character == b->character;
-	return (a->step == STEP_CHAR ? a->character : b->character) != '/' ||
-	       (a->step == STEP_ANY && b->step == STEP_ANY);
+	return (a->step == STEP_CHAR ? a->character : b->character) != '/';
 }
 
 /* True if there is a path that both globs stand for. meets[j]: what is left of a from step i on and
@@ -394,21 +393,26 @@ static size_t rank_sources(const struct cv_app_source *sources, size_t count, bo
 	return n;
 }
 
+static bool is_told_by_path(const struct cv_app *app)
+{
+	return !(app->flags & CV_APP_PINNED) && app->exe_inode != CV_APP_NOBODY;
+}
+
 /* An inode that stands for two paths (hard links, each with an app) tells neither. */
 static void drop_shared_inodes(struct cv_app_set *set)
 {
 	bool is_shared[CV_MAX_APPS] = { 0 };
 
 	for (uint32_t i = 0; i < set->first_glob; i++)
-		for (uint32_t j = 0; j < i; j++) {
+		for (uint32_t j = 0; j < i && is_told_by_path(&set->apps[i]); j++) {
 			const struct cv_app *a = &set->apps[i], *b = &set->apps[j];
 
-			if (a->exe_inode == b->exe_inode && a->exe_dev == b->exe_dev &&
-			    a->exe_hash != b->exe_hash)
+			if (is_told_by_path(b) && a->exe_inode == b->exe_inode &&
+			    a->exe_dev == b->exe_dev && a->exe_hash != b->exe_hash)
 				is_shared[i] = is_shared[j] = true;
 		}
 	for (uint32_t i = 0; i < set->first_glob; i++)
-		if (is_shared[i] && !(set->apps[i].flags & CV_APP_PINNED))
+		if (is_shared[i])
 			set->apps[i].exe_inode = CV_APP_NOBODY;
 }
 
