@@ -64,7 +64,7 @@ cgroup_remove() {
 # Removes the cgroups of test runs that were killed.
 cgroup_remove_orphans() {
 	local dir pid
-	for dir in "$1"/culvert-test-*; do
+	for dir in "$1"/culvert_test-*; do
 		pid=${dir##*-} pid=${pid%.slice}
 		[[ ! -d $dir || -d /proc/$pid ]] || cgroup_remove "$dir"
 	done
@@ -78,7 +78,7 @@ isolate_outside() {
 	[[ -n $mount ]] || skip "no cgroup2 hierarchy is mounted"
 	cgroup_remove_orphans "$mount"
 	# A slice: systemd's units can be played below it.
-	export CGROUP=$mount/culvert-test-$$.slice
+	export CGROUP=$mount/culvert_test-$$.slice
 	mkdir "$CGROUP"
 	# Killing this shell kills unshare, killing unshare kills the first process inside.
 	CULVERT_TEST_INSIDE=1 setpriv --pdeathsig KILL \
