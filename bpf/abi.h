@@ -39,7 +39,7 @@
 #define CV_MAX_PATH 4096 /* PATH_MAX of the kernel */
 #define CV_MAX_CGROUP_DEPTH 16 /* below the cgroup2 mount; what is deeper is not told apart */
 #define CV_MAX_LINEAGE 16 /* executables that a process descends from; the oldest are forgotten */
-#define CV_MAX_CLOSED 16384 /* closed TCP sockets whose owner is remembered; the oldest go */
+#define CV_MAX_CLOSED 16384 /* closed TCP sockets whose owner is remembered; power of 2 */
 #define CV_MAX_FLOWS 4096 /* fragmented datagrams and pings whose owner is remembered */
 #define CV_MAX_GATES 4096 /* closed gates of one host */
 #define CV_SCRATCH_BUFFERS 64 /* processes that are being identified at one moment */
@@ -698,6 +698,14 @@ struct cv_owner {
 	__u8 pad[3];
 };
 _Static_assert(sizeof(struct cv_owner) == 64, "cv_owner is map ABI");
+
+/* The record that a closed TCP socket has left, for what is left of it in TIME_WAIT: value of
+ * CV_MAP_CLOSED, at the low bits of the socket's cookie. */
+struct cv_closed {
+	__u64 cookie; /* of the socket; another one: it has been forgotten */
+	struct cv_owner owner;
+};
+_Static_assert(sizeof(struct cv_closed) == 72, "cv_closed is map ABI");
 
 /* What was found out about a task, for its next sockets: value of CV_MAP_TASKS (task storage). Holds
  * while all members above app are those of the task. Not for other people's programs. */

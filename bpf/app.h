@@ -284,24 +284,23 @@ struct cv_who {
 
 static __always_inline __u64 cv_cgroup_id(struct task_struct *task)
 {
-	return BPF_CORE_READ(task, cgroups, dfl_cgrp, kn, id);
-}
-
-static __always_inline bool cv_task_is_current(const struct cv_task *kept,
-					       const struct cv_view *view, struct task_struct *task,
-					       __u32 flags)
-{
-	return kept->exec_id == task->self_exec_id && kept->netns_cookie == view->netns_cookie &&
-	       kept->generation == cv_generation(view->own) &&
-	       kept->outer_generation == cv_generation(view->outer) &&
-	       kept->uid == task->cred->uid.val && kept->gid == task->cred->gid.val &&
-	       kept->cgroup_id == cv_cgroup_id(task) &&
-	       (!(flags & CV_APP_COMM) || cv_comm_equal(kept->comm, task->comm));
+	return task->cgroups->dfl_cgrp->kn->id;
 }
 
 static __always_inline __u32 cv_view_flags(const struct cv_view *view)
 {
 	return (view->own ? view->own->flags : 0) | (view->outer ? view->outer->flags : 0);
+}
+
+static __always_inline bool cv_task_is_current(const struct cv_task *kept,
+					       const struct cv_view *view, struct task_struct *task,
+					       const struct cv_who *who)
+{
+	return kept->exec_id == task->self_exec_id && kept->netns_cookie == view->netns_cookie &&
+	       kept->generation == cv_generation(view->own) &&
+	       kept->outer_generation == cv_generation(view->outer) && kept->uid == who->uid &&
+	       kept->gid == task->cred->gid.val && kept->cgroup_id == who->cgroup_id &&
+	       (!(cv_view_flags(view) & CV_APP_COMM) || cv_comm_equal(kept->comm, task->comm));
 }
 
 /* Finds it out anew. False if there is no place to gather it: it is no app then. */
@@ -360,7 +359,7 @@ static __always_inline void cv_task_find(const struct cv_view *view, struct task
 					    BPF_LOCAL_STORAGE_GET_F_CREATE);
 	who->uid = task->cred->uid.val;
 	who->cgroup_id = cv_cgroup_id(task);
-	if (kept && cv_task_is_current(kept, view, task, cv_view_flags(view))) {
+	if (kept && cv_task_is_current(kept, view, task, who)) {
 		who->app = kept->app;
 		who->mark = kept->mark;
 		who->outer_app = kept->outer_app;

@@ -194,13 +194,14 @@ struct {
 	__type(value, struct cv_owner);
 } CV_MAP_OWNERS SEC(".maps");
 
-/* Key: the socket's cookie, which what is left of it in TIME_WAIT keeps. */
+/* Index: the low bits of the socket's cookie, which what is left of it in TIME_WAIT keeps. Cookies are
+ * counted, so the oldest give way. */
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__uint(max_entries, CV_MAX_CLOSED);
-	__type(key, __u64);
-	__type(value, struct cv_owner);
+	__type(key, __u32);
+	__type(value, struct cv_closed);
 } CV_MAP_CLOSED SEC(".maps");
 
 /* Index: enum cv_owner_source. Sockets, and packets that were told without one. */

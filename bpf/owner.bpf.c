@@ -16,6 +16,7 @@
 #include <bpf/bpf_helpers.h>
 
 #include "accept.h"
+#include "closed.h"
 #include "maps.h"
 #include "record.h"
 
@@ -186,20 +187,17 @@ static __always_inline bool cv_may_wait(const struct bpf_sock *sk)
 	       sk->state != CV_TCP_LISTEN;
 }
 
-/* What the kernel keeps of a TCP socket in TIME_WAIT has its cookie, but not its storage. */
 SEC("cgroup/sock_release")
 int cv_sock_release(struct bpf_sock *sk)
 {
 	struct cv_owner *owner;
-	__u64 cookie;
 
 	if (!cv_may_wait(sk))
 		return 1;
 	owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
 	if (!owner || (!owner->app && !owner->outer_app))
 		return 1;
-	cookie = bpf_get_socket_cookie(sk);
-	bpf_map_update_elem(&CV_MAP_CLOSED, &cookie, owner, BPF_ANY);
+	cv_closed_keep(bpf_get_socket_cookie(sk), owner);
 	return 1;
 }
 

@@ -6,6 +6,7 @@
 #ifndef CV_OWNER_H
 #define CV_OWNER_H
 
+#include "closed.h"
 #include "flow.h"
 #include "kernel.h"
 #include "local.h"
@@ -42,7 +43,7 @@ static __always_inline const struct cv_owner *cv_record_of_closed(struct bpf_soc
 	if (!rest)
 		return NULL;
 	cookie = rest->tw_sk.__tw_common.skc_cookie.counter;
-	return bpf_map_lookup_elem(&CV_MAP_CLOSED, &cookie);
+	return cv_closed_find(cookie);
 }
 
 /* The record that speaks for a socket which has none itself: a SYN-ACK and the last ACK of a

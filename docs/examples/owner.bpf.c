@@ -19,11 +19,11 @@ struct {
 } CV_MAP_OWNERS SEC(".maps");
 
 struct {
-	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(type, BPF_MAP_TYPE_ARRAY);
 	__uint(pinning, LIBBPF_PIN_BY_NAME);
 	__uint(max_entries, CV_MAX_CLOSED);
-	__type(key, __u64);
-	__type(value, struct cv_owner);
+	__type(key, __u32);
+	__type(value, struct cv_closed);
 } CV_MAP_CLOSED SEC(".maps");
 
 struct user {
@@ -46,20 +46,27 @@ struct {
 	__type(value, struct traffic);
 } traffic_by_user SEC(".maps");
 
+/* The record that a closed socket has left. */
+static __always_inline const struct cv_owner *owner_of_closed(__u64 cookie)
+{
+	__u32 index = cookie & (CV_MAX_CLOSED - 1);
+	const struct cv_closed *closed = bpf_map_lookup_elem(&CV_MAP_CLOSED, &index);
+
+	return closed && closed->cookie == cookie ? &closed->owner : NULL;
+}
+
 /* The record of the socket that sends the packet, or NULL; *source: how the owner is known. */
 static __always_inline const struct cv_owner *owner_of(struct __sk_buff *skb, __u32 *source)
 {
 	const struct cv_owner *owner;
 	struct bpf_sock *sk = skb->sk;
 	struct bpf_sock *full;
-	__u64 cookie;
 
 	if (!sk)
 		return NULL;
 	if (sk->state == BPF_TCP_TIME_WAIT) { /* what is left of a closed socket: its cookie */
-		cookie = bpf_get_socket_cookie(skb);
 		*source = CV_OWNER_COOKIE;
-		return bpf_map_lookup_elem(&CV_MAP_CLOSED, &cookie);
+		return owner_of_closed(bpf_get_socket_cookie(skb));
 	}
 	full = bpf_sk_fullsock(sk);
 	if (!full) { /* a SYN-ACK: its listener answers for it */

@@ -155,17 +155,18 @@ static int open_client(const struct family *family)
 /* Leaves a client's end in TIME_WAIT, and its record where the release hook puts it. */
 static uint16_t leave_closed(const struct family *family, int listener)
 {
-	struct cv_owner owner = owner_of(CLOSED, CV_OWNER_CONNECT);
+	struct cv_closed closed = { .owner = owner_of(CLOSED, CV_OWNER_CONNECT) };
 	int client = open_client(family);
 	CV_CLOSE int accepted = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
 	socklen_t size = sizeof(uint64_t);
 	uint16_t port = port_of(client);
-	uint64_t cookie;
+	uint32_t index;
 	char end;
 
-	assert_int_equal(getsockopt(client, SOL_SOCKET, SO_COOKIE, &cookie, &size), 0);
+	assert_int_equal(getsockopt(client, SOL_SOCKET, SO_COOKIE, &closed.cookie, &size), 0);
+	index = closed.cookie & (CV_MAX_CLOSED - 1);
 	assert_int_equal(
-		bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_CLOSED)), &cookie, &owner, BPF_ANY), 0);
+		bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_CLOSED)), &index, &closed, BPF_ANY), 0);
 	close(client);
 	assert_int_equal(read(accepted, &end, 1), 0);
 	return port;
