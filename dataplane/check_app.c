@@ -64,8 +64,8 @@ static void check_glob(struct check *check, const struct cv_app_conf *app)
 		      app->name, CV_MAX_GLOB - 1);
 	if (has_open_class(app->exe))
 		FAULT(check, &app->place, "",
-		      "app %s: exe %s: [ without ], or more than %d between", app->name, app->exe,
-		      CV_MAX_GLOB_CLASS);
+		      "app %s: exe %s: [ without ], or more than %d characters between", app->name,
+		      app->exe, CV_MAX_GLOB_CLASS);
 }
 
 static void check_groups(struct check *check, const struct cv_app_conf *app)
