@@ -76,7 +76,9 @@ struct cv_walk {
 	struct cv_scratch *scratch;
 	struct dentry *dentry;
 	struct mount *mount;
+	struct mount *root; /* the one whose root is the directory at root_at */
 	__u32 at; /* where the path begins so far */
+	__u32 root_at;
 	bool is_whole; /* the root of the mount namespace was reached */
 };
 
@@ -88,6 +90,12 @@ static long cv_walk_step(__u32 i, struct cv_walk *walk)
 	__u32 len, at;
 
 	if (dentry == BPF_CORE_READ(mount, mnt.mnt_root)) {
+		/* Of several that are mounted on one another the last one is seen: "/" lies on the
+		 * root that the kernel began with. */
+		if (walk->root_at != walk->at) {
+			walk->root = mount;
+			walk->root_at = walk->at;
+		}
 		above = BPF_CORE_READ(mount, mnt_parent);
 		if (above == mount) {
 			walk->is_whole = true;
@@ -139,7 +147,7 @@ __noinline __u32 cv_path_read(const struct cv_host *host, struct cv_scratch *scr
 	if (!host || !scratch)
 		return CV_MAX_PATH;
 	bpf_loop(CV_MAX_WALK, cv_walk_step, &walk, 0);
-	return walk.is_whole && cv_is_host_root(host, walk.mount) ? walk.at : CV_MAX_PATH;
+	return walk.is_whole && cv_is_host_root(host, walk.root) ? walk.at : CV_MAX_PATH;
 }
 
 static __always_inline __u64 cv_text_hash(const struct cv_host *host,
