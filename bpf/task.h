@@ -255,7 +255,9 @@ __noinline int cv_cgroups_read(const struct cv_host *host, struct cv_scratch *sc
 	if (!host || !scratch)
 		return 0;
 	levels.level = host->cgroup_root_level;
-	levels.is_in_slices = true;
+	/* True, which the verifier must not know: it would take the branch of a loop that asks for
+	 * it as the only one, and remove the other (seen on 6.18). */
+	levels.is_in_slices = !cv_unknown_zero(scratch);
 	if (level < levels.level)
 		return 0;
 	root = cv_ancestor(cgroup, levels.level);
