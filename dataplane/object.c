@@ -158,6 +158,19 @@ void cv_object_close(struct bpf_object **object)
 	*object = NULL;
 }
 
+/* Tells programs of cgroups whether they have task storage here. */
+static int tell_of_task_storage(struct bpf_object *object)
+{
+	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
+	struct cv_owner_bpf__rodata rodata = {
+		.cv_has_task_storage =
+			libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK,
+						BPF_FUNC_task_storage_get, NULL) == 1,
+	};
+
+	return bpf_map__set_initial_value(map, &rodata, sizeof(rodata));
+}
+
 int cv_object_load(const struct cv_instance *inst, enum cv_object which, const char *only,
 		   struct bpf_object **out, struct cv_err *err)
 {
@@ -173,6 +186,8 @@ int cv_object_load(const struct cv_instance *inst, enum cv_object which, const c
 	object = bpf_object__open_mem(bytes, size, &opts);
 	if (!object)
 		return out_of_memory(err, objects[which].name);
+	if (which == CV_OBJECT_OWNER && tell_of_task_storage(object))
+		return cv_err_set(err, -EINVAL, "owner programs: no setting for task storage");
 	bpf_object__for_each_program (program, object)
 		if (only && strcmp(bpf_program__name(program), only))
 			bpf_program__set_autoload(program, false);
