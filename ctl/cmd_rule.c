@@ -90,6 +90,21 @@ static bool format_app(const void *conf, FILE *out)
 	return match->has_app;
 }
 
+/* A bare word, or true or false in the state file. */
+static int parse_exact(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_match_conf *match = match_of(conf);
+
+	match->app_is_exact = true;
+	return text ? cv_arg_bool("exact", text, &match->app_is_exact, err) : 0;
+}
+
+static bool format_exact(const void *conf, FILE *out)
+{
+	(void)out;
+	return const_match_of(conf)->app_is_exact;
+}
+
 static int parse_family(void *conf, const char *text, struct cv_err *err)
 {
 	static const char *const families[] = { "4", "6" };
@@ -227,6 +242,10 @@ static const struct cv_word match_words[] = {
 	  .help = "owned by this app's socket",
 	  .parse = parse_app,
 	  .format = format_app },
+	{ .name = "exact",
+	  .help = "the app itself was seen using the socket; drops nothing before a tunnel",
+	  .parse = parse_exact,
+	  .format = format_exact },
 	{ .name = "family",
 	  .value = "4|6",
 	  .help = "IPv4 or IPv6",

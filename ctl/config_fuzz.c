@@ -128,12 +128,13 @@ static bool same_match(const struct cv_match_conf *a, const struct cv_match_conf
 {
 	return a->dir == b->dir && same_text(a->dev, b->dev) && a->has_app == b->has_app &&
 	       a->app_match == b->app_match && same_text(a->app, b->app) &&
-	       a->family == b->family && same_prefixes(&a->src, &b->src) &&
-	       same_prefixes(&a->dst, &b->dst) && a->has_proto == b->has_proto &&
-	       a->proto == b->proto && same_ranges(&a->sport, &b->sport) &&
-	       same_ranges(&a->dport, &b->dport) && a->has_dscp == b->has_dscp &&
-	       a->dscp == b->dscp && a->has_mark == b->has_mark && a->mark == b->mark &&
-	       a->mark_mask == b->mark_mask && same_text(a->tunnel, b->tunnel);
+	       a->app_is_exact == b->app_is_exact && a->family == b->family &&
+	       same_prefixes(&a->src, &b->src) && same_prefixes(&a->dst, &b->dst) &&
+	       a->has_proto == b->has_proto && a->proto == b->proto &&
+	       same_ranges(&a->sport, &b->sport) && same_ranges(&a->dport, &b->dport) &&
+	       a->has_dscp == b->has_dscp && a->dscp == b->dscp && a->has_mark == b->has_mark &&
+	       a->mark == b->mark && a->mark_mask == b->mark_mask &&
+	       same_text(a->tunnel, b->tunnel);
 }
 
 static bool same_action(const struct cv_action_conf *a, const struct cv_action_conf *b)

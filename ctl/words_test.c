@@ -761,6 +761,8 @@ static void words_of_the_nouns_mean_what_cli_md_says(void **state)
 		{ &cv_noun_rule, "r",
 		  "match dir in dev eth0 app any family 6 src ::/0,2001:db8::1 dst ::1 proto 17 sport 1-2,3 dport 0-65535 dscp ef mark 1/0x3 tunnel blue action mark 0x10 dscp le",
 		  "{match: {dir: in, dev: eth0, app: any, family: 6, src: [\"::/0\", \"2001:db8::1/128\"], dst: \"::1/128\", proto: udp, sport: [1-2, 3], dport: 0-65535, dscp: 46, mark: 0x1/0x3, tunnel: blue}, action: {mark: 0x10, dscp: 1}}" },
+		{ &cv_noun_rule, "r", "match exact app web action drop",
+		  "{match: {app: web, exact: true}, action: {verdict: drop}}" },
 		{ &cv_noun_rule, "r", "match mark 0x1/0xffffffff app none action mark 0/0xff",
 		  "{match: {app: none, mark: 0x1}, action: {mark: 0x0/0xff}}" },
 	};

@@ -263,6 +263,9 @@ static void check_match(struct check *check, const struct cv_rule_conf *rule)
 	    !cv_state_find_app(check->state, match->app))
 		FAULT(check, place, "add the app first, or mend the name",
 		      "rule %s: there is no app %s", rule->name, match->app);
+	if (match->app_is_exact && (!match->has_app || match->app_match == CV_APP_MATCH_NONE))
+		FAULT(check, place, "add app NAME or app any, or leave exact out",
+		      "rule %s: exact without an app, it would never match", rule->name);
 	if (match->tunnel[0] && !cv_state_find_tunnel(check->state, match->tunnel))
 		FAULT(check, place, "add the tunnel first, or mend the name",
 		      "rule %s: there is no tunnel %s", rule->name, match->tunnel);

@@ -1013,6 +1013,23 @@ static void rule_of_none(struct cv_state *state)
 	match_app(state, CV_APP_MATCH_NONE, "");
 }
 
+static void rule_of_an_exact_app(struct cv_state *state)
+{
+	rule_of_an_app(state);
+	match_of(state)->app_is_exact = true;
+}
+
+static void rule_of_none_exactly(struct cv_state *state)
+{
+	rule_of_none(state);
+	match_of(state)->app_is_exact = true;
+}
+
+static void rule_of_exact_alone(struct cv_state *state)
+{
+	match_of(state)->app_is_exact = true;
+}
+
 static void rule_of_no_tunnel(struct cv_state *state)
 {
 	strcpy(match_of(state)->tunnel, "web");
@@ -1144,6 +1161,11 @@ static void faults_of_matches(void **unused)
 		{ "an app", rule_of_an_app, "" },
 		{ "any app", rule_of_any_app, "" },
 		{ "no app", rule_of_none, "" },
+		{ "an app, exactly", rule_of_an_exact_app, "" },
+		{ "no app, exactly", rule_of_none_exactly,
+		  "f:51:1: rule second: exact without an app, it would never match; add app NAME or app any, or leave exact out\n" },
+		{ "exact alone", rule_of_exact_alone,
+		  "f:51:1: rule second: exact without an app, it would never match; add app NAME or app any, or leave exact out\n" },
 		{ "a tunnel that there is not", rule_of_no_tunnel,
 		  "f:51:1: rule second: there is no tunnel web; add the tunnel first, or mend the name\n" },
 		{ "a tunnel", rule_of_a_tunnel, "" },

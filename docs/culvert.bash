@@ -55,7 +55,7 @@ _culvert_words() {
 	route-nexthop) echo "tunnel weight via dev nexthop" ;;
 	tunnel-check) echo "to from timeout" ;;
 	rule) echo "prio match action" ;;
-	rule-match) echo "dir dev app family src dst proto sport dport dscp mark tunnel action" ;;
+	rule-match) echo "dir dev app exact family src dst proto sport dport dscp mark tunnel action" ;;
 	rule-action) echo "mark priority dscp verdict next accept drop" ;;
 	esac
 }

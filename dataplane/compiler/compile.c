@@ -131,10 +131,19 @@ static enum owner require_mark(const struct compile *compile, const struct cv_ap
 }
 
 /*
- * The owner. Before encapsulation sockets cannot be asked, but those of a routed app carry its mark,
- * so there the condition is one on the mark; an app that is not routed has none, and cannot be told
- * from "none".
+ * Before encapsulation sockets cannot be asked, but those of a routed app carry its mark, so there
+ * the condition is one on the mark; an app that is not routed has none, and cannot be told from
+ * "none". A mark does not say how the app is known: with "exact" it is only a part of what is asked.
  */
+static enum owner fill_app_by_mark(const struct compile *compile, const struct cv_match_conf *conf,
+				   const struct cv_app *app, struct cv_match *match)
+{
+	enum owner owner = app && app->mark ? require_mark(compile, app, match) : OWNER_UNKNOWN;
+
+	return owner == OWNER_TOLD && conf->app_is_exact ? OWNER_UNKNOWN : owner;
+}
+
+/* The owner. */
 static enum owner fill_app(const struct compile *compile, const struct cv_match_conf *conf,
 			   const struct cv_app *app, struct cv_match *match)
 {
@@ -143,8 +152,8 @@ static enum owner fill_app(const struct compile *compile, const struct cv_match_
 	if (conf->app_match == CV_APP_MATCH_NAME && !app)
 		return OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
 	if (compile->dir == CV_DIR_ENCAP)
-		return app && app->mark ? require_mark(compile, app, match) : OWNER_UNKNOWN;
-	match->flags |= CV_MATCH_APP;
+		return fill_app_by_mark(compile, conf, app, match);
+	match->flags |= CV_MATCH_APP | (conf->app_is_exact ? CV_MATCH_EXACT : 0);
 	match->app = app ? app->id : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY : CV_APP_NONE;
 	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
 	return OWNER_TOLD;

@@ -146,6 +146,7 @@ struct packet {
 	uint16_t sport, dport;
 	uint32_t ifindex, mark, tunnel;
 	const struct cv_app *app; /* whose socket it really is; NULL: nobody's */
+	bool is_exact;
 };
 
 static bool is_in_prefix(const struct cv_prefix *prefix, const struct cv_addr *addr)
@@ -174,8 +175,12 @@ static bool is_in_ranges(const struct cv_ranges *list, const struct packet *pack
 	return !list->count;
 }
 
-static bool is_owner(const struct cv_match_conf *match, const struct cv_app *app)
+static bool is_owner(const struct cv_match_conf *match, const struct packet *packet)
 {
+	const struct cv_app *app = packet->app;
+
+	if (match->app_is_exact && !packet->is_exact)
+		return false;
 	switch (match->app_match) {
 	case CV_APP_MATCH_ANY:
 		return app;
@@ -195,7 +200,7 @@ static bool rule_holds(const struct cv_match_conf *match, const struct packet *p
 		return false;
 	if (match->dev[0] && find_ifindex(NULL, match->dev) != packet->ifindex)
 		return false;
-	if (match->has_app && !is_owner(match, packet->app))
+	if (match->has_app && !is_owner(match, packet))
 		return false;
 	if (match->family && match->family != packet->src.family)
 		return false;
@@ -265,6 +270,8 @@ static bool twin_holds(const struct cv_match *match, const struct packet *packet
 		return false;
 	if (flags & CV_MATCH_APP &&
 	    !(match->app == CV_APP_ANY ? app != CV_APP_NONE : app == match->app))
+		return false;
+	if (flags & CV_MATCH_EXACT && !packet->is_exact)
 		return false;
 	if (flags & CV_MATCH_DST && !twin_addr_matches(&packet->dst, match->dst, match->dst_mask))
 		return false;
@@ -379,6 +386,7 @@ struct variety {
 	size_t owner_count;
 	size_t app_count; /* in the state */
 	bool has_own_marks;
+	bool has_exact;
 };
 
 static void random_mark_match(const struct variety *variety, struct cv_match_conf *match)
@@ -405,6 +413,8 @@ static void random_rule(const struct variety *variety, struct cv_state *state)
 		snprintf(match->dev, sizeof(match->dev), "%s", devs[pick(CV_COUNT(devs))]);
 	if (chance(3) && variety->owner_count)
 		set_app(rule, variety->owners[pick(variety->owner_count)]);
+	match->app_is_exact = variety->has_exact && match->has_app &&
+			      match->app_match != CV_APP_MATCH_NONE && chance(3);
 	match->family = chance(4) ? 4 + 2 * pick(2) : 0;
 	if (chance(3))
 		random_prefixes(&match->src);
@@ -463,8 +473,10 @@ static struct packet random_packet(const struct variety *variety, enum cv_direct
 		packet.sport = ports[pick(CV_COUNT(ports))];
 		packet.dport = ports[pick(CV_COUNT(ports))];
 	}
-	if (packet.app)
+	if (packet.app) {
 		packet.mark |= packet.app->mark;
+		packet.is_exact = chance(2);
+	}
 	if (dir == CV_DIR_IN)
 		packet.tunnel = pick(3);
 	return packet;
@@ -492,7 +504,7 @@ static void assert_name(const struct cv_rule_set *set, long found, const struct 
 static void compare_direction(enum cv_direction dir)
 {
 	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
-						true };
+						true, true };
 	unsigned int met = 0;
 
 	seed = 1 + dir;
@@ -544,7 +556,8 @@ static long twin_drop(const struct cv_rule_set *set, const struct packet *packet
 /* Where every owner that a rule names can be told by its mark. */
 static void drops_before_encapsulation_are_the_definitions(void **unused)
 {
-	static const struct variety variety = { routed_owners, CV_COUNT(routed_owners), 2, false };
+	static const struct variety variety = { routed_owners, CV_COUNT(routed_owners), 2, false,
+						false };
 	unsigned int dropped = 0;
 
 	(void)unused;
@@ -576,7 +589,8 @@ static bool has_owner_without_mark(const struct cv_rule_conf *rule)
 
 	if (!match->has_app)
 		return false;
-	return match->app_match != CV_APP_MATCH_NAME || !app || !app->mark || match->has_mark;
+	return match->app_match != CV_APP_MATCH_NAME || !app || !app->mark || match->has_mark ||
+	       match->app_is_exact;
 }
 
 static bool some_owner_is_not_known(const struct cv_state *state, size_t up_to)
@@ -600,7 +614,7 @@ static long index_in(const struct cv_state *state, const struct cv_rule_set *set
 static void drops_before_encapsulation_differ_only_by_owners_without_mark(void **unused)
 {
 	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
-						true };
+						true, true };
 
 	(void)unused;
 	seed = 8;
@@ -722,7 +736,7 @@ static void copy_rules(struct cv_state *copy, const struct cv_state *state, size
 static void same_rules_give_the_same_bytes(void **unused)
 {
 	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
-						true };
+						true, true };
 
 	(void)unused;
 	seed = 9;
@@ -861,6 +875,8 @@ static void plain_conditions_are_copied(void **unused)
 		{ { .dev = "eth1" }, { .flags = CV_MATCH_DEV, .ifindex = 2 } },
 		{ { .tunnel = "red" }, { .flags = CV_MATCH_TUNNEL, .tunnel = 2 } },
 		{ { .has_app = true, .app = "db" }, { .flags = CV_MATCH_APP, .app = 13 } },
+		{ { .has_app = true, .app = "db", .app_is_exact = true },
+		  { .flags = CV_MATCH_APP | CV_MATCH_EXACT, .app = 13 } },
 		{ { .has_app = true, .app_match = CV_APP_MATCH_ANY },
 		  { .flags = CV_MATCH_APP, .app = CV_APP_ANY } },
 		{ { .has_app = true, .app_match = CV_APP_MATCH_NONE },
@@ -1034,33 +1050,42 @@ static void owners_are_known_by_mark_before_encapsulation(void **unused)
 		bool has_drop_behind;
 		uint32_t mark;
 		bool is_dropped;
+		bool is_exact;
 	} cases[] = {
-		{ "dropped for its app", "web", CV_DROP, false, 0x01000000, true },
-		{ "its other mark bits do not matter", "web", CV_DROP, false, 0x81000011, true },
-		{ "another app's", "web", CV_DROP, false, 0x02000000, false },
-		{ "two apps' bits are a third one's", "web", CV_DROP, false, 0x03000000, false },
-		{ "nobody's", "web", CV_DROP, false, 0, false },
-		{ "any app's, the first", "any", CV_DROP, false, 0x01000000, true },
-		{ "any app's, the second", "any", CV_DROP, false, 0x02000000, true },
-		{ "any app's, but nobody's", "any", CV_DROP, false, 0, false },
-		{ "marked, but no app's", "any", CV_DROP, false, 0x05000000, false },
-		{ "an app without route is not told", "db", CV_DROP, false, 0, false },
-		{ "no owner is not told", "none", CV_DROP, false, 0, false },
-		{ "an app that there is not", "ghost", CV_DROP, false, 0, false },
-		{ "accepted for its app", "web", CV_ACCEPT, true, 0x01000000, false },
-		{ "next for its app", "web", CV_NEXT, true, 0x01000000, false },
-		{ "not accepted for another app", "web", CV_ACCEPT, true, 0x02000000, true },
-		{ "accepted for any app", "any", CV_ACCEPT, true, 0x02000000, false },
+		{ "dropped for its app", "web", CV_DROP, false, 0x01000000, true, false },
+		{ "its other mark bits do not matter", "web", CV_DROP, false, 0x81000011, true,
+		  false },
+		{ "another app's", "web", CV_DROP, false, 0x02000000, false, false },
+		{ "two apps' bits are a third one's", "web", CV_DROP, false, 0x03000000, false,
+		  false },
+		{ "nobody's", "web", CV_DROP, false, 0, false, false },
+		{ "any app's, the first", "any", CV_DROP, false, 0x01000000, true, false },
+		{ "any app's, the second", "any", CV_DROP, false, 0x02000000, true, false },
+		{ "any app's, but nobody's", "any", CV_DROP, false, 0, false, false },
+		{ "marked, but no app's", "any", CV_DROP, false, 0x05000000, false, false },
+		{ "an app without route is not told", "db", CV_DROP, false, 0, false, false },
+		{ "no owner is not told", "none", CV_DROP, false, 0, false, false },
+		{ "an app that there is not", "ghost", CV_DROP, false, 0, false, false },
+		{ "accepted for its app", "web", CV_ACCEPT, true, 0x01000000, false, false },
+		{ "next for its app", "web", CV_NEXT, true, 0x01000000, false, false },
+		{ "not accepted for another app", "web", CV_ACCEPT, true, 0x02000000, true, false },
+		{ "accepted for any app", "any", CV_ACCEPT, true, 0x02000000, false, false },
+		{ "how it is known is not told", "web", CV_DROP, false, 0x01000000, false, true },
+		{ "accepted however it is known", "web", CV_ACCEPT, true, 0x01000000, false, true },
+		{ "another app's, however known", "web", CV_ACCEPT, true, 0x02000000, true, true },
 	};
 
 	(void)unused;
 	for (size_t i = 0; i < CV_COUNT(cases); i++) {
 		struct packet packet = { .src.family = 4, .dst.family = 4, .mark = cases[i].mark };
 		CV_FREE struct cv_rule_set *set = NULL;
+		struct cv_rule_conf *rule;
 		struct cv_state state;
 
 		init_state(&state, CV_COUNT(apps));
-		set_app(add_verdict(&state, cases[i].verdict), cases[i].rule_app);
+		rule = add_verdict(&state, cases[i].verdict);
+		set_app(rule, cases[i].rule_app);
+		rule->match.app_is_exact = cases[i].is_exact;
 		if (cases[i].has_drop_behind)
 			add_verdict(&state, CV_DROP);
 		set = compile(&state);
