@@ -61,8 +61,7 @@ static void words_become_a_state_file_and_come_back(void **unused)
 		{ "parent-exe /usr/sbin/sshd", "{parent-exe: /usr/sbin/sshd}" },
 		{ "unit nginx", "{unit: nginx}" },
 		{ "unit getty@tty1.service", "{unit: \"getty@tty1.service\"}" },
-		{ "unit dev-disk-by\\x2duuid.swap", "{unit: \"dev-disk-by\\\\x2duuid.swap\"}" },
-		{ "unit -.slice", "{unit: \"-.slice\"}" },
+		{ "unit a\\x2db:c.slice", "{unit: \"a\\\\x2db:c.slice\"}" },
 		{ "cgroup /a.slice", "{cgroup: /a.slice}" },
 		{ "cgroup a.slice/b..c", "{cgroup: a.slice/b..c}" },
 		{ "uid 0-99 gid 7", "{uid: 0-99, gid: 7}" },
@@ -72,10 +71,10 @@ static void words_become_a_state_file_and_come_back(void **unused)
 		{ "netns blue uid 7", "{uid: 7, netns: blue}" },
 		{ "netns /proc/7/ns/net", "{netns: /proc/7/ns/net}" },
 		{ "gate unit a.service", "{unit: a.service, gate: true}" },
-		{ "gate netns b comm c gid 1 uid 2 cgroup /d unit e parent-exe /f exe-sha256 " SHA256
+		{ "gate comm c gid 1 uid 2 cgroup /d unit e parent-exe /f exe-sha256 " SHA256
 		  " exe /g",
 		  "{exe: /g, exe-sha256: " SHA256
-		  ", parent-exe: /f, unit: e, cgroup: /d, uid: 2, gid: 1, comm: c, netns: b, gate: true}" },
+		  ", parent-exe: /f, unit: e, cgroup: /d, uid: 2, gid: 1, comm: c, gate: true}" },
 	};
 
 	(void)unused;
@@ -198,7 +197,7 @@ static void fill_state(struct cv_state *state)
 	add_app(state, "vpn", "unit vpn gate gid 7");
 	add_app(state, "all",
 		"exe /x exe-sha256 " SHA256
-		" parent-exe /p cgroup /c uid 1 gid 2-3 comm c netns any gate");
+		" parent-exe /p cgroup /c uid 1 gid 2-3 comm c netns any");
 }
 
 static const struct cv_app_info samples[] = {
@@ -279,7 +278,7 @@ static void show_is_json(void **unused)
 	assert_string_equal(
 		all,
 		"[{\"name\":\"all\",\"id\":1024,\"exe\":\"/x\",\"exe_sha256\":\"" SHA256
-		"\",\"parent_exe\":\"/p\",\"unit\":null,\"cgroup\":\"/c\",\"uid\":1,\"gid\":\"2-3\",\"comm\":\"c\",\"netns\":\"any\",\"gate\":true,\"held\":false,\"held_packets\":0,\"mark\":0,\"sockets\":0," SOURCES(
+		"\",\"parent_exe\":\"/p\",\"unit\":null,\"cgroup\":\"/c\",\"uid\":1,\"gid\":\"2-3\",\"comm\":\"c\",\"netns\":\"any\",\"gate\":false,\"held\":false,\"held_packets\":0,\"mark\":0,\"sockets\":0," SOURCES(
 			"0", "0", "0") "}]\n");
 }
 

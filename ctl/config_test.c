@@ -116,8 +116,8 @@ static void good_files_are_written_in_one_form(void **unused)
 		  "apps:\n  a: {exe: \"/a b/#c\", uid: 7, comm: \"a: b, c\"}\n" },
 		{ "apps: {a: {comm: \"null\"}, b: {comm: 007}, c: {comm: ~}}\n",
 		  "apps:\n  a: {comm: \"null\"}\n  b: {comm: 007}\n  c: {comm: \"~\"}\n" },
-		{ "apps: {a: {gate: false, uid: 0}, b: {gate: yes, netns: any}, c: {unit: 7, cgroup: 0}}\n",
-		  "apps:\n  a: {uid: 0}\n  b: {netns: any, gate: true}\n  c: {unit: 7, cgroup: 0}\n" },
+		{ "apps: {a: {gate: false, uid: 0}, b: {gate: yes, comm: x}, c: {unit: 7, cgroup: 0}}\n",
+		  "apps:\n  a: {uid: 0}\n  b: {comm: x, gate: true}\n  c: {unit: 7, cgroup: 0}\n" },
 		{ "apps: {a: {exe: /opt/**/x*, gate: true, parent-exe: '/p'}}\n",
 		  "apps:\n  a: {exe: \"/opt/**/x*\", parent-exe: /p, gate: true}\n" },
 		/* Tunnels: defaults are not written. */
@@ -692,7 +692,7 @@ static void faults_of_the_state_stand_at_their_objects(void **unused)
 		   "f:2:3: error: app web: no selector, it would be every program\n"
 		   "      web:\n"
 		   "      ^\n"
-		   "hint: give exe, cgroup, uid, gid or comm\n"
+		   "hint: give exe, parent-exe, unit, cgroup, uid, gid, comm or netns\n"
 		   "f:4:8: error: route default: there is no tunnel blue\n"
 		   "    - {to: default, tunnel: blue}\n"
 		   "           ^\n"
