@@ -120,6 +120,7 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
+	__u16 sk_protocol;
 	__u32 sk_mark;
 };
 struct inet_timewait_sock {
