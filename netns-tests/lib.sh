@@ -581,10 +581,11 @@ cases_begin() {
 }
 
 # call_case OWNER TEXT: one more case, on port CALL_PORT. OWNER is whose its packets must be, or
-# OWNER1>OWNER2, where a SYN is the first one's, and the second's what is sent later.
+# OWNER1>OWNER2, where a SYN is the first one's, and the second's what is sent later. CALL_KIND: stream
+# or datagram, if it says so by that alone.
 call_case() {
 	CALL_PORT=$((CALL_PORT + 1))
-	printf 'call\t%s\t%s\t%s\t%s\n' "$CALL_PORT" "${1%>*}" "${1#*>}" "$2" >>"$WORK/cases"
+	printf '%s\t%s\t%s\t%s\t%s\n' "${CALL_KIND:-call}" "$CALL_PORT" "${1%>*}" "${1#*>}" "$2" >>"$WORK/cases"
 }
 
 # call OWNER TEXT CMD...: a case in which CMD, given a port and addresses, says who it is.

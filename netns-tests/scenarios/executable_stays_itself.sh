@@ -156,6 +156,7 @@ cp "$app" "$WORK/right"
 select_exe "exe: $app, exe-sha256: $(sha256sum <"$app" | cut -d' ' -f1)"
 call one "the content that was asked for" "$app"
 resident checked "$app"
+resident_call one "the same, by a process that stays" checked
 put "$app"
 call none "other content at that path" "$app"
 resident_call one "the right content, from before" checked

@@ -83,8 +83,11 @@ call one "a process that it forked" "$one" "$handover" call --fork
 call one "MPTCP, to a server that has none" "$one" "$handover" call --mptcp
 call two "sockets made, then another program" "$one" "$handover" become "$two" --made
 call two "sockets used, then another program" "$one" "$handover" become "$two" --used
-call "one>two" "sockets connected, then another program" "$one" "$handover" become "$two" --connected
-call "one>two" "sockets connected, then passed on" "$one" "$handover" give "$two"
+CALL_KIND=stream call "one>two" "connected, then another program" "$one" "$handover" become "$two" --tcp
+CALL_KIND=stream call "one>two" "connected, then passed on" "$one" "$handover" give "$two" --tcp
+# The kernel tells of a datagram that was sent through a connected socket when it is gone.
+CALL_KIND=datagram call "one,two" "connected UDP, then another program" "$one" "$handover" become "$two" --udp
+CALL_KIND=datagram call "one,two" "connected UDP, then passed on" "$one" "$handover" give "$two" --udp
 call three "sockets made, then another user" "$other" "$handover" call --uid 1001
 call three "another user, then sockets" setpriv --reuid 1001 --clear-groups "$other" "$handover" call
 call none "nobody" "$other" "$handover" call

@@ -18,8 +18,9 @@ Servers, on a port, by TCP and UDP, IPv4 and IPv6; they print READY:
 
 Clients; each sends a datagram to each address and a few bytes through a connection to it:
   call PORT ADDR... [--mptcp|--thread|--fork|--uid N]     uid: sockets are made before it changes
-  become NEXT PORT ADDR... --made|--connected|--used      makes such sockets, then becomes NEXT
-  give NEXT PORT ADDR...      connects sockets and passes them to NEXT over a unix socket
+  become NEXT PORT ADDR... --made|--used|--tcp|--udp      makes such sockets, then becomes NEXT
+  give NEXT PORT ADDR... --tcp|--udp   connects sockets and passes them to NEXT over a unix socket
+                              (tcp, udp: connected ones)
   say FD...                   what NEXT then is: sends through sockets that it has inherited,
   say-received FD             or gets over that unix socket
   ask COUNT PORT ADDR... [--mptcp]    prints: tcp|udp FAMILY LOCAL-PORT NAME for each answer
@@ -261,20 +262,22 @@ def run_call(args):
         say(pairs, args.port)
 
 
-def connect(pairs, port):
+def connected(args):
+    """Sockets of one kind, each connected to its address."""
     sockets = []
-    for datagrams, stream, addr in pairs:
-        datagrams.connect((addr, port))
-        stream.connect((addr, port))
-        sockets += [datagrams, stream]
+    for addr in args.addrs:
+        kind = socket.SOCK_STREAM if args.tcp else socket.SOCK_DGRAM
+        sock = socket.socket(family_of(addr), kind)
+        sock.connect((addr, args.port))
+        sockets.append(sock)
     return sockets
 
 
 def run_become(args):
-    pairs = made(args.addrs)
-    if args.connected:
-        sockets = connect(pairs, args.port)
+    if args.tcp or args.udp:
+        sockets = connected(args)
         os.execv(args.next, command(args.next, "say", *inherit(sockets)))
+    pairs = made(args.addrs)
     if args.used:
         for datagrams, _, addr in pairs:
             datagrams.sendto(b"before", (addr, DISCARD))
@@ -284,7 +287,9 @@ def run_become(args):
 
 
 def say_connected(sockets):
+    """Twice, of which TCP makes one segment or two."""
     for sock in sockets:
+        sock.send(own_name().encode())
         sock.send(own_name().encode())
         sock.close()
 
@@ -298,7 +303,7 @@ def run_say(args):
 
 
 def run_give(args):
-    sockets = connect(made(args.addrs), args.port)
+    sockets = connected(args)
     near, far = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     child = start(args.next, [far], "say-received", far.fileno())
     socket.send_fds(near, [b"s"], [sock.fileno() for sock in sockets])
@@ -355,8 +360,8 @@ def parser_of_modes():
         "work": "fd:int+ --null",
         "receive": "fd:int",
         "call": "port:int addrs:str+ --mptcp --thread --fork --uid:int",
-        "become": "next:str port:int addrs:str+ --made --connected --used",
-        "give": "next:str port:int addrs:str+",
+        "become": "next:str port:int addrs:str+ --made --used --tcp --udp",
+        "give": "next:str port:int addrs:str+ --tcp --udp",
         "say": "fd:int+ --to:str+",
         "say-received": "fd:int",
         "ask": "count:int port:int addrs:str+ --mptcp --tcp",

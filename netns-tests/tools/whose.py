@@ -8,6 +8,7 @@ FRAMES: what frames.py made of a capture in which a rule of each app had written
 CASES, a line each, with tabs between:
   call PORT SYN REST TEXT     of a client that said who it is to PORT, by a datagram and a connection
                               in each family: whose its SYNs are, and its datagrams, data and FINs
+  stream, datagram            the same by connections alone, by datagrams alone
   serve PORT SYN REST TEXT    of a server on PORT. SYN and REST are pairs WHO:WHOSE, with commas
                               between: who answered, and whose the packets were; SYN-ACKs may have
                               fewer pairs
@@ -21,8 +22,8 @@ import collections
 import json
 import sys
 
-CALL_KINDS = {(4, 6), (4, 17), (6, 6), (6, 17)}
-CALL_PACKETS = 10
+TCP, UDP = 6, 17
+CONNECTION = 4  # packets, at least
 
 
 class Judge:
@@ -39,7 +40,7 @@ class Judge:
         return self.names.get(packet["dscp"], "dscp-%d" % packet["dscp"])
 
     def flow(self, packet):
-        transport = "tcp" if packet["proto"] == 6 else "udp"
+        transport = "tcp" if packet["proto"] == TCP else "udp"
         return packet["sport"], transport, packet["family"], packet["dport"]
 
     def pair(self, packet):
@@ -56,13 +57,21 @@ class Judge:
         }
         return syn, rest
 
-    def call(self, port, syn, rest):
+    def call(self, port, syn, rest, kinds=(TCP, UDP)):
         packets = self.calls[port]
         seen = self.parted(packets, self.owner)
-        is_whole = len(packets) >= CALL_PACKETS and CALL_KINDS == {
-            (packet["family"], packet["proto"]) for packet in packets
-        }
+        count = collections.Counter((packet["family"], packet["proto"]) for packet in packets)
+        least = {(family, kind): 1 if kind == UDP else CONNECTION for family in (4, 6) for kind in kinds}
+        is_whole = least.keys() == count.keys() and all(count[key] >= least[key] for key in least)
+        if TCP not in kinds:
+            syn = set()
         return len(packets), seen, is_whole and seen == (syn, rest)
+
+    def stream(self, port, syn, rest):
+        return self.call(port, syn, rest, (TCP,))
+
+    def datagram(self, port, syn, rest):
+        return self.call(port, syn, rest, (UDP,))
 
     def serve(self, port, syn, rest):
         packets = self.replies[port]
