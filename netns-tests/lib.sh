@@ -553,7 +553,7 @@ expect_tshark_clean() {
 # whom every packet was taken for (tools/whose.py).
 
 declare -A OWNER_DSCP=([none]=1 [one]=11 [two]=12 [three]=13 [four]=14)
-CALL_PORT=20000
+CALL_PORT=20000 CALL_TO=("$B4" "$B6")
 
 # c_program NAME [AS]: builds a program of tools/, linked statically so that it starts at once.
 c_program() {
@@ -591,14 +591,14 @@ call_case() {
 # call OWNER TEXT CMD...: a case in which CMD, given a port and addresses, says who it is.
 call() {
 	call_case "$1" "$2"
-	in_ns a "${@:3}" "$CALL_PORT" "$B4" "$B6" || fail "$2: ${*:3}"
+	in_ns a "${@:3}" "$CALL_PORT" "${CALL_TO[@]}" || fail "$2: ${*:3}"
 }
 
 # resident NAME CMD...: starts CMD, a caller that stays and says who it is when asked. Its process id
 # is then in $STARTED.
 resident() {
 	mkfifo "$WORK/$1.ask"
-	nsenter --net=/run/netns/a -- "${@:2}" - "$B4" "$B6" \
+	nsenter --net=/run/netns/a -- "${@:2}" - "${CALL_TO[@]}" \
 		0<>"$WORK/$1.ask" >"$WORK/$1.said" 2>&1 &
 	STARTED=$!
 	wait_for 10 grep -qx READY "$WORK/$1.said" || fail "$*: $(<"$WORK/$1.said")"

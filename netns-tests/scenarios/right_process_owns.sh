@@ -15,7 +15,7 @@ other=$(program_copy other)
 setuid=$(c_program caller setuid)
 chmod u+s "$setuid"
 handover=$TOOLS/handover.py
-SERVER_PORT=21000
+SERVER_PORT=21000 ASK_TO=("$A4" "$A6")
 {
 	printf 'devices: {a0: {}}\napps:\n'
 	printf '  %s: {%s}\n' one "exe: $one" two "exe: $two" three "uid: 1001" four "exe: $setuid"
@@ -31,11 +31,10 @@ server_start() {
 
 # ask WORDS...: asks that server from site b; who answered goes to $WORK/answers.
 ask() {
-	in_ns b timeout 60 /usr/bin/python3 "$handover" ask 6 "$SERVER_PORT" "${ASK_ADDRS[@]}" "$@" \
+	in_ns b timeout 60 /usr/bin/python3 "$handover" ask 6 "$SERVER_PORT" "${ASK_TO[@]}" "$@" \
 		>"$WORK/asked" || fail "no answer: $(<"$WORK/server-$SERVER_PORT.log")"
 	sed "s/^/$SERVER_PORT /" "$WORK/asked" >>"$WORK/answers"
 }
-ASK_ADDRS=("$A4" "$A6")
 
 # server_case SYN DATA TEXT MODE...: a case of the table. MODE is one of handover.py, run by app one.
 # SYN: who answered, and whose the SYN-ACKs were: two:one. DATA: the same of data, FINs and datagrams.
@@ -94,3 +93,76 @@ call none "nobody" "$other" "$handover" call
 call four "a setuid program" setpriv --reuid 1001 --clear-groups "$setuid"
 
 cases_judge
+
+# ---- and routed ----
+
+apply_state b <<-YAML
+	devices: {b0: {}}
+	tunnels: {blue: {mode: gre, local: $B4, remote: $A4}}
+YAML
+ASK_TO=("$A_IN4" "$A_IN6") CALL_TO=("$B_IN4" "$B_IN6")
+from_a=".outer.src == \"$A_IN4\" or .outer.src == \"$A_IN6\""
+
+# routed EXE: app `it` of these executables goes through the tunnel; capture begins.
+routed() {
+	apply_state a <<-YAML
+		devices: {a0: {}}
+		apps: {it: {exe: "$1"}}
+		tunnels: {blue: {mode: gre, local: $A4, remote: $B4}}
+		routes:
+		  - {to: $B_NET4, tunnel: blue, app: it, src: $A_IN4}
+		  - {to: "$B_NET6", tunnel: blue, app: it, src: "$A_IN6"}
+	YAML
+	capture_start r ra "$WORK/routed.pcap" tcp or udp or ip6 proto 6 or ip6 proto 17 or ip proto gre
+	PORTS=()
+}
+
+# server MODE...: a server of app one is asked at its overlay addresses.
+server() {
+	server_next
+	server_start "$one" "$handover" "$@" "$SERVER_PORT"
+	ask
+}
+
+# server_next: its port is then SERVER_PORT.
+server_next() {
+	SERVER_PORT=$((SERVER_PORT + 1))
+	PORTS+=("$SERVER_PORT")
+}
+
+# expect_tunnel CONDITION WHAT: packets from a that fulfil it are there on each port, and all of them
+# are in the tunnel.
+expect_tunnel() {
+	capture_stop "$WORK/routed.pcap"
+	frames_read "$WORK/routed.pcap"
+	expect_equal "" "$(frames_values "$WORK/routed.pcap" "plain and ($from_a) and ($1)" \
+		'"\(.outer.proto) \(.outer.sport) \(.outer.dport) \(.outer.flags)"')" "plain $2"
+	expect_equal "$(printf '%s\n' "${PORTS[@]}" | sort)" "$(frames_values "$WORK/routed.pcap" \
+		"encapsulated and .outer.src == \"$A4\" and ($1)" \
+		'packet.sport, packet.dport | select(. > 20000 and . < 22000)' | sort)" "ports of encapsulated $2"
+}
+
+title "routed: all of them"
+routed "$WORK/bin/[ot][nw][eo]"
+for mode in serve "serve --threads" "serve --fork" "prefork $two" "prefork $two --null" "accept $two" \
+	"pass $two" "lend $two" "activate $two" "serve --mptcp"; do
+	# shellcheck disable=SC2086 # words
+	server $mode
+done
+server_next
+server_start "$one" "$handover" serve --mptcp "$SERVER_PORT"
+ask --mptcp
+for words in "call" "call --thread" "call --fork" "call --mptcp" "become $two --made" "become $two --used"; do
+	# shellcheck disable=SC2086
+	call one "$words" "$one" "$handover" $words
+	PORTS+=("$CALL_PORT")
+done
+expect_tunnel true "packets"
+
+title "routed: only the program that accepts"
+routed "$two"
+for mode in "prefork $two" "prefork $two --null" "accept $two" "pass $two" "lend $two"; do
+	# shellcheck disable=SC2086
+	server $mode
+done
+expect_tunnel 'packet.flags // "" | test("[PF]")' "data of connections"
