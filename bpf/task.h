@@ -146,6 +146,7 @@ __noinline __u32 cv_path_read(const struct cv_host *host, struct cv_scratch *scr
 
 	if (!host || !scratch)
 		return CV_MAX_PATH;
+	walk.root_at = cv_unknown_zero(scratch);
 	bpf_loop(CV_MAX_WALK, cv_walk_step, &walk, 0);
 	return walk.is_whole && cv_is_host_root(host, walk.root) ? walk.at : CV_MAX_PATH;
 }
