@@ -52,6 +52,18 @@ int cv_live_outer_apps(const struct cv_instance *inst, struct cv_app_set *apps, 
 	return read_set(inst, outer_key, apps, err);
 }
 
+int cv_live_both_apps(const struct cv_instance *inst, struct cv_app_set *own,
+		      struct cv_app_set *outer, struct cv_err *err)
+{
+	int rc = cv_live_apps(inst, own, err);
+
+	if (!rc)
+		rc = cv_live_outer_apps(inst, outer, err);
+	if (!rc && outer->netns_cookie != inst->netns_cookie)
+		memset(outer, 0, sizeof(*outer));
+	return rc;
+}
+
 /* ---- plan: what the system has to say of each app ---- */
 
 /* The apps of a plan while they are looked up. */
@@ -321,6 +333,25 @@ static const struct cv_app *find_live_app(const struct lookup *lookup, const cha
 	return app;
 }
 
+/* What a process descends from and what script it runs is seen when it is started. */
+static void warn_of_late_start(const struct lookup *lookup)
+{
+	for (size_t i = 0; !lookup->plan->is_lenient && i < lookup->count; i++) {
+		const struct cv_app_source *source = &lookup->sources[i];
+		const struct cv_app *live = find_live_app(lookup, source->conf.name);
+		uint32_t flags = live ? live->flags : 0;
+
+		if (source->is_script && !(flags & CV_APP_SCRIPT))
+			cv_log(lookup->inst, CV_LOG_WARN,
+			       "app %s: exe %s is a script: processes of it that run already are told from their next start on",
+			       source->conf.name, source->conf.exe);
+		if (source->conf.parent_exe && !(flags & CV_APP_PARENT))
+			cv_log(lookup->inst, CV_LOG_WARN,
+			       "app %s: parent-exe: processes that run already are told from their next start on",
+			       source->conf.name);
+	}
+}
+
 static bool is_routed(const struct cv_state *state, const char *app)
 {
 	for (size_t i = 0; i < state->route_count; i++)
@@ -453,13 +484,16 @@ static int check_outer(const struct lookup *lookup, struct cv_err *err)
 {
 	const struct cv_plan *plan = lookup->plan;
 	uint64_t cookie = plan->live_outer->netns_cookie;
+	const char *name;
 
 	if (!plan->outer->count || !plan->live_outer->count || plan->is_lenient ||
 	    outer_is_ours(lookup->inst, plan) || !instance_lives(lookup->inst, cookie))
 		return 0;
-	cv_err_set(err, -EBUSY, "app %s: netns: instance ns-%llu has such apps already",
-		   plan->outer->apps[0].name, (unsigned long long)cookie);
-	return cv_err_hint(err, "one instance of a host can have them");
+	name = plan->outer->apps[0].name;
+	cv_err_set(err, -EBUSY, "app %s: netns: instance ns-%llu has such apps already", name,
+		   (unsigned long long)cookie);
+	cv_err_hint(err, "one instance of a host can have them");
+	return cv_err_at(err, &cv_state_find_app(plan->state, name)->place);
 }
 
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
@@ -476,8 +510,10 @@ int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 	rc = look_up_apps(&lookup, err);
 	if (!rc)
 		rc = check_ties(&lookup, err);
-	if (!rc)
-		rc = choose_ids_and_marks(&lookup, &next_id, err);
+	if (rc)
+		return rc;
+	warn_of_late_start(&lookup);
+	rc = choose_ids_and_marks(&lookup, &next_id, err);
 	if (!rc)
 		rc = compile(&lookup, plan, next_id, err);
 	return rc ? rc : check_outer(&lookup, err);

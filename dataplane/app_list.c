@@ -117,11 +117,7 @@ static int fill_infos(const struct cv_instance *inst, const struct cv_state *sta
 
 	if (!live || !outer)
 		return cv_err_set(err, -ENOMEM, "apps: out of memory");
-	rc = cv_live_apps(inst, live, err);
-	if (!rc)
-		rc = cv_live_outer_apps(inst, outer, err);
-	if (outer->netns_cookie != inst->netns_cookie)
-		outer->count = 0;
+	rc = cv_live_both_apps(inst, live, outer, err);
 	for (size_t i = 0; !rc && i < state->app_count; i++) {
 		const struct cv_app *app = cv_app_find(live, state->apps[i].name);
 

@@ -135,6 +135,11 @@ int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 /* The app of that name in a set, or NULL. */
 const struct cv_app *cv_app_find(const struct cv_app_set *set, const char *name);
+/* Calls add with a line for each app that is not as it should be. Ends with what it returns if that
+ * is not zero. */
+typedef int (*cv_problem_fn)(const char *text, void *arg);
+int cv_app_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
+		    void *arg, struct cv_err *err);
 /* Forgets the apps of the instance of that cookie, so that the hooks pass its sockets by. */
 void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie);
 
@@ -207,6 +212,9 @@ int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, str
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
 /* The apps of sockets in other network namespaces, of whichever instance has them. */
 int cv_live_outer_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
+/* Both sets as far as they are the instance's. */
+int cv_live_both_apps(const struct cv_instance *inst, struct cv_app_set *own,
+		      struct cv_app_set *outer, struct cv_err *err);
 int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err);
 
 /* What a reason means; static. */

@@ -4,9 +4,7 @@
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "bpffs.h"
 #include "nl_link.h"
 #include "nl_tc.h"
 #include "own.h"
@@ -169,28 +167,9 @@ static int check_routes(struct cv_instance *inst, const struct cv_state *state,
 	return rc;
 }
 
-static int check_apps(const struct cv_state *state, struct cv_status *status)
+static int add_line(const char *text, void *arg)
 {
-	char mount[PATH_MAX];
-	uint32_t level;
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < state->app_count; i++) {
-		const struct cv_app_conf *conf = &state->apps[i];
-		char path[2 * PATH_MAX];
-		struct stat st;
-
-		if (conf->exe && stat(conf->exe, &st))
-			rc = add_problem(status, "app %s: exe %s does not exist", conf->name,
-					 conf->exe);
-		if (rc || !conf->cgroup || cv_cgroup2_mount(mount, &level, NULL))
-			continue;
-		snprintf(path, sizeof(path), "%s/%s", mount, conf->cgroup);
-		if (stat(path, &st))
-			rc = add_problem(status, "app %s: cgroup %s does not exist", conf->name,
-					 conf->cgroup);
-	}
-	return rc;
+	return add_problem(arg, "%s", text);
 }
 
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
@@ -205,7 +184,7 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 	if (!rc)
 		rc = check_routes(inst, state, status, err);
 	if (!rc)
-		rc = check_apps(state, status);
+		rc = cv_app_problems(inst, state, add_line, status, err);
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
 }
 
