@@ -72,7 +72,7 @@ struct lookup {
 	const struct cv_plan *plan;
 	struct cv_app_source
 		*sources; /* owned, as are the paths in their confs; in the state's order */
-	size_t count;
+	size_t count; /* at most twice as many as the state has */
 };
 
 static void lookup_fini(struct lookup *lookup)
@@ -274,7 +274,7 @@ static int look_up_apps(struct lookup *lookup, struct cv_err *err)
 	const struct cv_state *state = lookup->plan->state;
 	int rc = 0;
 
-	lookup->sources = calloc(state->app_count + 1, sizeof(*lookup->sources));
+	lookup->sources = calloc(2 * state->app_count + 1, sizeof(*lookup->sources));
 	if (!lookup->sources)
 		return cv_err_set(err, -ENOMEM, "apps: out of memory");
 	lookup->count = state->app_count;
@@ -333,22 +333,17 @@ static const struct cv_app *find_live_app(const struct lookup *lookup, const cha
 	return app;
 }
 
-/* What a process descends from and what script it runs is seen when it is started. */
-static void warn_of_late_start(const struct lookup *lookup)
+/* What script a process runs is seen when it is started. */
+static void warn_of_scripts(const struct lookup *lookup)
 {
 	for (size_t i = 0; !lookup->plan->is_lenient && i < lookup->count; i++) {
 		const struct cv_app_source *source = &lookup->sources[i];
 		const struct cv_app *live = find_live_app(lookup, source->conf.name);
-		uint32_t flags = live ? live->flags : 0;
 
-		if (source->is_script && !(flags & CV_APP_SCRIPT))
+		if (source->is_script && !(live && live->flags & CV_APP_SCRIPT))
 			cv_log(lookup->inst, CV_LOG_WARN,
 			       "app %s: exe %s is a script: processes of it that run already are told from their next start on",
 			       source->conf.name, source->conf.exe);
-		if (source->conf.parent_exe && !(flags & CV_APP_PARENT))
-			cv_log(lookup->inst, CV_LOG_WARN,
-			       "app %s: parent-exe: processes that run already are told from their next start on",
-			       source->conf.name);
 	}
 }
 
@@ -427,6 +422,48 @@ static int choose_ids_and_marks(const struct lookup *lookup, uint32_t *next_id, 
 		if (lookup->sources[i].is_own || lookup->sources[i].is_outer)
 			rc = choose_id_and_mark(lookup, &lookup->sources[i], next_id, err);
 	return rc;
+}
+
+/* ---- plan: scripts behind links ---- */
+
+static int add_twin(struct lookup *lookup, const struct cv_app_source *source, const char *exe)
+{
+	struct cv_app_source *twin = &lookup->sources[lookup->count];
+	const char *parent_exe = source->conf.parent_exe;
+
+	*twin = *source;
+	twin->conf.exe = strdup(exe);
+	twin->conf.parent_exe = parent_exe ? strdup(parent_exe) : NULL;
+	lookup->count++;
+	return twin->conf.exe && (!parent_exe || twin->conf.parent_exe) ? 0 : -ENOMEM;
+}
+
+/*
+ * Of a script the kernel says only by what name it was started, links not followed. So one that the
+ * user names by a link stands in the set by that name, too.
+ */
+static int add_twins(struct lookup *lookup, struct cv_err *err)
+{
+	const struct cv_state *state = lookup->plan->state;
+
+	for (size_t i = 0; i < state->app_count; i++) {
+		struct cv_app_source *source = &lookup->sources[i];
+		const char *exe = state->apps[i].exe;
+
+		if (!source->is_script || !strcmp(source->conf.exe, exe))
+			continue;
+		if (lookup->count >= CV_MAX_APPS) {
+			cv_err_set(err, -ENOSPC,
+				   "app %s: exe %s: a link to a script, for which there is no room",
+				   source->conf.name, exe);
+			cv_err_hint(err, "it counts as two of %d apps; give exe %s", CV_MAX_APPS,
+				    source->conf.exe);
+			return refuse(lookup, source, -ENOSPC, err);
+		}
+		if (add_twin(lookup, source, exe))
+			return cv_err_set(err, -ENOMEM, "apps: out of memory");
+	}
+	return 0;
 }
 
 /* ---- plan: the sets ---- */
@@ -512,8 +549,10 @@ int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 		rc = check_ties(&lookup, err);
 	if (rc)
 		return rc;
-	warn_of_late_start(&lookup);
+	warn_of_scripts(&lookup);
 	rc = choose_ids_and_marks(&lookup, &next_id, err);
+	if (!rc)
+		rc = add_twins(&lookup, err);
 	if (!rc)
 		rc = compile(&lookup, plan, next_id, err);
 	return rc ? rc : check_outer(&lookup, err);
