@@ -103,16 +103,25 @@ static __always_inline int cv_on_address(struct bpf_sock_addr *ctx, __u8 source,
 	return 1;
 }
 
+/* A socket that both ends have shut down is in TIME_WAIT before its process closes it: what is kept
+ * there has its cookie only if it had one by then. */
+static __always_inline int cv_on_connect(struct bpf_sock_addr *ctx)
+{
+	if (ctx->protocol == IPPROTO_TCP)
+		bpf_get_socket_cookie(ctx);
+	return cv_on_address(ctx, CV_OWNER_CONNECT, false);
+}
+
 SEC("cgroup/connect4")
 int cv_connect4(struct bpf_sock_addr *ctx)
 {
-	return cv_on_address(ctx, CV_OWNER_CONNECT, false);
+	return cv_on_connect(ctx);
 }
 
 SEC("cgroup/connect6")
 int cv_connect6(struct bpf_sock_addr *ctx)
 {
-	return cv_on_address(ctx, CV_OWNER_CONNECT, false);
+	return cv_on_connect(ctx);
 }
 
 SEC("cgroup/sendmsg4")
