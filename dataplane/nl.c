@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one place that sends to rtnetlink and receives from it. libnl builds and parses the
+ * The one place that sends to rtnetlink and netfilter and receives from it. libnl builds and parses the
  * messages; the socket is driven by hand, because libnl 3.7 drops the text of extended acks and
  * hides interrupted dumps. Not for notifications: nothing here joins a multicast group.
  */
@@ -73,16 +73,16 @@ static int set_option(int fd, int level, int option, int value)
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-int cv_nl_open(struct cv_nl **out, struct cv_err *err)
+static int open_protocol(struct cv_nl **out, int protocol, const char *name, struct cv_err *err)
 {
 	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
-	CV_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
+	CV_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 	struct cv_nl *nl;
 
 	if (fd < 0)
-		return set_errno(err, -errno, "rtnetlink socket", NULL);
+		return set_errno(err, -errno, name, NULL);
 	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))
-		return set_errno(err, -errno, "rtnetlink socket: receive timeout", NULL);
+		return set_errno(err, -errno, "netlink socket: receive timeout", NULL);
 	/* Without these it works as well, only with less text, or more to filter here. */
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BYTES);
 	set_option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
@@ -90,11 +90,21 @@ int cv_nl_open(struct cv_nl **out, struct cv_err *err)
 	set_option(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
 	nl = malloc(sizeof(*nl));
 	if (!nl)
-		return set_errno(err, -ENOMEM, "rtnetlink socket", NULL);
+		return set_errno(err, -ENOMEM, name, NULL);
 	nl->fd = CV_TAKE_FD(fd);
 	nl->seq = 0;
 	*out = nl;
 	return 0;
+}
+
+int cv_nl_open(struct cv_nl **out, struct cv_err *err)
+{
+	return open_protocol(out, NETLINK_ROUTE, "rtnetlink socket", err);
+}
+
+int cv_nl_open_netfilter(struct cv_nl **out, struct cv_err *err)
+{
+	return open_protocol(out, NETLINK_NETFILTER, "netfilter socket", err);
 }
 
 void cv_nl_close(struct cv_nl **nl)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * One rtnetlink socket: send a request and run its reply. Asks for extended acks; the kernel's own
+ * One netlink socket: send a request and run its reply. Asks for extended acks; the kernel's own
  * words end up in the error text as "(kernel: ...)". What the messages say is built and parsed
  * beside it, one file an object: nl_link, nl_tc, nl_route, nl_rule.
  */
@@ -15,6 +15,8 @@ struct cv_nl;
 
 /* Opens a socket in the network namespace the process is in. On failure *out is untouched. */
 int cv_nl_open(struct cv_nl **out, struct cv_err *err);
+/* The same to netfilter (nftables); header and types of messages are other ones. */
+int cv_nl_open_netfilter(struct cv_nl **out, struct cv_err *err);
 void cv_nl_close(struct cv_nl **nl);
 
 /* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size

@@ -30,14 +30,16 @@ static uint8_t os_family(uint8_t family)
 
 static void format_rule(const struct cv_fib_rule *rule, char *text, size_t text_size)
 {
+	const char *iif = rule->is_for_own ? " iif lo" : "";
 	char to[CV_PREFIX_TEXT];
 
-	if (rule->is_for_own)
-		snprintf(text, text_size, "IPv%u rule %u: to %s iif lo lookup %u", rule->family,
-			 rule->priority, cv_prefix_format(&rule->to, to), rule->table);
+	if (rule->mark_mask)
+		snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x%s lookup %u",
+			 rule->family, rule->priority, rule->mark, rule->mark_mask, iif,
+			 rule->table);
 	else
-		snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x lookup %u", rule->family,
-			 rule->priority, rule->mark, rule->mark_mask, rule->table);
+		snprintf(text, text_size, "IPv%u rule %u: to %s%s lookup %u", rule->family,
+			 rule->priority, cv_prefix_format(&rule->to, to), iif, rule->table);
 }
 
 static int addr_bytes(uint8_t family)
@@ -140,6 +142,7 @@ static void read_selectors(struct nlattr *const attrs[], const struct fib_rule_h
 				    : UINT32_MAX;
 
 	rule->is_for_own = !strcmp(iif, "lo");
+	rule->is_inverted = header->flags & FIB_RULE_INVERT;
 	if (attrs[FRA_DST] && nla_len(attrs[FRA_DST]) == addr_bytes(rule->family)) {
 		rule->to.addr.family = rule->family;
 		rule->to.bits = header->dst_len;

@@ -16,6 +16,7 @@ struct cv_fib_rule {
 	uint32_t table;
 	uint8_t protocol; /* FRA_PROTOCOL */
 	bool is_for_own; /* only what this host sends (iif lo) */
+	bool is_inverted; /* "not"; only read */
 	struct cv_prefix to; /* family 0: any destination */
 	bool has_suppress;
 	uint8_t suppress_bits; /* what the table says with no more bits than that does not count */
