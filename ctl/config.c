@@ -13,6 +13,7 @@
 
 #define CV_OPTIONS "options"
 #define CV_MARK_MASK "mark-mask"
+#define CV_MARK_SHARED "mark-shared"
 
 #define CV_FAULTY_MAX 256 /* objects beyond it get their consequential faults reported, too */
 
@@ -231,6 +232,51 @@ static void parse_list(struct parse *parse, const struct cv_noun *noun,
 	}
 }
 
+static int parse_mark_mask(struct parse *parse, const struct cv_yaml_node *value,
+			   struct cv_err *err)
+{
+	if (parse->has_places)
+		parse->state->mark_mask_place = value->place;
+	return cv_arg_number(CV_MARK_MASK, value->text, 1, UINT32_MAX, &parse->state->mark_mask,
+			     err);
+}
+
+static int parse_mark_shared(struct parse *parse, const struct cv_yaml_node *value,
+			     struct cv_err *err)
+{
+	return cv_arg_bool(CV_MARK_SHARED, value->text, &parse->state->mark_is_shared, err);
+}
+
+static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
+			 const struct cv_yaml_node *value)
+{
+	static const struct {
+		const char *key;
+		int (*parse)(struct parse *parse, const struct cv_yaml_node *value,
+			     struct cv_err *err);
+	} options[] = {
+		{ CV_MARK_MASK, parse_mark_mask },
+		{ CV_MARK_SHARED, parse_mark_shared },
+	};
+	const struct cv_yaml_node *at = key;
+	struct cv_err err;
+	int rc = cv_err_input(&err, "unknown key \"%s\"", key->text);
+
+	cv_err_hint(&err, "options has " CV_MARK_MASK " and " CV_MARK_SHARED);
+	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
+		if (strcmp(key->text, options[i].key))
+			continue;
+		at = value;
+		rc = value->kind == CV_YAML_SCALAR
+			     ? options[i].parse(parse, value, &err)
+			     : cv_err_input(&err, "%s: not a single value", key->text);
+	}
+	if (!rc)
+		return;
+	cv_err_at(&err, &at->place);
+	cv_report_error(parse->report, &err);
+}
+
 static void parse_options(struct parse *parse, const struct cv_yaml_node *section)
 {
 	if (is_nothing(section))
@@ -239,25 +285,8 @@ static void parse_options(struct parse *parse, const struct cv_yaml_node *sectio
 		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
 		return;
 	}
-	for (size_t i = 0; i < section->count; i += 2) {
-		const struct cv_yaml_node *key = section->items[i], *value = section->items[i + 1];
-		struct cv_err err;
-
-		if (strcmp(key->text, CV_MARK_MASK)) {
-			cv_err_input(&err, "unknown key \"%s\"", key->text);
-			cv_err_hint(&err, "options has " CV_MARK_MASK);
-			cv_err_at(&err, &key->place);
-			cv_report_error(parse->report, &err);
-		} else if (value->kind != CV_YAML_SCALAR) {
-			fault_at(parse, value, NULL, CV_MARK_MASK ": not a single value");
-		} else if (cv_arg_number(CV_MARK_MASK, value->text, 1, UINT32_MAX,
-					 &parse->state->mark_mask, &err)) {
-			cv_err_at(&err, &value->place);
-			cv_report_error(parse->report, &err);
-		} else if (parse->has_places) {
-			parse->state->mark_mask_place = value->place;
-		}
-	}
+	for (size_t i = 0; i < section->count; i += 2)
+		parse_option(parse, section->items[i], section->items[i + 1]);
 }
 
 static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
@@ -372,10 +401,23 @@ static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
 	fputc('\n', out);
 }
 
+static void put_options(const struct cv_state *state, FILE *out)
+{
+	bool has_mask = state->mark_mask != CV_DEFAULT_MARK_MASK;
+
+	if (!has_mask && !state->mark_is_shared)
+		return;
+	fputs(CV_OPTIONS ": {", out);
+	if (has_mask)
+		fprintf(out, CV_MARK_MASK ": 0x%x", state->mark_mask);
+	if (state->mark_is_shared)
+		fprintf(out, "%s" CV_MARK_SHARED ": true", has_mask ? ", " : "");
+	fputs("}\n", out);
+}
+
 void cv_config_write(const struct cv_state *state, FILE *out)
 {
-	if (state->mark_mask != CV_DEFAULT_MARK_MASK)
-		fprintf(out, CV_OPTIONS ": {" CV_MARK_MASK ": 0x%x}\n", state->mark_mask);
+	put_options(state, out);
 	for (size_t i = 0; i < cv_noun_count; i++) {
 		const struct cv_noun *noun = cv_nouns[i];
 

@@ -204,6 +204,10 @@ static void good_files_are_written_in_one_form(void **unused)
 		{ "rules:\n  r: {action: {mark: 0x7f000000}}\noptions: {mark-mask: 0xff}\n",
 		  "options: {mark-mask: 0xff}\nrules:\n  r: {match: {}, action: {mark: 0x7f000000}}\n" },
 		{ "options: {mark-mask: 2130706432}\n", "" },
+		{ "options: {mark-shared: no}\n", "" },
+		{ "options: {mark-shared: on}\n", "options: {mark-shared: true}\n" },
+		{ "options: {mark-shared: true, mark-mask: 0x30}\n",
+		  "options: {mark-mask: 0x30, mark-shared: true}\n" },
 	};
 
 	(void)unused;
@@ -670,6 +674,15 @@ static void wrong_options_are_told(void **unused)
 		   "f:1:22: error: mark-mask \"x\": not a number from 1 to 4294967295\n"
 		   "    options: {mark-mask: x}\n"
 		   "                         ^\n");
+	assert_bad("options: {mark-shared: maybe}\n",
+		   "f:1:24: error: mark-shared \"maybe\": not one of false, true, off, on, no, yes\n"
+		   "    options: {mark-shared: maybe}\n"
+		   "                           ^\n");
+	assert_bad("options: {mark-sharing: true}\n",
+		   "f:1:11: error: unknown key \"mark-sharing\"\n"
+		   "    options: {mark-sharing: true}\n"
+		   "              ^\n"
+		   "hint: options has mark-mask and mark-shared\n");
 	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: not a single value\n"
 						  "    options: {mark-mask: [3]}\n"
 						  "                         ^\n");
