@@ -135,6 +135,31 @@ static void json_segment(struct cv_json *json, const struct cv_status *status)
 	cv_json_close(json);
 }
 
+static const char *how_text(enum cv_mark_how how)
+{
+	return how == CV_MARK_MATCHES ? "matches" : how == CV_MARK_WRITES ? "writes" : "unknown";
+}
+
+static void json_marks(struct cv_json *json, const struct cv_mark_users *marks)
+{
+	cv_json_open_array(json, "marks");
+	for (size_t i = 0; i < marks->count; i++) {
+		const struct cv_mark_user *user = &marks->items[i];
+		char bits[16];
+
+		snprintf(bits, sizeof(bits), "0x%x", user->bits);
+		cv_json_open_object(json, NULL);
+		cv_json_string(json, "bits", bits);
+		cv_json_string(json, "user", user->user);
+		cv_json_string(json, "place", user->place);
+		cv_json_string(json, "how", how_text(user->how));
+		cv_json_bool(json, "collides", user->collision);
+		cv_json_string(json, "note", user->note);
+		cv_json_close(json);
+	}
+	cv_json_close(json);
+}
+
 static void status_json(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
@@ -173,6 +198,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 		cv_json_close(&json);
 	}
 	cv_json_close(&json);
+	json_marks(&json, &status->marks);
 	cv_json_open_array(&json, "problems");
 	for (size_t i = 0; i < status->problem_count; i++)
 		cv_json_string(&json, NULL, status->problems[i]);
@@ -181,7 +207,30 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_end(&json);
 }
 
-static void status_text(const struct cv_session *session, const struct cv_status *status)
+/* The map of bits: culvert's first, then everybody else's. */
+static int print_marks(const struct cv_mark_users *marks, FILE *out)
+{
+	static const char *const headers[] = { "MARK BITS", "USER", "HOW", "WHERE", "NOTE" };
+	CV_CLEANUP(cv_table_free) struct cv_table *table = NULL;
+	int rc = cv_table_new(&table, headers, sizeof(headers) / sizeof(*headers));
+
+	for (size_t i = 0; !rc && i < marks->count; i++) {
+		const struct cv_mark_user *user = &marks->items[i];
+		char bits[16] = "?", note[sizeof(user->note) + sizeof("collides: ")];
+		const char *cells[] = { bits, user->user, how_text(user->how), user->place, note };
+
+		if (user->how != CV_MARK_UNKNOWN)
+			snprintf(bits, sizeof(bits), "0x%08x", user->bits);
+		snprintf(note, sizeof(note), "%s%s", user->collision ? "collides: " : "",
+			 user->note);
+		rc = cv_table_row(table, cells);
+	}
+	if (!rc && marks->count)
+		cv_table_print(table, out);
+	return rc;
+}
+
+static int status_text(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
 	FILE *out = session->out;
@@ -204,6 +253,7 @@ static void status_text(const struct cv_session *session, const struct cv_status
 			status->foreign[i].kind, status->foreign[i].name);
 	for (size_t i = 0; i < status->problem_count; i++)
 		fprintf(out, "problem: %s\n", status->problems[i]);
+	return print_marks(&status->marks, out);
 }
 
 static int run_status(struct cv_session *session, int argc, char **argv, struct cv_err *err)
@@ -222,9 +272,9 @@ static int run_status(struct cv_session *session, int argc, char **argv, struct 
 	if (session->is_json)
 		status_json(session, &status);
 	else
-		status_text(session, &status);
+		rc = status_text(session, &status);
 	cv_status_fini(&status);
-	return 0;
+	return rc;
 }
 
 static int run_version(struct cv_session *session, int argc, char **argv, struct cv_err *err)

@@ -8,6 +8,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "marks/marks.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
@@ -90,8 +91,10 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	bool is_new = !cv_instance_exists(inst);
-	int rc = is_new ? cv_instance_create(inst, err) : 0;
+	int rc = cv_marks_check(inst, old, wanted, err);
 
+	if (!rc && is_new)
+		rc = cv_instance_create(inst, err);
 	if (rc)
 		return rc;
 	rc = cv_plan_new(&plan, inst, wanted, false, err);

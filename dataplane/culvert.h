@@ -549,6 +549,28 @@ struct cv_rule_info {
 	uint64_t bytes;
 };
 
+enum cv_mark_how { CV_MARK_MATCHES, CV_MARK_WRITES, CV_MARK_UNKNOWN };
+
+#define CV_MARK_PLACE_MAX 191
+#define CV_MARK_NOTE_MAX 127
+
+/* Who uses bits of packet marks, and where. */
+struct cv_mark_user {
+	const char *user; /* CV_MARK_OWN, "ip rule", "nft", "iptables", "ip6tables", "tc"; static */
+	char place[CV_MARK_PLACE_MAX + 1];
+	enum cv_mark_how how;
+	uint32_t bits;
+	uint32_t collision; /* of these, those that culvert and it cannot both use */
+	char note[CV_MARK_NOTE_MAX + 1]; /* what comes of bits that both use; may be empty */
+};
+
+#define CV_MARK_OWN "culvert"
+
+struct cv_mark_users {
+	struct cv_mark_user *items; /* owned */
+	size_t count;
+};
+
 /* Another program's filter next to ours. */
 struct cv_foreign_info {
 	char dev[CV_IFNAME_MAX + 1];
@@ -566,6 +588,7 @@ struct cv_status {
 	struct cv_drops drops; /* those that belong to no tunnel, and the host's socket hooks' */
 	struct cv_foreign_info *foreign; /* owned */
 	size_t foreign_count;
+	struct cv_mark_users marks; /* culvert first; none while it uses no marks */
 	char **problems; /* owned */
 	size_t problem_count;
 	/* The devices on which large packets of UDP and SCTP are segmented; empty: there are none. */
@@ -636,6 +659,12 @@ struct cv_proof_report {
 int cv_tunnel_prove(struct cv_instance *inst, const struct cv_state *state, const char *name,
 		    const struct cv_proof_conf *conf, struct cv_proof_report *report,
 		    struct cv_err *err);
+
+/* Finds the other users of packet marks, as far as they can be read, and says of each whether it
+ * collides with what the state uses marks for. None if that is nothing. */
+int cv_marks_find(struct cv_instance *inst, const struct cv_state *state, struct cv_mark_users *out,
+		  struct cv_err *err);
+void cv_mark_users_fini(struct cv_mark_users *users);
 
 int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct cv_status *out,
 		  struct cv_err *err);

@@ -5,6 +5,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "marks/marks.h"
 #include "nl_link.h"
 #include "nl_tc.h"
 #include "own.h"
@@ -172,6 +173,22 @@ static int add_line(const char *text, void *arg)
 	return add_problem(arg, "%s", text);
 }
 
+/* Users of culvert's bits that came later, or that it was told to live with. */
+static int check_marks(const struct cv_state *state, struct cv_status *status)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < status->marks.count; i++) {
+		struct cv_err why;
+
+		if (!status->marks.items[i].collision)
+			continue;
+		cv_marks_explain(state, &status->marks.items[i], &why);
+		rc = add_problem(status, "%s", why.text);
+	}
+	return rc;
+}
+
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 			 struct cv_status *status, struct cv_err *err)
 {
@@ -185,6 +202,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 		rc = check_routes(inst, state, status, err);
 	if (!rc)
 		rc = cv_app_problems(inst, state, add_line, status, err);
+	if (!rc)
+		rc = check_marks(state, status);
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
 }
 
@@ -207,6 +226,8 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 	if (!rc)
 		rc = find_foreign(inst, state, &status, err);
 	if (!rc)
+		rc = cv_marks_find(inst, state, &status.marks, err);
+	if (!rc)
 		rc = find_problems(inst, state, &status, err);
 	if (rc) {
 		cv_status_fini(&status);
@@ -222,4 +243,5 @@ void cv_status_fini(struct cv_status *status)
 		free(status->problems[i]);
 	free(status->problems);
 	free(status->foreign);
+	cv_mark_users_fini(&status->marks);
 }
