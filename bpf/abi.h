@@ -216,11 +216,13 @@ struct cv_tunnel {
 	__u32 remote_slot; /* of CV_MAP_REMOTES; CV_PEER_SLOT with CV_REMOTE_PEERS */
 	__u16 mss4; /* largest TCP MSS let through in a SYN over IPv4; 0: any */
 	__u16 mss6;
+	__u32 return_mark; /* set on what is taken out, for the kernel's rp_filter; 0: none */
+	__u32 pad;
 	__u64 switch_ns; /* CLOCK_BOOTTIME; 0: there is no old key */
 	__u8 payload4[CV_MAX_PAYLOAD_HDR];
 	__u8 payload6[CV_MAX_PAYLOAD_HDR];
 };
-_Static_assert(sizeof(struct cv_tunnel) == 120 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
+_Static_assert(sizeof(struct cv_tunnel) == 128 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
 
 /*
  * The two ends of the pair on which GSO packets that the kernel does not encapsulate are segmented:
@@ -533,6 +535,7 @@ _Static_assert(sizeof(struct cv_rule_stats) == 16, "cv_rule_stats is map ABI");
 #define CV_DEV_INGRESS (1 << 0)
 #define CV_DEV_EGRESS (1 << 1)
 #define CV_DEV_CLSACT_OURS (1 << 2) /* culvert made the clsact qdisc, and may remove it */
+#define CV_DEV_SRC_VALID_MARK (1 << 3) /* culvert set that sysctl, which was 0 */
 
 /* Value of CV_MAP_DEVS, by ifindex: the ledger of what is attached. */
 struct cv_dev {

@@ -170,6 +170,8 @@ static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt
 	cv_clamp_mss(skb, pkt->l3, pkt->family, pkt->family == 4 ? tunnel->mss4 : tunnel->mss6);
 	cv_count_rx(arrival->tunnel, pkt->bytes);
 	skb->tc_index = arrival->tunnel;
+	if (tunnel->return_mark)
+		skb->mark = pkt->mark = (pkt->mark & ~tunnel->guard_mark) | tunnel->return_mark;
 	return CV_R_OK;
 }
 
