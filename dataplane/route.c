@@ -15,6 +15,7 @@
 #include "own.h"
 #include "peer.h"
 #include "plan.h"
+#include "sysctl.h"
 
 /* ---- plan ---- */
 
@@ -152,26 +153,6 @@ static int lower_mtu(struct cv_route_plan *route, const struct cv_tunnel *tunnel
 	return cv_err_hint(err, "raise the mtu of the route to the tunnel's remote");
 }
 
-/* A setting of IPv4 devices, of which the larger of those for all and for the one counts. */
-static char ipv4_setting(const char *dev, const char *name)
-{
-	const char *const scopes[] = { "all", dev };
-	char largest = '0';
-
-	for (size_t i = 0; i < sizeof(scopes) / sizeof(*scopes); i++) {
-		char path[PATH_MAX];
-		CV_FCLOSE FILE *file = NULL;
-		int value;
-
-		snprintf(path, sizeof(path), "/proc/sys/net/ipv4/conf/%s/%s", scopes[i], name);
-		file = fopen(path, "re");
-		value = file ? fgetc(file) : '0';
-		if (value > largest)
-			largest = (char)value;
-	}
-	return largest;
-}
-
 /*
  * Whether hook in can work: to the kernel the encapsulated packet is one that came in on the route's
  * device. It drops an IPv4 source of this host there as a martian unless accept_local is set, and
@@ -191,7 +172,7 @@ static int check_in(struct cv_instance *inst, const struct cv_route_plan *route,
 	memcpy(source.bytes, tunnel->local, sizeof(tunnel->local[0]));
 	cv_addr_format(&source, addr);
 	rc = cv_fib_lookup(inst->nl, &source, &any, 0, &answer, NULL);
-	if (!rc && answer.is_local && ipv4_setting(link.name, "accept_local") == '0') {
+	if (!rc && answer.is_local && !cv_sysctl_get(link.name, "accept_local")) {
 		cv_err_set(err, -EADDRINUSE,
 			   "route %s: hook in: the kernel drops what came in with %s of this host "
 			   "as source",
@@ -201,7 +182,7 @@ static int check_in(struct cv_instance *inst, const struct cv_route_plan *route,
 				   "nonlocal source, or set net.ipv4.conf.%s.accept_local",
 				   link.name);
 	}
-	if (ipv4_setting(link.name, "rp_filter") == '1' &&
+	if (cv_sysctl_get(link.name, CV_RP_FILTER) == CV_RP_FILTER_STRICT &&
 	    (rc || answer.route.ifindex != ifindex)) {
 		cv_err_set(err, -EXDEV,
 			   "route %s: hook in: rp_filter drops what came in on %s with source %s",
@@ -388,6 +369,8 @@ static void add_rule(struct cv_plan *plan, const struct cv_fib_rule *rule)
 	plan->fib_rules[plan->fib_rule_count++] = *rule;
 }
 
+/* Forwarded packets never follow an app's table, whatever their mark. The kernel's question for the
+ * way back, too, is one of this host's own. */
 static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf, uint8_t family)
 {
 	const struct cv_app *app = cv_plan_app(plan, conf->app);
@@ -396,6 +379,7 @@ static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf,
 		.priority = CV_IP_RULE_PRIO,
 		.mark_mask = plan->state->mark_mask,
 		.protocol = CV_ROUTE_PROTOCOL,
+		.is_for_own = true,
 	};
 
 	if (!app)
