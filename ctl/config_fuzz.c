@@ -59,7 +59,8 @@ static bool same_prefixes(const struct cv_prefixes *a, const struct cv_prefixes 
 static bool same_dev(const struct cv_dev_conf *a, const struct cv_dev_conf *b)
 {
 	return same_text(a->name, b->name) && a->ingress == b->ingress && a->egress == b->egress &&
-	       a->has_sides == b->has_sides && a->prio == b->prio;
+	       a->has_sides == b->has_sides && a->prio == b->prio &&
+	       a->src_valid_mark == b->src_valid_mark;
 }
 
 static bool same_app(const struct cv_app_conf *a, const struct cv_app_conf *b)
@@ -154,10 +155,10 @@ static bool same_rule(const struct cv_rule_conf *a, const struct cv_rule_conf *b
 
 static bool same_state(const struct cv_state *a, const struct cv_state *b)
 {
-	bool is_same = a->mark_mask == b->mark_mask && a->dev_count == b->dev_count &&
-		       a->app_count == b->app_count && a->tunnel_count == b->tunnel_count &&
-		       a->peer_count == b->peer_count && a->route_count == b->route_count &&
-		       a->rule_count == b->rule_count;
+	bool is_same = a->mark_mask == b->mark_mask && a->mark_is_shared == b->mark_is_shared &&
+		       a->dev_count == b->dev_count && a->app_count == b->app_count &&
+		       a->tunnel_count == b->tunnel_count && a->peer_count == b->peer_count &&
+		       a->route_count == b->route_count && a->rule_count == b->rule_count;
 
 	for (size_t i = 0; is_same && i < a->dev_count; i++)
 		is_same = same_dev(&a->devs[i], &b->devs[i]);

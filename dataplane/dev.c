@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Devices: the classifier's filters on clsact. The map of devs is the ledger: it says which filters
- * are ours (prio, CV_HANDLE, a name that begins with CV_FILTER_NAME) and whether we made the qdisc.
- * Nothing else on a device is ever touched.
+ * are ours (prio, CV_HANDLE, a name that begins with CV_FILTER_NAME), whether we made the qdisc, and
+ * whether we set src_valid_mark. Nothing else on a device is ever touched.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -14,6 +14,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "sysctl.h"
 
 #define CV_HANDLE 0xc1
 #define CV_FILTER_NAME "culvert:"
@@ -182,6 +183,8 @@ static int grow_dev(struct cv_instance *inst, int devs_fd, const struct cv_dev_p
 {
 	struct cv_dev entry = { .prio = dev->prio };
 	struct cv_dev old = { 0 };
+	bool is_filtered =
+		dev->conf->src_valid_mark && !cv_sysctl_get(dev->conf->name, CV_SRC_VALID_MARK);
 	enum cv_qdisc qdisc = CV_QDISC_NONE;
 	int rc = cv_tc_qdisc(inst->nl, dev->ifindex, &qdisc, err);
 
@@ -191,12 +194,14 @@ static int grow_dev(struct cv_instance *inst, int devs_fd, const struct cv_dev_p
 	entry.flags =
 		(dev->conf->ingress ? CV_DEV_INGRESS : 0) | (dev->conf->egress ? CV_DEV_EGRESS : 0);
 	if (!bpf_map_lookup_elem(devs_fd, &dev->ifindex, &old) && !strcmp(old.name, entry.name))
-		entry.flags |= old.flags & CV_DEV_CLSACT_OURS;
+		entry.flags |= old.flags & (CV_DEV_CLSACT_OURS | CV_DEV_SRC_VALID_MARK);
 	/* Both stand for a moment: better a packet classified twice than one not at all. */
 	if (old.prio != entry.prio)
 		entry.old_prio = old.prio;
 	if (qdisc == CV_QDISC_NONE)
 		entry.flags |= CV_DEV_CLSACT_OURS;
+	if (is_filtered)
+		entry.flags |= CV_DEV_SRC_VALID_MARK;
 	/* Sides that are to go are shrink's, which reads the old flags. */
 	entry.flags |= old.flags & (CV_DEV_INGRESS | CV_DEV_EGRESS);
 	rc = write_ledger(devs_fd, dev->ifindex, &entry, err);
@@ -206,6 +211,8 @@ static int grow_dev(struct cv_instance *inst, int devs_fd, const struct cv_dev_p
 		rc = attach_side(inst, dev, true, err);
 	if (!rc && dev->conf->egress)
 		rc = attach_side(inst, dev, false, err);
+	if (!rc && is_filtered)
+		rc = cv_sysctl_set(dev->conf->name, CV_SRC_VALID_MARK, 1, err);
 	return rc;
 }
 
@@ -293,6 +300,20 @@ static int shrink_filters(struct cv_instance *inst, uint32_t ifindex, const stru
 	return rc;
 }
 
+/* Restores src_valid_mark if we set it and nobody asks for it any more. */
+static int shrink_sysctl(const char *name, struct cv_dev *entry, const struct cv_dev_conf *conf,
+			 struct cv_err *err)
+{
+	int rc;
+
+	if (!(entry->flags & CV_DEV_SRC_VALID_MARK) || (conf && conf->src_valid_mark))
+		return 0;
+	rc = cv_sysctl_set(name, CV_SRC_VALID_MARK, 0, err);
+	if (!rc)
+		entry->flags &= ~CV_DEV_SRC_VALID_MARK;
+	return rc;
+}
+
 static int shrink_dev(int devs_fd, const void *key, void *arg, struct cv_err *err)
 {
 	const struct shrink *shrink = arg;
@@ -300,20 +321,24 @@ static int shrink_dev(int devs_fd, const void *key, void *arg, struct cv_err *er
 	const struct cv_dev_plan *dev = find_by_ifindex(shrink->plan, ifindex);
 	struct cv_dev entry;
 	struct cv_link link;
+	bool is_there;
 	int rc = 0;
 
 	if (bpf_map_lookup_elem(devs_fd, key, &entry))
 		return 0;
-	/* A device that is gone took its filters with it. */
-	if (!cv_link_by_index(shrink->inst->nl, ifindex, &link, NULL))
+	/* A device that is gone took its filters and settings with it. */
+	is_there = !cv_link_by_index(shrink->inst->nl, ifindex, &link, NULL);
+	if (is_there)
 		rc = shrink_filters(shrink->inst, ifindex, &entry, dev ? dev->conf : NULL, err);
+	if (!rc && is_there)
+		rc = shrink_sysctl(link.name, &entry, dev ? dev->conf : NULL, err);
 	if (rc)
 		return rc;
 	if (!dev) {
 		bpf_map_delete_elem(devs_fd, key);
 		return 0;
 	}
-	entry.flags = (entry.flags & CV_DEV_CLSACT_OURS) |
+	entry.flags = (entry.flags & (CV_DEV_CLSACT_OURS | CV_DEV_SRC_VALID_MARK)) |
 		      (dev->conf->ingress ? CV_DEV_INGRESS : 0) |
 		      (dev->conf->egress ? CV_DEV_EGRESS : 0);
 	entry.old_prio = 0;

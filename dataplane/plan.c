@@ -8,6 +8,7 @@
 #include "map.h"
 #include "object.h"
 #include "own.h"
+#include "reply.h"
 
 void cv_plan_free(struct cv_plan **plan_ptr)
 {
@@ -112,6 +113,7 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 	if (rc)
 		return rc;
 	cv_tunnel_note_rules(plan);
+	cv_reply_plan(plan);
 	*out = CV_TAKE_PTR(plan);
 	return 0;
 }

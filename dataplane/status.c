@@ -10,6 +10,7 @@
 #include "nl_tc.h"
 #include "own.h"
 #include "plan.h"
+#include "reply.h"
 #include "segment.h"
 
 static int add_problem(struct cv_status *status, const char *format, ...)
@@ -173,6 +174,56 @@ static int add_line(const char *text, void *arg)
 	return add_problem(arg, "%s", text);
 }
 
+static int add_reply_problem(const struct cv_dev_conf *dev, const struct cv_route_conf *route,
+			     const char *tunnel, enum cv_reply reply, struct cv_status *status)
+{
+	static const char *const remedies[] = {
+		[CV_REPLY_NO_CONSENT] = "add 'src-valid-mark' to the dev",
+		[CV_REPLY_IS_OFF] =
+			"its src_valid_mark was set back to 0, 'culvert repair' sets it",
+		[CV_REPLY_NO_MARK] =
+			"they get the mark of another app, give each a tunnel of its own",
+	};
+
+	if (reply == CV_REPLY_PASSES)
+		return 0;
+	return add_problem(status,
+			   "dev %s: rp_filter is strict and replies to app %s through tunnel %s "
+			   "have no way back; %s",
+			   dev->name, route->app, tunnel, remedies[reply]);
+}
+
+/* The devices on which replies to packets of a route come out of a tunnel. */
+static int check_replies_of(struct cv_instance *inst, const struct cv_state *state,
+			    const struct cv_route_conf *route, const struct cv_tunnel *tunnel,
+			    struct cv_status *status)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < state->dev_count; i++)
+		rc = add_reply_problem(&state->devs[i], route, tunnel->name,
+				       cv_reply_check(inst, &state->devs[i], route, tunnel),
+				       status);
+	return rc;
+}
+
+/* Replies to routed apps that the kernel drops. */
+static int check_replies(struct cv_instance *inst, const struct cv_state *state,
+			 struct cv_status *status, struct cv_err *err)
+{
+	CV_FREE struct cv_tunnel *tunnels = calloc(CV_MAX_TUNNELS, sizeof(*tunnels));
+	int rc = tunnels ? 0 : -ENOMEM;
+
+	if (!rc && cv_instance_exists(inst))
+		rc = cv_live_tunnels(inst, tunnels, err);
+	for (size_t i = 0; i < state->route_count; i++)
+		for (uint32_t id = 1; !rc && state->routes[i].app[0] && id < CV_MAX_TUNNELS; id++)
+			if (cv_route_conf_enters(&state->routes[i], tunnels[id].name))
+				rc = check_replies_of(inst, state, &state->routes[i], &tunnels[id],
+						      status);
+	return rc;
+}
+
 /* Users of culvert's bits that came later, or that it was told to live with. */
 static int check_marks(const struct cv_state *state, struct cv_status *status)
 {
@@ -202,6 +253,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 		rc = check_routes(inst, state, status, err);
 	if (!rc)
 		rc = cv_app_problems(inst, state, add_line, status, err);
+	if (!rc)
+		rc = check_replies(inst, state, status, err);
 	if (!rc)
 		rc = check_marks(state, status);
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;

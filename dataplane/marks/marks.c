@@ -47,11 +47,14 @@ uint32_t cv_mark_judge(const struct cv_mark_claim *claim, const struct cv_mark_u
 {
 	uint32_t shared = use->bits & claim->mask;
 	uint32_t ones = use->ones & shared;
+	bool is_guard = use->how == CV_MARK_MATCHES && use->bits == ones && ones == claim->mask;
 
 	*note = "";
 	if (use->how == CV_MARK_UNKNOWN || !shared)
 		return 0;
-	if (use->how == CV_MARK_MATCHES && ones)
+	if (is_guard)
+		*note = "asks for what is in a tunnel already";
+	else if (use->how == CV_MARK_MATCHES && ones)
 		*note = "takes packets with culvert's marks for its own";
 	else if (use->how == CV_MARK_MATCHES && use->is_inverted)
 		*note = "packets with culvert's marks match";
@@ -63,6 +66,8 @@ uint32_t cv_mark_judge(const struct cv_mark_claim *claim, const struct cv_mark_u
 		*note = "overwrites culvert's marks before they count";
 	else
 		*note = "overwrites culvert's bits where they do not count";
+	if (is_guard)
+		return 0;
 	return use->how == CV_MARK_WRITES && use->moments & claim->moments ? shared : ones;
 }
 

@@ -5,7 +5,8 @@
  *
  * A user collides with culvert if packets that carry culvert's marks would get another treatment
  * for it, or other packets would look like culvert's. Somebody who only wants those bits to be zero
- * does not.
+ * does not, nor does one who asks for all of them, and no others, to be one: that means packets that are in
+ * a tunnel already.
  */
 #ifndef CV_MARKS_H
 #define CV_MARKS_H

@@ -73,6 +73,10 @@ static void real_programs_are_judged(void **unused)
 		{ "cleared after its route", MASK, WRITES(0x1, ALL), 0, 0 },
 		{ "set after its route", MASK, WRITES(0x02000000, 0x02000000), 0, 0x02000000 },
 		{ "a bit that is flipped", MASK, WRITES(0x04000000, 0x04000000), 0, 0x04000000 },
+		{ "asks for an app's", MASK, MATCHES(0x01000000, MASK), 0, 0x01000000 },
+		{ "asks for what is in a tunnel", MASK, MATCHES(MASK, MASK), 0, 0 },
+		{ "NAT passes tunnels by", MASK, MATCHES_NOT(0, MASK), 0, 0 },
+		{ "sets an app's", MASK, WRITES(0x01000000, MASK), 0, 0x01000000 },
 		{ "nobody knows", MASK, CV_MARK_UNKNOWN, ALL, ALL, false, SENDING, 0 },
 		{ "culvert uses no marks", 0, WRITES(ALL, ALL), SENDING, 0 },
 	};
