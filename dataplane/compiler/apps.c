@@ -260,10 +260,14 @@ static bool ranges_meet(const struct cv_range *a, const struct cv_range *b)
 	return a->min <= b->max && b->min <= a->max;
 }
 
-/* True if there is a path that both stand for. */
+/* True if there is a path that both stand for, and both are paths or both globs. */
 static bool exes_meet(const char *a, const char *b)
 {
-	return cv_exe_is_glob(a) || cv_exe_is_glob(b) ? globs_meet(a, b) : !strcmp(a, b);
+	bool is_glob = cv_exe_is_glob(a);
+
+	if (is_glob != cv_exe_is_glob(b))
+		return false;
+	return is_glob ? globs_meet(a, b) : !strcmp(a, b);
 }
 
 /* True unless both are given and differ. */
@@ -272,7 +276,8 @@ static bool may_be_same(const char *a, const char *b)
 	return !a || !b || !*a || !*b || !strcmp(a, b);
 }
 
-/* True if no selector says that a process that is one cannot be the other. */
+/* False if some selector says that a process that is one cannot be the other, or that one of them is
+ * more specific. */
 static bool may_be_both(const struct cv_app_conf *a, const struct cv_app_conf *b)
 {
 	return may_be_same(a->comm, b->comm) && may_be_same(a->parent_exe, b->parent_exe) &&
