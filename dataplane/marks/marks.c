@@ -232,7 +232,7 @@ static bool wants_more(const struct cv_state *old, const struct cv_state *wanted
 	if (now.mask != before.mask || now.moments & ~before.moments || old->mark_is_shared)
 		return true;
 	for (size_t i = 0; i < wanted->route_count; i++)
-		if (!is_routed(old, wanted->routes[i].app))
+		if (wanted->routes[i].app[0] && !is_routed(old, wanted->routes[i].app))
 			return true;
 	for (size_t i = 0; i < wanted->tunnel_count; i++)
 		if (!cv_state_find_tunnel(old, wanted->tunnels[i].name))

@@ -136,7 +136,7 @@ static bool read_fw(const struct filter *filter, struct cv_mark_use *use)
 {
 	use->bits = get_u32(filter->options, TCA_FW_MASK, UINT32_MAX);
 	use->ones = filter->handle & use->bits;
-	return filter->handle;
+	return true;
 }
 
 static bool read_u32(const struct filter *filter, struct cv_mark_use *use)
@@ -248,6 +248,8 @@ int cv_tc_look(struct cv_marks *marks, const char *dev, uint32_t parent, struct 
 	filter.options = attrs[TCA_OPTIONS];
 	nla_strlcpy(filter.kind, attrs[TCA_KIND], sizeof(filter.kind));
 	describe(dev, parent, nlmsg_data(hdr), &filter);
+	if (!filter.handle)
+		return 0; /* it belongs to the kind of filter, not to one of them */
 	rc = read_match(&filter, err);
 	if (!rc)
 		rc = note_program(&filter, err);

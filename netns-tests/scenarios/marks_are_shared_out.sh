@@ -163,6 +163,7 @@ in_ns a ip rule add pref 900 fwmark 0x3000000/0xff000000 table 99
 marks_line '^true ip rule 900'
 expect_status 0 cv a repair
 expect_status 0 cv a apply "$WORK/state.yaml"
+expect_status 0 cv a route add 10.50.0.0/16 tunnel blue
 expect_status 0 cv a rule add low match proto udp action dscp 8
 expect_status 2 cv a tunnel add green mode ipip local "$A4" remote "$B4"
 expect_line "mark-mask 0x7f000000: bits 0x3000000 are used by ip rule 900" "$WORK/err"
