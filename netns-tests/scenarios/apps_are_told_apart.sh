@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 #
-# Each selector of an app, alone: a process that it fits is in the tunnel, another is not. Together
-# all must hold. What does not exist yet is nobody. Of several apps the most specific one wins.
+# Each selector of an app, alone: a process that it fits is in the tunnel, another is not; with netns, a
+# rule at the router's end of the cable meets it. Together all must hold. What does not exist yet is
+# nobody. Of several apps the most specific one wins.
 
 # shellcheck source=netns-tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
@@ -10,9 +11,8 @@ topology_sites
 special=$(program_copy special)
 ordinary=$(program_copy ordinary)
 echo_server b echo "$(program_copy server)" 7000
-mount_point=$(awk '$3 == "cgroup2" { print $2; exit }' /proc/mounts)
-inside=${CGROUP#"$mount_point"}/inside
-mkdir -p "$CGROUP/inside/deeper" "$CGROUP/outside"
+inside=${CGROUP#"$(cgroup2_mount)"}/inside.slice
+mkdir -p "$CGROUP/inside.slice/deeper.slice/told.service" "$CGROUP/outside"
 # Any user may run the copies.
 chmod 755 "$WORK" "$WORK/bin"
 
@@ -65,34 +65,84 @@ printf '#!/bin/sh\necho 0 >"$1/cgroup.procs"; shift; exec "$@"\n' >"$WORK/bin/in
 chmod +x "$WORK/bin/in_cgroup"
 in_cgroup=$WORK/bin/in_cgroup
 
+# start CMD...: runs CMD as a child of the interpreter.
+printf 'import subprocess, sys\nsys.exit(subprocess.call(sys.argv[1:]))\n' >"$WORK/bin/start"
+start=$WORK/bin/start
+told=$CGROUP/inside.slice/deeper.slice/told.service
+
 selects "exe: $special" "$special" "$ordinary"
+selects "exe: '$WORK/*/[q-t]?ecial'" "$special" "$ordinary"
+selects "exe: $WORK/**" "$ordinary" /usr/bin/python3
+selects "exe: $special, exe-sha256: $(sha256sum <"$special" | cut -d' ' -f1)" "$special" "$ordinary"
+selects "parent-exe: $special" "$special $start $ordinary $start /usr/bin/env $ordinary" "$ordinary $start $ordinary"
+selects "parent-exe: $special" "" "$special"
+selects "unit: told" "$in_cgroup $told $ordinary" "$in_cgroup $CGROUP/outside $ordinary"
 selects "comm: special" "$special" "$ordinary"
 selects "uid: 1000-1005" "setpriv --reuid 1003 --clear-groups $special" "setpriv --reuid 1006 --clear-groups $special"
 selects "gid: 1000" "setpriv --regid 1000 --clear-groups $special" "$special"
-selects "cgroup: $inside" "$in_cgroup $CGROUP/inside $ordinary" "$in_cgroup $CGROUP/outside $ordinary"
-selects "cgroup: $inside" "$in_cgroup $CGROUP/inside/deeper $ordinary" "$in_cgroup $CGROUP $ordinary"
+selects "cgroup: $inside" "$in_cgroup $CGROUP/inside.slice $ordinary" "$in_cgroup $CGROUP/outside $ordinary"
+selects "cgroup: $inside" "$in_cgroup $CGROUP/inside.slice/deeper.slice $ordinary" "$in_cgroup $CGROUP $ordinary"
 selects "exe: $special, uid: 1000" "setpriv --reuid 1000 --clear-groups $special" "setpriv --reuid 1000 --clear-groups $ordinary"
 selects "exe: $special, uid: 1000" "setpriv --reuid 1000 --clear-groups $special" "$special"
 selects "cgroup: /no/such/cgroup" "" "$ordinary"
 selects "exe: /no/such/program" "" "$ordinary"
 
-title "exe before cgroup before uid"
-apply_state a <<-YAML
-	devices: {a0: {}}
-	apps:
-	  user:    {uid: 0}
-	  group:   {cgroup: $inside}
-	  program: {exe: $special}
-	rules:
-	  user:    {match: {app: user, dir: out}, action: {verdict: next}}
-	  group:   {match: {app: group, dir: out}, action: {verdict: next}}
-	  program: {match: {app: program, dir: out}, action: {verdict: next}}
-YAML
-talk "$in_cgroup" "$CGROUP/inside" "$special"
-expect_equal '0 0' "$(packets user) $(packets group)" "packets of less specific apps"
-talk "$in_cgroup" "$CGROUP/inside" "$ordinary"
-expect_equal 0 "$(packets user)" "packets of the least specific app"
-talk "$ordinary"
-for app in user group program; do
-	(($(packets "$app") >= 4)) || fail "no packets of app $app"
-done
+title "sockets in another network namespace"
+# selects_elsewhere SELECTOR FITTING OTHER: app "it" of the router; two programs that run at a.
+selects_elsewhere() {
+	apply_state r <<-YAML
+		devices: {ra: {ingress: true}}
+		apps: {it: {$1}}
+		rules: {it: {match: {app: it, dir: in}, action: {verdict: next}}}
+	YAML
+	talk "$3"
+	expect_equal 0 "$(cv_json r rule show it | jq '.[0].packets')" "packets of another program, $1"
+	talk "$2"
+	expect_equal 4 "$(cv_json r rule show it | jq '.[0].packets')" "packets of the program that fits, $1"
+	cv r down
+}
+selects_elsewhere "netns: a, exe: $special" "$special" "$ordinary"
+selects_elsewhere "netns: any, comm: special" "$special" "$ordinary"
+selects_elsewhere "netns: /run/netns/a, gid: 0, exe: '$WORK/bin/s*'" "$special" "$ordinary"
+
+title "the most specific one: each app for a program that all before it fit, too"
+caller=$(c_program caller)
+for name in apart outside bin/any bin/better bin/best; do cp "$caller" "$WORK/$name"; done
+OWNER_DSCP=([none]=1 [named]=2 [wheel]=3 [user]=4 [root]=5 [child]=6 [cgroup]=7 [below]=8 [unit]=9
+	[glob]=10 [longer]=11 [path]=12 [pinned]=13)
+{
+	cat <<-YAML
+		devices: {a0: {}}
+		apps:
+		  named: {comm: outside}
+		  wheel: {gid: 0}
+		  user: {uid: 0-99}
+		  root: {uid: 0}
+		  child: {parent-exe: $special}
+		  cgroup: {cgroup: $inside}
+		  below: {cgroup: $inside/deeper.slice}
+		  unit: {unit: told}
+		  glob: {exe: "$WORK/bin/*"}
+		  longer: {exe: "$WORK/bin/be*"}
+		  path: {exe: $WORK/bin/best}
+		  pinned: {exe: $WORK/bin/best, exe-sha256: $(sha256sum <"$caller" | cut -d' ' -f1)}
+	YAML
+	owner_rules named wheel user root child cgroup below unit glob longer path pinned
+} | apply_state a
+cases_begin
+call none "none" setpriv --reuid 1000 --regid 1000 --clear-groups "$WORK/apart"
+call named "comm" setpriv --reuid 1000 --regid 1000 --clear-groups "$WORK/outside"
+call wheel "gid" setpriv --reuid 1000 --clear-groups "$WORK/outside"
+call user "uid, a range" setpriv --reuid 99 --clear-groups "$WORK/outside"
+call root "uid" "$WORK/outside"
+call child "parent-exe" "$special" "$start" "$WORK/outside"
+call cgroup "cgroup" "$in_cgroup" "$CGROUP/inside.slice" "$special" "$start" "$WORK/outside"
+call below "cgroup below it" "$in_cgroup" "$CGROUP/inside.slice/deeper.slice" "$special" "$start" "$WORK/outside"
+call unit "unit" "$in_cgroup" "$told" "$special" "$start" "$WORK/outside"
+call glob "exe, a glob" "$in_cgroup" "$told" "$special" "$start" "$WORK/bin/any"
+call longer "a glob with more text" "$in_cgroup" "$told" "$special" "$start" "$WORK/bin/better"
+call pinned "exe with exe-sha256" "$in_cgroup" "$told" "$special" "$start" "$WORK/bin/best"
+cp "$caller" "$WORK/best"
+mv "$WORK/best" "$WORK/bin/best"
+call path "exe" "$in_cgroup" "$told" "$special" "$start" "$WORK/bin/best"
+cases_judge
