@@ -52,18 +52,6 @@ static bool format_prio(const void *conf, FILE *out)
 	return dev->prio;
 }
 
-static int parse_src_valid_mark(void *conf, const char *text, struct cv_err *err)
-{
-	return cv_arg_flag("src-valid-mark", text, &((struct cv_dev_conf *)conf)->src_valid_mark,
-			   err);
-}
-
-static bool format_src_valid_mark(const void *conf, FILE *out)
-{
-	(void)out;
-	return ((const struct cv_dev_conf *)conf)->src_valid_mark;
-}
-
 static const struct cv_word words[] = {
 	{ .name = "ingress",
 	  .help = "classify and decapsulate what arrives (without either word: both)",
@@ -80,8 +68,8 @@ static const struct cv_word words[] = {
 	  .format = format_prio },
 	{ .name = "src-valid-mark",
 	  .help = "set that sysctl of it: a strict rp_filter lets replies to routed apps in",
-	  .parse = parse_src_valid_mark,
-	  .format = format_src_valid_mark },
+	  .kind = &cv_kind_flag,
+	  .offset = offsetof(struct cv_dev_conf, src_valid_mark) },
 };
 
 static void init(void *conf)
