@@ -729,15 +729,16 @@ struct cv_task {
 };
 _Static_assert(sizeof(struct cv_task) == 80, "cv_task is map ABI");
 
-/* What a process descends from: value of CV_MAP_LINEAGES (task storage), handed down at fork. Not
- * for other people's programs. */
+/* What a process descends from: value of CV_MAP_LINEAGES (task storage), handed down at fork. Hashes
+ * of paths, 0: none that can be told. Not for other people's programs. */
 struct cv_lineage {
-	__u64 script; /* hash of the path of the script that it runs; 0: none */
-	__u32 count;
-	__u32 pad;
-	__u64 parents[CV_MAX_LINEAGE]; /* hashes of paths of executables, in a ring */
+	__u64 exe; /* what it runs */
+	__u64 script; /* what that interprets */
+	__u32 is_env; /* that is env: the program that it becomes is the interpreter */
+	__u32 count; /* of executables and scripts before, the forgotten included */
+	__u64 parents[CV_MAX_LINEAGE]; /* these, each once, in a ring */
 };
-_Static_assert(sizeof(struct cv_lineage) == 16 + 8 * CV_MAX_LINEAGE, "cv_lineage is map ABI");
+_Static_assert(sizeof(struct cv_lineage) == 24 + 8 * CV_MAX_LINEAGE, "cv_lineage is map ABI");
 
 /* What is gathered of a task that is being identified: a value of CV_MAP_SCRATCH, taken for a
  * moment. Not for other people's programs. */

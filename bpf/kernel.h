@@ -9,6 +9,8 @@
 
 #include "abi.h"
 
+#define CV_PF_KTHREAD 0x00200000 /* task_struct.flags (include/linux/sched.h) */
+
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct super_block {
 	__u32 s_dev;
@@ -95,14 +97,24 @@ struct cgroup {
 struct css_set {
 	struct cgroup *dfl_cgrp;
 };
+struct fs_struct {
+	struct path root;
+	struct path pwd;
+};
 struct task_struct {
 	unsigned int flags;
 	int tgid;
 	__u64 self_exec_id;
+	struct task_struct *real_parent;
+	struct fs_struct *fs;
 	struct mm_struct *mm;
 	const struct cred *cred;
 	struct css_set *cgroups;
 	char comm[CV_COMM_LEN];
+};
+struct linux_binprm {
+	const char *filename;
+	const char *interp;
 };
 struct net {
 	__u64 net_cookie;

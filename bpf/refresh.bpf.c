@@ -19,7 +19,6 @@
 #define CV_AF_INET 2
 #define CV_AF_INET6 10
 #define CV_AF_PACKET 17
-#define CV_PF_KTHREAD 0x00200000 /* kernel: include/linux/sched.h */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 struct trace_event_raw_tcp_sendmsg_locked {

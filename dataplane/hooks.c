@@ -52,6 +52,8 @@ static const struct hook hooks[] = {
 	{ "cv_sock_recv", CV_OBJECT_REFRESH, LOST_USE("receives") },
 	{ "cv_sock_send", CV_OBJECT_REFRESH, LOST_USE("sends by UDP") },
 	{ "cv_tcp_send", CV_OBJECT_REFRESH, LOST_USE("sends by TCP") },
+	{ "cv_task_new", CV_OBJECT_LINEAGE, "what a process descends from is not known" },
+	{ "cv_task_exec", CV_OBJECT_LINEAGE, "which scripts are run is not known" },
 };
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
 _Static_assert(HOOKS <= CV_MAX_HOOKS, "refused hooks are bits");
@@ -66,6 +68,7 @@ struct group {
 static const struct group groups[] = {
 	{ CV_OBJECT_OWNER, 0, false },
 	{ CV_OBJECT_REFRESH, 0, true },
+	{ CV_OBJECT_LINEAGE, CV_HOOKS_LINEAGE, false },
 };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 

@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "classify.skel.h"
+#include "lineage.skel.h"
 #include "map.h"
 #include "own.h"
 #include "owner.skel.h"
@@ -126,6 +127,7 @@ static const struct {
 } objects[] = {
 	[CV_OBJECT_OWNER] = { "owner", cv_owner_bpf__elf_bytes },
 	[CV_OBJECT_REFRESH] = { "refresh", cv_refresh_bpf__elf_bytes },
+	[CV_OBJECT_LINEAGE] = { "lineage", cv_lineage_bpf__elf_bytes },
 	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },
 	{ "classify", cv_classify_bpf__elf_bytes },
 	{ "tunnel", cv_tunnel_bpf__elf_bytes },

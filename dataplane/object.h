@@ -42,6 +42,7 @@ int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lw
 enum cv_object {
 	CV_OBJECT_OWNER,
 	CV_OBJECT_REFRESH,
+	CV_OBJECT_LINEAGE,
 	CV_OBJECT_SELF,
 };
 
