@@ -61,11 +61,11 @@ __noinline int cv_lineage_walk(const struct cv_host *host, struct cv_scratch *sc
 {
 	struct cv_ancestry ancestry = { .host = host,
 					.scratch = scratch,
-					.task = (void *)parent_address,
-					.first = CV_MAX_LINEAGE };
+					.task = (void *)parent_address };
 
 	if (!host || !scratch)
 		return 0;
+	ancestry.first = CV_MAX_LINEAGE + cv_unknown_zero(scratch);
 	__builtin_memset(&scratch->lineage, 0, sizeof(scratch->lineage));
 	scratch->lineage.count = CV_MAX_LINEAGE;
 	bpf_loop(CV_MAX_ANCESTORS, cv_ancestor_step, &ancestry, 0);
