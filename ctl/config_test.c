@@ -674,10 +674,11 @@ static void wrong_options_are_told(void **unused)
 		   "f:1:22: error: mark-mask \"x\": not a number from 1 to 4294967295\n"
 		   "    options: {mark-mask: x}\n"
 		   "                         ^\n");
-	assert_bad("options: {mark-shared: maybe}\n",
-		   "f:1:24: error: mark-shared \"maybe\": not one of false, true, off, on, no, yes\n"
-		   "    options: {mark-shared: maybe}\n"
-		   "                           ^\n");
+	assert_bad(
+		"options: {mark-shared: maybe}\n",
+		"f:1:24: error: mark-shared \"maybe\": not one of false, true, off, on, no, yes\n"
+		"    options: {mark-shared: maybe}\n"
+		"                           ^\n");
 	assert_bad("options: {mark-sharing: true}\n",
 		   "f:1:11: error: unknown key \"mark-sharing\"\n"
 		   "    options: {mark-sharing: true}\n"

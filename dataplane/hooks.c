@@ -7,7 +7,9 @@
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <string.h>
+#include <sys/vfs.h>
 
 #include "bpffs.h"
 #include "host.h"
@@ -133,16 +135,21 @@ static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
 {
 	const char *dir = inst->options.cgroup_dir;
 	char mount[PATH_MAX];
+	CV_CLOSE int fd = -1;
+	struct statfs fs;
 	uint32_t level;
-	int fd, rc = dir ? 0 : cv_cgroup2_mount(mount, &level, err);
+	int rc = dir ? 0 : cv_cgroup2_mount(mount, &level, err);
 
 	if (rc)
 		return rc;
 	fd = open(dir ? dir : mount, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	if (fd < 0)
+	if (fd < 0 || fstatfs(fd, &fs))
 		return cv_err_set(err, -errno, "cgroup %s: %s", dir ? dir : mount,
 				  strerrordesc_np(errno));
-	return fd;
+	if (fs.f_type != CGROUP2_SUPER_MAGIC)
+		return cv_err_set(err, -EINVAL, "cgroup %s: not in a cgroup2 mount",
+				  dir ? dir : mount);
+	return CV_TAKE_FD(fd);
 }
 
 int cv_hooks_check(const struct cv_instance *inst, struct cv_err *err)
