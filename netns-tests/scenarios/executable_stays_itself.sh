@@ -128,6 +128,9 @@ for name in script.py other.py; do
 done
 select_exe "exe: $script"
 call one "a script" "$script"
+call one "a script by a name that is no whole path" env -C "$WORK/bin" ./script.py
+ln -s script.py "$WORK/bin/script-link"
+call one "a script by a symbolic link" "$WORK/bin/script-link"
 call none "another script of that interpreter" "$WORK/bin/other.py"
 call none "the interpreter alone" "$WORK/bin/interpreter"
 resident run "$script"
