@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unit tests of compile.c: the image, walked as bpf/match.h walks it, against the plain definition
+ * Unit tests of compile.c: the image, asked by oracle.c as bpf/match.h does, against the definition
  * of what rules mean, with random rules and packets; and by hand what each part of the image says.
  */
 #include "compile.h"
@@ -15,6 +15,7 @@
 
 #include <cmocka.h>
 
+#include "oracle.h"
 #include "own.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -244,72 +245,31 @@ static long definition(const struct cv_state *state, const struct packet *packet
 	return first;
 }
 
-/* ---- the twin of bpf/match.h ---- */
-
-static bool twin_addr_matches(const struct cv_addr *addr, const __be32 *prefix, const __be32 *mask)
-{
-	uint32_t words[4] = { 0 };
-
-	memcpy(words, addr->bytes, addr->family == 4 ? 4 : 16);
-	return !(((words[0] & mask[0]) ^ prefix[0]) | ((words[1] & mask[1]) ^ prefix[1]) |
-		 ((words[2] & mask[2]) ^ prefix[2]) | ((words[3] & mask[3]) ^ prefix[3]));
-}
-
-static bool twin_holds(const struct cv_match *match, const struct packet *packet, uint32_t app)
-{
-	uint32_t flags = match->flags;
-
-	if (flags & CV_MATCH_FAMILY && match->family != packet->src.family)
-		return false;
-	if (flags & CV_MATCH_PROTO && match->proto != packet->proto)
-		return false;
-	if (flags & CV_MATCH_PORTS &&
-	    (!packet->has_ports || packet->sport < match->sport_min ||
-	     packet->sport > match->sport_max || packet->dport < match->dport_min ||
-	     packet->dport > match->dport_max))
-		return false;
-	if (flags & CV_MATCH_APP &&
-	    !(match->app == CV_APP_ANY ? app != CV_APP_NONE : app == match->app))
-		return false;
-	if (flags & CV_MATCH_EXACT && !packet->is_exact)
-		return false;
-	if (flags & CV_MATCH_DST && !twin_addr_matches(&packet->dst, match->dst, match->dst_mask))
-		return false;
-	if (flags & CV_MATCH_SRC && !twin_addr_matches(&packet->src, match->src, match->src_mask))
-		return false;
-	if (flags & CV_MATCH_DSCP && match->dscp != packet->tos >> 2)
-		return false;
-	if (flags & CV_MATCH_DEV && match->ifindex != packet->ifindex)
-		return false;
-	if (flags & CV_MATCH_MARK && (packet->mark & match->mark_mask) != match->mark)
-		return false;
-	if (flags & CV_MATCH_TUNNEL && match->tunnel != packet->tunnel)
-		return false;
-	return true;
-}
-
-/* The owner is asked for only where the set says so, and never before encapsulation. */
-static uint32_t known_app(const struct cv_rule_set *set, const struct packet *packet,
-			  enum cv_direction dir)
-{
-	bool is_asked = dir != CV_DIR_ENCAP && set->flags & CV_RULES_NEED_OWNER(dir);
-
-	return is_asked && packet->app ? packet->app->id : CV_APP_NONE;
-}
+/* ---- the image, asked as the packet path does ---- */
 
 /* Index into set->rules. */
-static long twin_find(const struct cv_rule_set *set, const struct packet *packet,
-		      enum cv_direction dir)
+static long find_in_image(const struct cv_rule_set *set, const struct packet *packet,
+			  enum cv_direction dir)
 {
-	const struct cv_match_list *list = &set->lists[dir];
+	struct cv_oracle_packet asked = {
+		.ifindex = packet->ifindex,
+		.mark = packet->mark,
+		.app = packet->app ? packet->app->id : CV_APP_NONE,
+		.is_exact = packet->is_exact,
+		.tunnel = packet->tunnel,
+		.sport = packet->sport,
+		.dport = packet->dport,
+		.family = packet->src.family,
+		.proto = packet->proto,
+		.dscp = packet->tos >> 2,
+		.has_ports = packet->has_ports,
+	};
+	const struct cv_rule *rule;
 
-	for (uint32_t i = 0; i < list->count; i++) {
-		const struct cv_match *match = &set->matches[list->first + i];
-
-		if (twin_holds(match, packet, known_app(set, packet, dir)))
-			return match->rule;
-	}
-	return NOT_FOUND;
+	memcpy(asked.src, packet->src.bytes, packet->src.family == 4 ? 4 : 16);
+	memcpy(asked.dst, packet->dst.bytes, packet->dst.family == 4 ? 4 : 16);
+	rule = cv_oracle_find(set, &asked, dir);
+	return rule ? rule - set->rules : NOT_FOUND;
 }
 
 /* ---- random rules and packets from few values, so that they meet ---- */
@@ -518,7 +478,7 @@ static void compare_direction(enum cv_direction dir)
 			struct packet packet = random_packet(&variety, dir);
 			long expected = definition(&state, &packet, dir);
 
-			assert_name(set, twin_find(set, &packet, dir), &state, expected,
+			assert_name(set, find_in_image(set, &packet, dir), &state, expected,
 				    dir == CV_DIR_IN ? "in" : "out");
 			met += expected != NOT_FOUND;
 		}
@@ -545,9 +505,9 @@ static long if_drop(const struct cv_rule_conf *rules, long index)
 	return index != NOT_FOUND && rules[index].action.verdict == CV_DROP ? index : NOT_FOUND;
 }
 
-static long twin_drop(const struct cv_rule_set *set, const struct packet *packet)
+static long drop_in_image(const struct cv_rule_set *set, const struct packet *packet)
 {
-	long found = twin_find(set, packet, CV_DIR_ENCAP);
+	long found = find_in_image(set, packet, CV_DIR_ENCAP);
 
 	return found != NOT_FOUND && set->rules[found].verdict == CV_VERDICT_DROP ? found
 										  : NOT_FOUND;
@@ -573,7 +533,7 @@ static void drops_before_encapsulation_are_the_definitions(void **unused)
 			long expected =
 				if_drop(state.rules, definition(&state, &packet, CV_DIR_ENCAP));
 
-			assert_name(set, twin_drop(set, &packet), &state, expected, "encap");
+			assert_name(set, drop_in_image(set, &packet), &state, expected, "encap");
 			dropped += expected != NOT_FOUND;
 		}
 		cv_state_fini(&state);
@@ -628,7 +588,7 @@ static void drops_before_encapsulation_differ_only_by_owners_without_mark(void *
 			struct packet packet = random_packet(&variety, CV_DIR_ENCAP);
 			long expected =
 				if_drop(state.rules, definition(&state, &packet, CV_DIR_ENCAP));
-			long found = index_in(&state, set, twin_drop(set, &packet));
+			long found = index_in(&state, set, drop_in_image(set, &packet));
 
 			if (found != NOT_FOUND)
 				assert_true(rule_holds(&state.rules[found].match, &packet,
@@ -1089,7 +1049,7 @@ static void owners_are_known_by_mark_before_encapsulation(void **unused)
 		if (cases[i].has_drop_behind)
 			add_verdict(&state, CV_DROP);
 		set = compile(&state);
-		if ((twin_drop(set, &packet) != NOT_FOUND) != cases[i].is_dropped)
+		if ((drop_in_image(set, &packet) != NOT_FOUND) != cases[i].is_dropped)
 			fail_msg("case \"%s\"", cases[i].name);
 		cv_state_fini(&state);
 	}

@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The oracle: which rule of a compiled set a packet meets, by the plain definition of a match, one
+ * after the other. Pure and slow; what the packet path does (bpf/match.h) must come to the same.
+ */
+#ifndef CV_ORACLE_H
+#define CV_ORACLE_H
+
+#include <stdbool.h>
+
+#include "abi.h"
+
+/* What of a packet rules can ask for: the members of struct cv_pkt of bpf/packet.h. */
+struct cv_oracle_packet {
+	__be32 src[4];
+	__be32 dst[4];
+	__u32 ifindex;
+	__u32 mark;
+	__u32 app; /* of its socket, where that can be asked */
+	__u32 tunnel; /* it was taken out of; 0: none */
+	__u16 sport;
+	__u16 dport;
+	__u8 family; /* 4 or 6 */
+	__u8 proto;
+	__u8 dscp;
+	bool has_ports;
+	bool is_exact; /* how app is known is in CV_OWNER_EXACT */
+};
+
+/* True if every condition of the match holds. */
+bool cv_oracle_holds(const struct cv_match *match, const struct cv_oracle_packet *packet);
+
+/* The rule that the packet meets in that direction, NULL if none; borrowed from the set. The app of
+ * a packet is heeded only where programs ask for it. */
+const struct cv_rule *cv_oracle_find(const struct cv_rule_set *set,
+				     const struct cv_oracle_packet *packet, enum cv_direction dir);
+
+#endif
