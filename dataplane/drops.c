@@ -22,6 +22,11 @@ const char *cv_reason_text(uint32_t reason)
 	return reason < CV_R_COUNT ? reasons[reason].text : "for a reason that is not known here";
 }
 
+const char *cv_reason_key(uint32_t reason)
+{
+	return reason < CV_R_COUNT ? reasons[reason].key : NULL;
+}
+
 static void add(struct cv_drops *out, uint32_t reason, uint64_t packets)
 {
 	if (packets && reason != CV_R_PROBE && out->count < CV_DROPS_MAX)

@@ -5,9 +5,11 @@
  */
 #include "nl_route.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <linux/rtnetlink.h>
 #include <netlink/attr.h>
+#include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -525,12 +527,6 @@ int cv_fib_del(struct cv_nl *nl, const struct cv_fib_route *route, struct cv_err
 
 /* ---- asking ---- */
 
-struct question {
-	const struct cv_addr *dst;
-	const struct cv_addr *src; /* NULL: not given */
-	uint32_t mark;
-};
-
 struct reply {
 	struct cv_fib_route route;
 	int rta_error;
@@ -554,23 +550,46 @@ static int take_reply(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	return 0;
 }
 
-static int put_question(struct nl_msg *msg, struct rtmsg *header, const struct question *question)
+/* The kernel can be asked for no other protocols (rtm_getroute_parse_ip_proto()). */
+static bool can_ask_for(uint8_t proto, uint8_t family)
 {
-	uint8_t bits = (uint8_t)(8 * addr_bytes(question->dst->family));
+	return proto == IPPROTO_TCP || proto == IPPROTO_UDP ||
+	       proto == (family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6);
+}
 
-	header->rtm_family = os_family(question->dst->family);
+static int put_flow(struct nl_msg *msg, const struct cv_fib_question *question)
+{
+	if (!can_ask_for(question->proto, question->dst.family))
+		return 0;
+	if (nla_put_u8(msg, RTA_IP_PROTO, question->proto) ||
+	    (question->sport && nla_put_u16(msg, RTA_SPORT, htons(question->sport))) ||
+	    (question->dport && nla_put_u16(msg, RTA_DPORT, htons(question->dport))))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int put_question(struct nl_msg *msg, struct rtmsg *header,
+			const struct cv_fib_question *question)
+{
+	uint8_t bits = (uint8_t)(8 * addr_bytes(question->dst.family));
+
+	header->rtm_family = os_family(question->dst.family);
 	header->rtm_dst_len = bits;
 	/* Without it IPv4 says "main" whatever the table; IPv6 refuses the flag. */
-	if (question->dst->family == 4)
+	if (question->dst.family == 4)
 		header->rtm_flags |= RTM_F_LOOKUP_TABLE;
-	if (put_addr(msg, RTA_DST, question->dst))
+	if (put_addr(msg, RTA_DST, &question->dst))
 		return -EMSGSIZE;
-	if (question->src) {
+	if (question->src.family) {
 		header->rtm_src_len = bits;
-		if (put_addr(msg, RTA_SRC, question->src))
+		if (put_addr(msg, RTA_SRC, &question->src))
 			return -EMSGSIZE;
 	}
-	return question->mark && nla_put_u32(msg, RTA_MARK, question->mark) ? -EMSGSIZE : 0;
+	if ((question->mark && nla_put_u32(msg, RTA_MARK, question->mark)) ||
+	    (question->ifindex_in && nla_put_u32(msg, RTA_IIF, question->ifindex_in)) ||
+	    (question->ifindex_out && nla_put_u32(msg, RTA_OIF, question->ifindex_out)))
+		return -EMSGSIZE;
+	return put_flow(msg, question);
 }
 
 /* The errno a route of that type stands for, as IPv4 gives it; 0: it leads somewhere. */
@@ -610,7 +629,7 @@ static void explain(struct cv_err *err, int code, bool has_src)
 	}
 }
 
-static int ask_route(struct cv_nl *nl, const struct question *question, unsigned int flags,
+static int ask_route(struct cv_nl *nl, const struct cv_fib_question *question, unsigned int flags,
 		     struct reply *reply, struct cv_err *err)
 {
 	struct rtmsg *header;
@@ -620,7 +639,7 @@ static int ask_route(struct cv_nl *nl, const struct question *question, unsigned
 	char what[CV_PREFIX_TEXT + 16];
 	int ret;
 
-	snprintf(what, sizeof(what), "route to %s", cv_addr_format(question->dst, addr));
+	snprintf(what, sizeof(what), "route to %s", cv_addr_format(&question->dst, addr));
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
 	header->rtm_flags = flags;
@@ -635,24 +654,20 @@ static int ask_route(struct cv_nl *nl, const struct question *question, unsigned
 		ret = set_no_route(err, reply->rta_error, what);
 	else if (!ret && type_errno(reply->route.type))
 		ret = set_no_route(err, type_errno(reply->route.type), what);
-	explain(err, ret, question->src);
+	explain(err, ret, question->src.family);
 	return ret;
 }
 
-int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,
-		  uint32_t mark, struct cv_fib_answer *out, struct cv_err *err)
+int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct cv_fib_answer *out,
+	       struct cv_err *err)
 {
-	struct question question = { .dst = dst, .mark = mark };
 	struct reply matched = { 0 };
 	struct reply taken = { 0 };
 	struct cv_link link = { 0 };
-	int ret;
+	int ret = ask_route(nl, question, RTM_F_FIB_MATCH, &matched, err);
 
-	if (src && src->family)
-		question.src = src;
-	ret = ask_route(nl, &question, RTM_F_FIB_MATCH, &matched, err);
 	if (!ret)
-		ret = ask_route(nl, &question, 0, &taken, err);
+		ret = ask_route(nl, question, 0, &taken, err);
 	if (ret)
 		return ret;
 	link.mtu_bytes = taken.route.mtu_bytes;
@@ -663,8 +678,20 @@ int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_a
 	*out = (struct cv_fib_answer){
 		.route = matched.route,
 		.ifindex = taken.route.ifindex,
+		.via = taken.route.via,
+		.lwt = taken.route.lwt,
 		.mtu_bytes = link.mtu_bytes,
 		.is_local = taken.route.type == RTN_LOCAL,
 	};
 	return 0;
+}
+
+int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,
+		  uint32_t mark, struct cv_fib_answer *out, struct cv_err *err)
+{
+	struct cv_fib_question question = { .dst = *dst, .mark = mark };
+
+	if (src)
+		question.src = *src;
+	return cv_fib_ask(nl, &question, out, err);
 }

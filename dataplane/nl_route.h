@@ -51,17 +51,34 @@ typedef int (*cv_fib_fn)(const struct cv_fib_route *route, void *arg, struct cv_
 int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
 		cv_fib_fn fn, void *arg, struct cv_err *err);
 
+/* A packet, as far as routing asks for it. */
+struct cv_fib_question {
+	struct cv_addr dst;
+	struct cv_addr src; /* of this host, unless ifindex_in is given; family 0: not given */
+	uint32_t mark;
+	uint32_t ifindex_in; /* it arrives by this device; 0: this host sends it */
+	uint32_t ifindex_out; /* its socket is bound to this device; 0: to none */
+	uint8_t proto; /* 0: not given; the kernel can be asked for TCP, UDP and ICMP only */
+	uint16_t sport; /* 0: not given */
+	uint16_t dport;
+};
+
 /* What the kernel would do with a packet (ip route get DST from SRC mark M fibmatch, and the same
- * without fibmatch for the device and the MTU). */
+ * without fibmatch for the way it takes and the MTU). */
 struct cv_fib_answer {
 	/* The matching one: its prefix, table, metric. Of several nexthops one speaks for all:
 	 * one with an xmit program if there is one. */
 	struct cv_fib_route route;
 	uint32_t ifindex; /* of the packet */
+	struct cv_addr via; /* of the packet; family 0: none */
+	struct cv_lwt lwt; /* the programs that the packet meets */
 	uint32_t mtu_bytes; /* the route's own, else the device's */
 	bool is_local; /* the address is one of this host */
 };
-/* src of family 0: not given. -ENETUNREACH and the like when there is no route. */
+/* -ENETUNREACH and the like when there is no route. */
+int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct cv_fib_answer *out,
+	       struct cv_err *err);
+/* The same for a packet of no protocol. src of family 0: not given. */
 int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,
 		  uint32_t mark, struct cv_fib_answer *out, struct cv_err *err);
 

@@ -187,27 +187,56 @@ static int open_set(const struct cv_instance *inst, uint32_t remote_slot, struct
 			: cv_err_set(err, -errno, "peers: open by id: %s", strerrordesc_np(errno));
 }
 
+/* Maps the first size bytes of the array that a live tunnel reads; to be unmapped. -ENOENT sets no
+ * text. */
+static int map_set(const struct cv_instance *inst, const struct cv_tunnel *live, size_t size,
+		   void **cells, struct cv_err *err)
+{
+	CV_CLOSE int fd = open_set(inst, live->remote_slot, err);
+
+	if (fd < 0)
+		return fd;
+	*cells = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	if (*cells == MAP_FAILED)
+		return cv_err_set(err, -errno, "peers: map: %s", strerrordesc_np(errno));
+	return 0;
+}
+
 /* 1 if the live tunnel reads just this set, 0 if not, or a negative errno. */
 static int set_is_live(const struct cv_instance *inst, const struct cv_tunnel *live,
 		       const struct cv_peer_set *set, struct cv_err *err)
 {
 	size_t size = set->cell_count * sizeof(*set->cells);
-	CV_CLOSE int fd = -1;
 	void *now;
 	int rc;
 
 	if (!live->mode || live->remote_kind != CV_REMOTE_PEERS ||
 	    live->remote_slot / CV_MAX_REMOTE_SLOTS != size_for(set->cell_count))
 		return 0;
-	fd = open_set(inst, live->remote_slot, err);
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	now = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
-	if (now == MAP_FAILED)
-		return cv_err_set(err, -errno, "peers: map: %s", strerrordesc_np(errno));
+	rc = map_set(inst, live, size, &now, err);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
 	rc = !memcmp(now, set->cells, size);
 	munmap(now, size);
 	return rc;
+}
+
+int cv_peer_find_remote(const struct cv_instance *inst, const struct cv_tunnel *live,
+			const struct cv_addr *to, struct cv_addr *remote, struct cv_err *err)
+{
+	uint32_t cells = sizes[live->remote_slot / CV_MAX_REMOTE_SLOTS % CV_PEER_SIZE_COUNT].cells;
+	size_t size = cells * sizeof(struct cv_peer_cell);
+	struct cv_peer_set set = { .cell_count = cells };
+	const uint32_t *found;
+	int rc = map_set(inst, live, size, (void **)&set.cells, err);
+
+	if (rc)
+		return rc;
+	found = cv_peers_find(&set, live->family, to);
+	if (found)
+		*remote = cv_addr_from_abi(live->family, found);
+	munmap(set.cells, size);
+	return found ? 0 : -ENOENT;
 }
 
 int cv_peer_plan(struct cv_instance *inst, struct cv_plan *plan, uint32_t id,

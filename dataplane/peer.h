@@ -27,6 +27,11 @@ typedef int (*cv_peer_remote_fn)(const struct cv_addr *remote, void *arg, struct
 int cv_peer_each_way(const struct cv_peer_plan *peers, const struct cv_prefix *inside,
 		     cv_peer_remote_fn fn, void *arg, struct cv_err *err);
 
+/* The remote that a live tunnel has for an inner destination. -ENOENT, without a text: no peer has
+ * it. */
+int cv_peer_find_remote(const struct cv_instance *inst, const struct cv_tunnel *live,
+			const struct cv_addr *to, struct cv_addr *remote, struct cv_err *err);
+
 /* Compiles the set and fills what decides the outer destination. */
 int cv_peer_plan(struct cv_instance *inst, struct cv_plan *plan, uint32_t id,
 		 struct cv_tunnel *tunnel, struct cv_err *err);

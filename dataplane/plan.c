@@ -156,6 +156,14 @@ void cv_addr_to_abi(const struct cv_addr *addr, uint32_t out[4])
 	memcpy(out, addr->bytes, addr->family == 4 ? 4 : 16);
 }
 
+struct cv_addr cv_addr_from_abi(uint8_t family, const uint32_t words[4])
+{
+	struct cv_addr addr = { .family = family };
+
+	memcpy(addr.bytes, words, family == 4 ? sizeof(*words) : sizeof(addr.bytes));
+	return addr;
+}
+
 uint32_t cv_mark_unit(uint32_t mask)
 {
 	return mask & -mask;

@@ -217,8 +217,24 @@ int cv_live_both_apps(const struct cv_instance *inst, struct cv_app_set *own,
 		      struct cv_app_set *outer, struct cv_err *err);
 int cv_live_guards(const struct cv_instance *inst, struct cv_guard *guards, struct cv_err *err);
 
+/* The id of the tunnel of that name among CV_MAX_TUNNELS by id, 0 if there is none. */
+uint32_t cv_tunnel_find(const struct cv_tunnel *tunnels, const char *name);
+
+/* What the name of a route's program says, in any of its forms. */
+struct cv_program_name {
+	char tunnel[CV_NAME_MAX + 1]; /* empty: none */
+	uint32_t guard; /* id; 0: none */
+	bool has_generation;
+	uint32_t generation;
+};
+/* Reads the name that the kernel reports for a hook. False if it is not of a program of ours. */
+bool cv_program_name_read(const struct cv_tunnel *tunnels, enum cv_lwt_hook hook, const char *name,
+			  struct cv_program_name *out);
+
 /* What a reason means; static. */
 const char *cv_reason_text(uint32_t reason);
+/* Its JSON key, NULL behind the last; static. */
+const char *cv_reason_key(uint32_t reason);
 
 /* The reasons counted for a tunnel, 0 for those that belong to none. */
 int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_drops *out,
@@ -233,6 +249,7 @@ int cv_host_drops_add(const struct cv_instance *inst, struct cv_drops *out, stru
 
 /* Addresses as the ABI has them: four words, IPv4 in the first. */
 void cv_addr_to_abi(const struct cv_addr *addr, uint32_t out[4]);
+struct cv_addr cv_addr_from_abi(uint8_t family, const uint32_t words[4]);
 
 /* The mark mask's lowest bit: marks are multiples of it. */
 uint32_t cv_mark_unit(uint32_t mask);

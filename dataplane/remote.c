@@ -79,22 +79,26 @@ static struct cv_remote_set *new_set(const struct cv_tunnel_conf *conf)
 	return set;
 }
 
+int cv_remote_read(const struct cv_instance *inst, const struct cv_tunnel *live,
+		   struct cv_remote_set *set, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+
+	return fd < 0 ? fd : cv_slot_read(fd, &live->remote_slot, &set_shape, set, err);
+}
+
 /* 1 if the live tunnel reads just this set, 0 if not, or a negative errno. */
 static int set_is_live(struct cv_instance *inst, const struct cv_tunnel *live,
 		       const struct cv_remote_set *set, struct cv_err *err)
 {
 	CV_FREE struct cv_remote_set *now = calloc(1, sizeof(*now));
-	CV_CLOSE int fd = -1;
 	int rc;
 
 	if (!now)
 		return cv_err_set(err, -ENOMEM, "remotes: out of memory");
 	if (!live->mode || live->remote_kind != CV_REMOTE_SET)
 		return 0;
-	fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
-	if (fd < 0)
-		return fd;
-	rc = cv_slot_read(fd, &live->remote_slot, &set_shape, now, err);
+	rc = cv_remote_read(inst, live, now, err);
 	return rc ? rc : !memcmp(now, set, sizeof(*set));
 }
 

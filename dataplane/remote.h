@@ -14,6 +14,10 @@
 void cv_remote_spread(const struct cv_addr *remotes, const uint32_t *weights, size_t count,
 		      uint8_t bucket[CV_REMOTE_BUCKETS]);
 
+/* Reads the set of a live tunnel with CV_REMOTE_SET. */
+int cv_remote_read(const struct cv_instance *inst, const struct cv_tunnel *live,
+		   struct cv_remote_set *set, struct cv_err *err);
+
 /* Fills what decides the outer destination. The live tunnel of that id has mode 0 if it is new. */
 int cv_remote_plan(struct cv_instance *inst, struct cv_plan *plan,
 		   const struct cv_tunnel_conf *conf, uint32_t id, struct cv_tunnel *tunnel,

@@ -69,24 +69,15 @@ static bool is_to_be_shown(const struct cv_fib_route *route, void *arg)
 
 /* ---- programs ---- */
 
-/* What a name says, in any of its forms. */
-struct meaning {
-	char tunnel[CV_NAME_MAX + 1]; /* empty: none */
-	uint32_t guard; /* id; 0: none */
-	bool has_generation;
-	uint32_t generation;
-};
-
-static const struct cv_tunnel *tunnel_of(const struct lookup *lookup, const char *name)
+static const struct cv_tunnel *tunnel_of(const struct cv_tunnel *tunnels, const char *name)
 {
-	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
-		if (lookup->tunnels[id].mode && !strcmp(lookup->tunnels[id].name, name))
-			return &lookup->tunnels[id];
-	return NULL;
+	uint32_t id = cv_tunnel_find(tunnels, name);
+
+	return id ? &tunnels[id] : NULL;
 }
 
 /* culvert/ABI/HOOK/TUNNEL/GENERATION, or @ID in place of the tunnel. */
-static bool read_own_name(const char *name, struct meaning *out)
+static bool read_own_name(const char *name, struct cv_program_name *out)
 {
 	char hook[16], subject[CV_NAME_MAX + 1];
 	unsigned int abi;
@@ -101,7 +92,8 @@ static bool read_own_name(const char *name, struct meaning *out)
 }
 
 /* NAME:[*fsobj], which ip makes of the last part of a pin's path: for ours that is the tunnel. */
-static bool read_pin_name(const struct lookup *lookup, const char *name, struct meaning *out)
+static bool read_pin_name(const struct cv_tunnel *tunnels, const char *name,
+			  struct cv_program_name *out)
 {
 	const struct cv_tunnel *tunnel;
 	char pin[CV_NAME_MAX + 1];
@@ -109,7 +101,7 @@ static bool read_pin_name(const struct lookup *lookup, const char *name, struct 
 
 	if (sscanf(name, "%31[^:]:[*fsobj]%n", pin, &end) != 1 || !end || name[end])
 		return false;
-	tunnel = tunnel_of(lookup, pin);
+	tunnel = tunnel_of(tunnels, pin);
 	if (!tunnel)
 		return false;
 	memcpy(out->tunnel, pin, sizeof(out->tunnel));
@@ -118,11 +110,19 @@ static bool read_pin_name(const struct lookup *lookup, const char *name, struct 
 	return true;
 }
 
+bool cv_program_name_read(const struct cv_tunnel *tunnels, enum cv_lwt_hook hook, const char *name,
+			  struct cv_program_name *out)
+{
+	*out = (struct cv_program_name){ .guard = 0 };
+	return read_own_name(name, out) ||
+	       (hook == CV_LWT_XMIT && read_pin_name(tunnels, name, out));
+}
+
 /* The program that a name of this meaning stands for now. -ENOENT: not known. */
 static int open_program(const struct lookup *lookup, enum cv_lwt_hook hook,
-			const struct meaning *meaning)
+			const struct cv_program_name *meaning)
 {
-	const struct cv_tunnel *tunnel = tunnel_of(lookup, meaning->tunnel);
+	const struct cv_tunnel *tunnel = tunnel_of(lookup->tunnels, meaning->tunnel);
 	uint32_t guard = meaning->guard % CV_MAX_GUARDS;
 
 	if (guard)
@@ -135,7 +135,7 @@ static int open_program(const struct lookup *lookup, enum cv_lwt_hook hook,
 }
 
 static void fill_program(const struct lookup *lookup, enum cv_lwt_hook hook, const char *name,
-			 struct meaning *meaning, struct cv_route_program *out)
+			 struct cv_program_name *meaning, struct cv_route_program *out)
 {
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
@@ -143,8 +143,7 @@ static void fill_program(const struct lookup *lookup, enum cv_lwt_hook hook, con
 
 	_Static_assert(sizeof(out->name) == CV_LWT_NAME_LEN, "names fit");
 	memcpy(out->name, name, sizeof(out->name));
-	if (!read_own_name(name, meaning) &&
-	    !(hook == CV_LWT_XMIT && read_pin_name(lookup, name, meaning)))
+	if (!cv_program_name_read(lookup->tunnels, hook, name, meaning))
 		return;
 	out->has_generation = meaning->has_generation;
 	out->generation = meaning->generation;
@@ -203,7 +202,7 @@ static int add_way(struct lookup *lookup, struct cv_route_info *info, const stru
 	if (way->ifindex && !cv_link_by_index(lookup->inst->nl, way->ifindex, &link, NULL))
 		memcpy(hop.dev, link.name, sizeof(hop.dev));
 	for (int hook = 0; !rc && hook < CV_LWT_HOOKS; hook++) {
-		struct meaning meaning = { .guard = 0 };
+		struct cv_program_name meaning = { .guard = 0 };
 
 		if (!way->lwt->names[hook][0])
 			continue;

@@ -46,7 +46,7 @@ static int write_tunnels(const struct cv_instance *inst, const struct cv_tunnel 
 
 /* ---- plan ---- */
 
-static uint32_t find_by_name(const struct cv_tunnel *tunnels, const char *name)
+uint32_t cv_tunnel_find(const struct cv_tunnel *tunnels, const char *name)
 {
 	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
 		if (tunnels[id].mode && !strcmp(tunnels[id].name, name))
@@ -57,7 +57,7 @@ static uint32_t find_by_name(const struct cv_tunnel *tunnels, const char *name)
 /* A tunnel keeps its id as long as it lives; a new one gets one that neither generation has. */
 static uint32_t choose_id(const struct cv_plan *plan, const char *name)
 {
-	uint32_t id = find_by_name(plan->live_tunnels, name);
+	uint32_t id = cv_tunnel_find(plan->live_tunnels, name);
 
 	if (id)
 		return id;
@@ -423,7 +423,7 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 /* What was there stays as it was. */
 static int keep_live(struct cv_plan *plan, const struct cv_tunnel_conf *conf, struct cv_err *err)
 {
-	uint32_t id = find_by_name(plan->live_tunnels, conf->name);
+	uint32_t id = cv_tunnel_find(plan->live_tunnels, conf->name);
 
 	if (!id)
 		return 0;
@@ -665,7 +665,7 @@ int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,
 			return rc;
 	}
 	for (size_t i = 0; i < state->tunnel_count; i++) {
-		uint32_t id = find_by_name(tunnels, state->tunnels[i].name);
+		uint32_t id = cv_tunnel_find(tunnels, state->tunnels[i].name);
 
 		memcpy(infos[i].name, state->tunnels[i].name, sizeof(infos[i].name));
 		rc = id ? fill_info(inst, stats_fd, id, &tunnels[id], &infos[i], err) : 0;
