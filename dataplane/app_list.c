@@ -24,15 +24,12 @@ _Static_assert(CV_OWNER_SOURCE_COUNT <= CV_OWNER_SOURCES_MAX, "struct cv_app_inf
 
 /* ---- sockets ---- */
 
-/* Opens a reader over the owner records of all open sockets of the host. */
-static int open_owners(const struct cv_instance *inst, struct cv_err *err)
+/* Opens a reader over the owner records of all open sockets of the host. -ENOENT: there are none. */
+static int open_owners(const struct cv_instance *inst, FILE **out, struct cv_err *err)
 {
 	CV_CLOSE int prog = cv_pin_open(inst->host_progs, CV_PROG_ITER, err);
-	CV_CLOSE int link = -1;
-	CV_CLOSE int map = -1;
 	union bpf_iter_link_info info = { 0 };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	int fd;
+	CV_CLOSE int map = -1;
 
 	if (prog < 0)
 		return prog;
@@ -40,11 +37,8 @@ static int open_owners(const struct cv_instance *inst, struct cv_err *err)
 	if (map < 0)
 		return map;
 	info.map.map_fd = map;
-	link = bpf_link_create(prog, 0, BPF_TRACE_ITER, &opts);
-	fd = link < 0 ? -1 : bpf_iter_create(link);
-	if (fd < 0)
-		return cv_err_set(err, -errno, "owners: iterate: %s", strerrordesc_np(errno));
-	return fd;
+	*out = cv_iterator_open(prog, &info);
+	return *out ? 0 : cv_err_set(err, -errno, "owners: iterate: %s", strerrordesc_np(errno));
 }
 
 /* Id of the instance's app that has the socket; CV_APP_NONE if none has. */
@@ -70,16 +64,12 @@ static void count_socket(const struct cv_owner *owner, uint64_t cookie, struct c
 static int count_sockets(const struct cv_instance *inst, struct cv_app_info *infos, size_t count,
 			 struct cv_err *err)
 {
-	CV_CLOSE int fd = open_owners(inst, err);
 	CV_FCLOSE FILE *file = NULL;
 	struct cv_owner owner;
+	int rc = open_owners(inst, &file, err);
 
-	if (fd < 0)
-		return fd == -ENOENT ? 0 : fd;
-	file = fdopen(fd, "r");
-	if (!file)
-		return cv_err_set(err, -errno, "owners: %s", strerrordesc_np(errno));
-	(void)CV_TAKE_FD(fd);
+	if (rc)
+		return rc == -ENOENT ? 0 : rc;
 	while (fread(&owner, sizeof(owner), 1, file) == 1)
 		count_socket(&owner, inst->netns_cookie, infos, count);
 	return 0;

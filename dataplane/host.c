@@ -34,23 +34,10 @@ static int load_iterator(struct cv_instance *inst, struct cv_err *err)
 		       : cv_err_set(err, -errno, "open files: %s", strerrordesc_np(errno));
 }
 
-/* Opens a reader over the files that this process has open. */
-static FILE *open_iterator(const struct cv_instance *inst)
-{
-	union bpf_iter_link_info info = { .task.pid = getpid() };
-	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof(info));
-	CV_CLOSE int link = bpf_link_create(inst->files_prog, 0, BPF_TRACE_ITER, &opts);
-	CV_CLOSE int fd = link < 0 ? -1 : bpf_iter_create(link);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-
-	if (file)
-		(void)CV_TAKE_FD(fd);
-	return file;
-}
-
 int cv_host_files(struct cv_instance *inst, const int *fds, size_t count, struct cv_host_file *out,
 		  struct cv_err *err)
 {
+	const union bpf_iter_link_info info = { .task.pid = getpid() };
 	CV_FCLOSE FILE *file = NULL;
 	struct cv_host_file entry;
 	size_t found = 0;
@@ -58,7 +45,7 @@ int cv_host_files(struct cv_instance *inst, const int *fds, size_t count, struct
 
 	if (rc)
 		return rc;
-	file = open_iterator(inst);
+	file = cv_iterator_open(inst->files_prog, &info);
 	if (!file)
 		return cv_err_set(err, -errno, "open files: iterate: %s", strerrordesc_np(errno));
 	while (fread(&entry, sizeof(entry), 1, file) == 1)

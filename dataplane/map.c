@@ -311,6 +311,25 @@ void cv_map_copy_fini(struct cv_map_copy *copy)
 	*copy = (struct cv_map_copy){ 0 };
 }
 
+FILE *cv_iterator_open(int prog_fd, const union bpf_iter_link_info *info)
+{
+	union bpf_iter_link_info copy = { 0 };
+	LIBBPF_OPTS(bpf_link_create_opts, opts, .iter_info = info ? &copy : NULL,
+		    .iter_info_len = info ? sizeof(copy) : 0);
+	CV_CLOSE int link = -1;
+	CV_CLOSE int fd = -1;
+	FILE *file;
+
+	if (info)
+		copy = *info;
+	link = bpf_link_create(prog_fd, 0, BPF_TRACE_ITER, &opts);
+	fd = link < 0 ? -1 : bpf_iter_create(link);
+	file = fd < 0 ? NULL : fdopen(fd, "r");
+	if (file)
+		(void)CV_TAKE_FD(fd);
+	return file;
+}
+
 uint32_t cv_prog_id(int prog_fd)
 {
 	struct bpf_prog_info info = { 0 };

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "err.h"
 
@@ -68,6 +69,12 @@ struct cv_map_copy {
 int cv_map_read(int map_fd, size_t key_size, size_t value_size, size_t max, struct cv_map_copy *out,
 		struct cv_err *err);
 void cv_map_copy_fini(struct cv_map_copy *copy);
+
+union bpf_iter_link_info;
+
+/* Opens a reader over what an iterator writes; info (may be NULL) says what it walks over. NULL with
+ * errno if that fails. */
+FILE *cv_iterator_open(int prog_fd, const union bpf_iter_link_info *info);
 
 /* Id of a program fd, 0 if it cannot be told. */
 uint32_t cv_prog_id(int prog_fd);
