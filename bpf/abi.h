@@ -809,6 +809,25 @@ struct cv_gate_key {
 };
 _Static_assert(sizeof(struct cv_gate_key) == 16, "cv_gate_key is map ABI");
 
+/*
+ * An open socket, or a TCP socket in TIME_WAIT: what the iterators of sockets.bpf.c write for each.
+ * Not for other people's programs.
+ */
+struct cv_socket {
+	__be32 local[4]; /* zeros: any */
+	__be32 remote[4]; /* zeros: not connected */
+	struct cv_owner owner; /* source CV_OWNER_NONE: there is no record */
+	__u32 mark;
+	__u32 ifindex; /* of the device that it is bound to; 0: none */
+	__u16 local_port; /* of TCP and UDP, as are all ports */
+	__u16 remote_port;
+	__u8 family; /* of its packets: 4 or 6 */
+	__u8 takes_ipv4; /* IPv6, bound to no address, and not closed to IPv4 */
+	__u8 proto;
+	__u8 is_listener; /* of TCP */
+};
+_Static_assert(sizeof(struct cv_socket) == 48 + sizeof(struct cv_owner), "cv_socket is read whole");
+
 #define CV_GUARD_FROM (1 << 0) /* the source is in one of the prefixes */
 #define CV_GUARD_TUNNEL (1 << 1) /* it was taken out of that tunnel */
 #define CV_GUARD_MARK (1 << 2)

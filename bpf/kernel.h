@@ -125,8 +125,20 @@ typedef struct {
 typedef struct {
 	__s64 counter;
 } atomic64_t;
+struct cv_kernel_in6 { /* struct in6_addr, which linux/in6.h has, too */
+	__be32 words[4];
+};
 struct sock_common {
+	__be32 skc_daddr;
+	__be32 skc_rcv_saddr;
+	__be16 skc_dport;
+	__u16 skc_num;
 	unsigned short skc_family;
+	volatile unsigned char skc_state;
+	unsigned char skc_ipv6only : 1;
+	int skc_bound_dev_if;
+	struct cv_kernel_in6 skc_v6_daddr;
+	struct cv_kernel_in6 skc_v6_rcv_saddr;
 	possible_net_t skc_net;
 	atomic64_t skc_cookie;
 };
@@ -137,6 +149,7 @@ struct sock {
 };
 struct inet_timewait_sock {
 	struct sock_common __tw_common;
+	__u32 tw_mark;
 };
 struct tcp_timewait_sock {
 	struct inet_timewait_sock tw_sk;

@@ -18,6 +18,7 @@
 #include "route.skel.h"
 #include "segment.skel.h"
 #include "self.skel.h"
+#include "sockets.skel.h"
 #include "tunnel.skel.h"
 
 /* libbpf prints through one function for the whole process; the instance at work gets the lines. */
@@ -129,6 +130,7 @@ static const struct {
 	[CV_OBJECT_REFRESH] = { "refresh", cv_refresh_bpf__elf_bytes },
 	[CV_OBJECT_LINEAGE] = { "lineage", cv_lineage_bpf__elf_bytes },
 	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },
+	[CV_OBJECT_SOCKETS] = { "sockets", cv_sockets_bpf__elf_bytes },
 	{ "classify", cv_classify_bpf__elf_bytes },
 	{ "tunnel", cv_tunnel_bpf__elf_bytes },
 	{ "segment", cv_segment_bpf__elf_bytes },

@@ -44,6 +44,7 @@ enum cv_object {
 	CV_OBJECT_REFRESH,
 	CV_OBJECT_LINEAGE,
 	CV_OBJECT_SELF,
+	CV_OBJECT_SOCKETS,
 };
 
 struct bpf_object;
