@@ -306,16 +306,19 @@ static int run_help(struct cv_session *session, int argc, char **argv, struct cv
 
 const struct cv_verb cv_state_verbs[] = {
 	{ "check", "FILE", "checks a state file; needs no privilege, looks at nothing else",
-	  run_check },
+	  run_check, NULL },
 	{ "apply", "FILE", "makes the running state what the file says, or changes nothing",
-	  run_apply },
+	  run_apply, NULL },
 	{ "repair", "",
 	  "puts back what is missing, and follows changes of the underlay's routes and MTU",
-	  run_repair },
-	{ "save", "", "prints the running state as a state file", run_save },
-	{ "status", "", "what is running, who stands beside it, and what is wrong", run_status },
-	{ "down", "", "takes everything away", run_down },
-	{ "version", "", "prints the version", run_version },
-	{ "help", "[OBJECT]", "prints this", run_help },
+	  run_repair, NULL },
+	{ "save", "", "prints the running state as a state file", run_save, NULL },
+	{ "status", "", "what is running, who stands beside it, and what is wrong", run_status,
+	  NULL },
+	{ "explain", "PACKET", "what becomes of a packet, and why; sends nothing", cv_explain_run,
+	  &cv_explain_words },
+	{ "down", "", "takes everything away", run_down, NULL },
+	{ "version", "", "prints the version", run_version, NULL },
+	{ "help", "[OBJECT]", "prints this", run_help, NULL },
 };
 const size_t cv_state_verb_count = sizeof(cv_state_verbs) / sizeof(*cv_state_verbs);

@@ -263,6 +263,10 @@ static void verb_help(const struct cv_verb *verb, FILE *out)
 {
 	fprintf(out, "culvert %s%s%s: %s\n", verb->name, *verb->words ? " " : "", verb->words,
 		verb->help);
+	if (verb->group) {
+		fputc('\n', out);
+		cv_group_help(verb->group, out);
+	}
 }
 
 int cv_command_run(struct cv_session *session, int argc, char **argv, struct cv_err *err)

@@ -12,18 +12,23 @@ int cv_command_run(struct cv_session *session, int argc, char **argv, struct cv_
 /* Runs every line of a file ("-": stdin) as a command; all changes together are one transaction. */
 int cv_batch_run(struct cv_session *session, const char *file, struct cv_err *err);
 
-/* The verbs on a state (cmd_state.c). */
+/* The verbs that are no object's (cmd_state.c). */
 struct cv_verb {
 	const char *name;
 	const char *words;
 	const char *help;
 	int (*run)(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+	const struct cv_group *group; /* the words, for help; may be NULL */
 };
 extern const struct cv_verb cv_state_verbs[];
 extern const size_t cv_state_verb_count;
 
 /* 'tunnel check' (cmd_tunnel_check.c). */
 extern const struct cv_noun_verb cv_tunnel_check_verb;
+
+/* 'explain' (cmd_explain.c). */
+int cv_explain_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+extern const struct cv_group cv_explain_words;
 
 void cv_usage(FILE *out);
 

@@ -516,7 +516,7 @@ void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_
 	}
 }
 
-static void help_group(const struct cv_group *group, FILE *out)
+void cv_group_help(const struct cv_group *group, FILE *out)
 {
 	if (group->name)
 		fprintf(out, "  %s%s\n", group->name,
@@ -543,7 +543,7 @@ void cv_noun_help(const struct cv_noun *noun, FILE *out)
 			noun->verb->words, noun->verb->help);
 	fputc('\n', out);
 	for (size_t i = 0; i < noun->group_count; i++)
-		help_group(&noun->groups[i], out);
+		cv_group_help(&noun->groups[i], out);
 	if (noun->note)
 		fprintf(out, "\n%s\n", noun->note);
 }

@@ -184,6 +184,8 @@ char *cv_group_text(const struct cv_group *group, const void *conf);
  * than one value as arrays. */
 void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_json *json);
 
+/* Prints the words of a group, one a line. */
+void cv_group_help(const struct cv_group *group, FILE *out);
 /* Prints how the noun is used. */
 void cv_noun_help(const struct cv_noun *noun, FILE *out);
 

@@ -670,4 +670,96 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 		  struct cv_err *err);
 void cv_status_fini(struct cv_status *status);
 
+/* ---- explaining one packet ---- */
+
+/* A packet in words, where it enters this network namespace or is sent by it. */
+struct cv_packet_conf {
+	enum cv_dir dir; /* CV_DIR_BOTH: as CV_DIR_ONLY_OUT */
+	struct cv_addr src, dst; /* of one family */
+	uint8_t proto; /* 0: not given */
+	uint16_t sport, dport; /* 0: not given */
+	char dev[CV_IFNAME_MAX + 1]; /* it arrives by; out: its socket is bound to */
+	bool has_mark; /* else it has its socket's */
+	uint32_t mark;
+	uint8_t dscp;
+	uint32_t len_bytes; /* of the IP packet; 0: not given */
+	char app[CV_NAME_MAX + 1]; /* whose it is; empty: its socket says */
+	uint32_t pid; /* its socket is one of this process; 0: not given */
+	char tunnel[CV_NAME_MAX + 1]; /* it was taken out of; empty: none */
+};
+
+struct cv_explained_owner {
+	char app[CV_NAME_MAX + 1]; /* empty: none */
+	const char *source; /* "given", or as cv_owner_source_name(); static */
+	bool is_exact;
+	bool has_socket; /* there is one that the packet belongs to */
+	uint32_t pid; /* of who used it last; 0: not known */
+};
+
+struct cv_explained_route {
+	bool is_there;
+	bool is_local; /* delivered to this host */
+	struct cv_prefix to;
+	uint32_t table;
+	uint32_t metric;
+	bool has_rule;
+	uint32_t rule_prio; /* of the ip rule that leads to the table */
+	uint32_t mark; /* with which it was looked up */
+	struct cv_addr via;
+	char dev[CV_IFNAME_MAX + 1];
+	uint32_t mtu_bytes;
+	char tunnel[CV_NAME_MAX + 1]; /* empty: none */
+	bool has_guard;
+};
+
+#define CV_EXPLAINED_REMOTES 64
+
+/* The outer header, as far as it is the same for every packet. */
+struct cv_explained_outer {
+	bool is_there;
+	enum cv_tunnel_mode mode;
+	struct cv_addr local;
+	struct cv_addr remotes[CV_EXPLAINED_REMOTES]; /* of several, the flow's hash chooses one */
+	size_t remote_count;
+	uint8_t proto;
+	uint16_t dport; /* UDP; 0: none */
+	bool has_key;
+	uint32_t key; /* of GRE, or VNI */
+	bool is_ttl_inherited;
+	uint8_t ttl;
+	uint8_t dscp;
+	struct cv_explained_route route; /* to the first of the remotes */
+};
+
+/* A place where rules are asked. */
+struct cv_explained_rule {
+	bool is_asked; /* the packet comes by, and there is a program */
+	char name[CV_NAME_MAX + 1]; /* empty: none applies */
+	enum cv_verdict_conf verdict;
+};
+
+struct cv_explanation {
+	struct cv_explained_owner owner;
+	bool is_forwarded; /* another host sent it, and it is not for this one */
+	struct cv_explained_rule ingress;
+	struct cv_explained_route route;
+	bool is_too_large; /* for the route's MTU; what this host itself sends is then sent in parts */
+	struct cv_explained_rule encap; /* asked of the inner packet, for drops only */
+	struct cv_explained_outer outer;
+	struct cv_explained_rule egress; /* asked of the outer packet */
+	/* Behind the last rule. */
+	uint32_t mark;
+	uint8_t dscp;
+	bool has_priority;
+	uint32_t priority; /* MAJOR << 16 | MINOR */
+	/* Where it ends. */
+	const char *drop_reason; /* JSON key, static; NULL: it is not dropped */
+	const char *drop_text; /* static */
+	char drop_where[CV_PREFIX_TEXT + CV_NAME_MAX];
+};
+
+/* Says what becomes of a packet, by what the kernel has now; changes nothing and sends nothing. */
+int cv_explain(struct cv_instance *inst, const struct cv_state *state,
+	       const struct cv_packet_conf *packet, struct cv_explanation *out, struct cv_err *err);
+
 #endif

@@ -55,6 +55,7 @@ _culvert_words() {
 	route-nexthop) echo "tunnel weight via dev nexthop" ;;
 	tunnel-check) echo "to from timeout" ;;
 	rule) echo "prio match action" ;;
+	explain) echo "dir proto src dst sport dport dev mark dscp app pid len tunnel" ;;
 	rule-match) echo "dir dev app exact family src dst proto sport dport dscp mark tunnel action" ;;
 	rule-action) echo "mark priority dscp verdict next accept drop" ;;
 	esac
@@ -81,13 +82,13 @@ _culvert_values() {
 	route:type) echo "unicast local" ;;
 	route:policy) echo "accept drop" ;;
 	route:table) echo "main" ;;
-	peer:tunnel | route*:tunnel | route:from-tunnel | rule*:tunnel) _culvert_live tunnel "$@" ;;
-	route:app) _culvert_live app "$@" ;;
+	peer:tunnel | route*:tunnel | route:from-tunnel | rule*:tunnel | explain:tunnel) _culvert_live tunnel "$@" ;;
+	route:app | explain:app) _culvert_live app "$@" ;;
 	rule*:app) echo "any none" && _culvert_live app "$@" ;;
-	rule*:dir) echo "in out" ;;
+	rule*:dir | explain:dir) echo "in out" ;;
 	rule*:family) echo "4 6" ;;
-	rule*:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
-	rule*:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
+	rule*:proto | explain:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
+	rule*:dscp | explain:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
 	rule*:verdict) echo "next accept drop" ;;
 	*:dev) _culvert_devices ;;
 	esac
@@ -129,7 +130,7 @@ _culvert_pairs() {
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
 	local objects="dev app tunnel peer route rule"
-	local verbs="check apply save status down version help"
+	local verbs="check apply save status explain down version help"
 	local cur prev cword i=1
 	local -a words globals=()
 	COMPREPLY=()
@@ -160,6 +161,10 @@ _culvert() {
 	fi
 
 	local object=${words[i]} verb=${words[i + 1]:-}
+	if [[ $object == explain ]] && ((cword > i)); then
+		_culvert_pairs explain "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+1:cword-i-1}"
+		return
+	fi
 	case $((cword - i)) in
 	0)
 		if [[ $cur == -* ]]; then
