@@ -450,7 +450,8 @@ static int add_twins(struct lookup *lookup, struct cv_err *err)
 		struct cv_app_source *source = &lookup->sources[i];
 		const char *exe = state->apps[i].exe;
 
-		if (!source->is_script || !strcmp(source->conf.exe, exe))
+		if (!exe || !has_exe(source) || !source->is_script ||
+		    !strcmp(source->conf.exe, exe))
 			continue;
 		if (lookup->count >= CV_MAX_APPS) {
 			cv_err_set(err, -ENOSPC,

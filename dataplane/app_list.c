@@ -13,7 +13,7 @@
 const char *cv_owner_source_name(uint32_t source)
 {
 	static const char *const names[] = {
-#define SOURCE_NAME(name, key, exact) [CV_OWNER_##name] = key,
+#define SOURCE_NAME(name, key, exact) [CV_OWNER_##name] = (key),
 		CV_OWNER_SOURCES(SOURCE_NAME)
 #undef SOURCE_NAME
 	};

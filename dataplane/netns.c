@@ -111,7 +111,7 @@ int cv_netns_cookie(const char *netns, uint64_t *cookie, struct cv_err *err)
 static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
 {
 	CV_CLOSE int fd = -1;
-	uint64_t found;
+	uint64_t found = 0;
 	struct stat st;
 
 	if (stat(path, &st) || st.st_ino != inode)
