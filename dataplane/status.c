@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "marks/marks.h"
+#include "hooks.h"
 #include "nl_link.h"
 #include "nl_tc.h"
 #include "own.h"
@@ -240,6 +241,20 @@ static int check_marks(const struct cv_state *state, struct cv_status *status)
 	return rc;
 }
 
+/* Without one of them not all owners are known, or not from the first packet on. */
+static int check_hooks(struct cv_instance *inst, struct cv_status *status)
+{
+	struct cv_missing_hook missing[CV_MAX_HOOKS];
+	size_t count = cv_instance_exists(inst) ? cv_hooks_missing(inst, missing) : 0;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = add_problem(status, "socket hook %s: %s: %s", missing[i].name,
+				 missing[i].is_refused ? "refused by the kernel" : "not attached",
+				 missing[i].lost);
+	return rc;
+}
+
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 			 struct cv_status *status, struct cv_err *err)
 {
@@ -257,6 +272,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 		rc = check_replies(inst, state, status, err);
 	if (!rc)
 		rc = check_marks(state, status);
+	if (!rc)
+		rc = check_hooks(inst, status);
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
 }
 
