@@ -31,11 +31,11 @@ apply_state b <<-YAML
 	tunnels: {blue: {mode: gre, local: $B4, remote: $A4}}
 YAML
 
-# client NUMBER [PORT]: opens so many sockets of each kind from the cgroup in $CGROUP.
+# client NUMBER [PORT [KIND]]: opens so many sockets of each kind from the cgroup in $CGROUP.
 client() {
 	(
 		echo 0 >"$CGROUP/cgroup.procs"
-		for kind in tcp udp udpc; do
+		for kind in ${3:-tcp udp udpc}; do
 			in_ns a "$client" "$TOOLS/traffic.py" "$kind" "$1" "$TO" --port "${2:-7000}" || exit 1
 		done
 	) || fail "the client gets no answers"
@@ -111,7 +111,8 @@ host=$WORK/bpf/v1/host/maps/cv_host
 capture_start r ra "$WORK/plain.pcap" "src host $A_IN4 or src host $A_IN6"
 sent=$(tunnelled)
 (
-	while [[ ! -e $WORK/enough ]]; do client 50 >/dev/null; done
+	# Sockets that only their birth can mark in time.
+	while [[ ! -e $WORK/enough ]]; do client 500 7000 udp >/dev/null; done
 ) &
 clients=$!
 for round in 1 2; do
