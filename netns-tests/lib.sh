@@ -529,6 +529,22 @@ frames_values() { frames_query "$1" "[.[] | select($2) | $3] | unique | .[]"; }
 # frames_distinct FILE CONDITION FIELD: how many values.
 frames_distinct() { frames_query "$1" "[.[] | select($2) | $3] | unique | length"; }
 
+# arrivals_mirror NS IF: copies of what comes in by IF leave by the device `arrivals` of NS, as the
+# classifier has left them, so that a capture there shows what rules have written.
+arrivals_mirror() {
+	ip -n "$1" link add arrivals type veth peer name arrivals-end
+	ip -n "$1" link set arrivals up
+	ip -n "$1" link set arrivals-end up
+	in_ns "$1" nft -f - <<-NFT
+		table netdev arrivals {
+			chain copy {
+				type filter hook ingress device "$2" priority 0
+				dup to "arrivals"
+			}
+		}
+	NFT
+}
+
 # Fails if tshark finds a malformed packet or a wrong length or checksum in FILE. What TCP and UDP
 # carry is data, but in tunnels: random bytes now and then look like some protocol, and then like a
 # malformed one. Linux sends a TCP checksum of 0 as 0xffff; frames_read checks that it is right.
