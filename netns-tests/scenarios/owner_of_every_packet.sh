@@ -12,20 +12,28 @@ topology_sites
 client=$(program_copy client)
 server=$(program_copy server)
 TO=$B4,$B6
-declare -A DSCP=([client]=11 [server]=12 [other]=13 [none]=14)
+declare -A DSCP=([client]=11 [server]=12 [other]=13 [none]=14 [unasked]=0)
 
-# owner_rules: rules for both directions that write the DSCP of the owner.
+# owner_rules [MATCH]: rules that write the DSCP of the owner, for packets that meet MATCH, too.
 owner_rules() {
 	cat <<-YAML
 		apps:
 		  client: {exe: $client}
 		  server: {exe: $server}
 		rules:
-		  client: {prio: 1, match: {app: client}, action: {dscp: ${DSCP[client]}}}
-		  server: {prio: 2, match: {app: server}, action: {dscp: ${DSCP[server]}}}
-		  other:  {prio: 3, match: {app: any}, action: {dscp: ${DSCP[other]}}}
-		  none:   {prio: 4, match: {app: none}, action: {dscp: ${DSCP[none]}}}
+		  client: {prio: 1, match: {app: client${1:+, $1}}, action: {dscp: ${DSCP[client]}}}
+		  server: {prio: 2, match: {app: server${1:+, $1}}, action: {dscp: ${DSCP[server]}}}
+		  other:  {prio: 3, match: {app: any${1:+, $1}}, action: {dscp: ${DSCP[other]}}}
+		  none:   {prio: 4, match: {app: none${1:+, $1}}, action: {dscp: ${DSCP[none]}}}
 	YAML
+}
+
+# ask_owners [MATCH]: makes a write the owner into what leaves and what comes in.
+ask_owners() {
+	{
+		printf 'devices: {a0: {ingress: true, egress: true}}\n'
+		owner_rules "$@"
+	} | apply_state a
 }
 
 # Frames of a wire: no segmentation or reassembly that would join several packets in one.
@@ -33,10 +41,7 @@ offloads_off a a0
 offloads_off r ra rb
 offloads_off b b0
 arrivals_mirror a a0
-{
-	printf 'devices: {a0: {ingress: true, egress: true}}\n'
-	owner_rules
-} | apply_state a
+ask_owners
 echo_server a server "$server" 7100
 echo_server b echo /usr/bin/python3 7000
 
@@ -175,6 +180,9 @@ kind "pings of a" 4 client client traffic ping 8 "$TO"
 kind "pings of a in fragments" 8 client client traffic ping 4 "$TO" --size 5000
 has out 16 '.outer.fragment'
 has in 16 '.outer.fragment'
+ask_owners "dir: in"
+kind "pings of a, while no rule is about what leaves" 4 unasked client traffic ping 8 "$TO"
+ask_owners
 kind "pings of b" 4 none none in_ns b /usr/bin/python3 "$TOOLS/traffic.py" ping 8 "$A4,$A6"
 kind "raw sockets of a" 16/1 client none both kinds raw
 has out 32 '.outer.fragment'
