@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Users of packet marks: the list, and who of them collides with culvert. */
-#include "marks/marks.h"
+#include "marks.h"
 
 #include <errno.h>
 #include <stdarg.h>

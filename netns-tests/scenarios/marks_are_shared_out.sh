@@ -9,7 +9,7 @@
 . "$(dirname "$0")/../lib.sh"
 
 for tool in ip{,6}tables-{legacy,nft}; do
-	command -v $tool >/dev/null || skip "no $tool"
+	command -v "$tool" >/dev/null || skip "no $tool"
 done
 topology_sites
 client=$(program_copy client)
@@ -40,7 +40,7 @@ marks_line() {
 
 # colliding CHECK: makes one collision after another, and calls CHECK BITS PLACE for each.
 colliding() {
-	local check=$1 kind hook bits rule family tool at words
+	local check=$1 kind hook bits rule family at tool=() words=()
 	in_ns a ip rule add pref 900 fwmark 0x3000000/0xff000000 table 99
 	"$check" 0x3000000 'ip rule 900 \(IPv4\): fwmark 0x3000000/0xff000000'
 	in_ns a ip rule del pref 900
@@ -77,28 +77,27 @@ colliding() {
 
 	for family in '' 6; do
 		for kind in legacy nft; do
-			tool="ip${family}tables-$kind -t mangle"
+			tool=("ip${family}tables-$kind" -t mangle)
 			at="ip${family}tables table mangle chain OUTPUT rule 2"
 			[[ $kind == legacy ]] || at="nft table ip$family mangle chain OUTPUT rule handle [0-9]+"
-			# shellcheck disable=SC2086 # words, here and below
-			in_ns a $tool -A OUTPUT -p tcp -j ACCEPT
-			while IFS='|' read -r bits words; do
-				in_ns a $tool -A OUTPUT $words
-				"$check" "$bits" "$at"
-				in_ns a $tool -D OUTPUT $words
+			in_ns a "${tool[@]}" -A OUTPUT -p tcp -j ACCEPT
+			while read -ra words; do
+				in_ns a "${tool[@]}" -A OUTPUT "${words[@]:1}"
+				"$check" "${words[0]}" "$at"
+				in_ns a "${tool[@]}" -D OUTPUT "${words[@]:1}"
 			done <<-'RULES'
-				0x1000000|-m mark --mark 0x1000000/0x1000000
-				0x7f000000|-j MARK --set-mark 0x1
-				0x2000000|-j MARK --or-mark 0x2000000
-				0x7f000000|-j CONNMARK --restore-mark
-				0x4000000|-j CONNMARK --restore-mark --nfmask 0x4000000 --ctmask 0x4000000
+				0x1000000 -m mark --mark 0x1000000/0x1000000
+				0x7f000000 -j MARK --set-mark 0x1
+				0x2000000 -j MARK --or-mark 0x2000000
+				0x7f000000 -j CONNMARK --restore-mark
+				0x4000000 -j CONNMARK --restore-mark --nfmask 0x4000000 --ctmask 0x4000000
 			RULES
-			in_ns a $tool -F
-			in_ns a $tool -N other
-			in_ns a $tool -A other -j MARK --set-mark 1
+			in_ns a "${tool[@]}" -F
+			in_ns a "${tool[@]}" -N other
+			in_ns a "${tool[@]}" -A other -j MARK --set-mark 1
 			"$check" 0x7f000000 "${at%% chain*} chain other rule (1|handle [0-9]+)"
-			in_ns a $tool -F
-			in_ns a $tool -X
+			in_ns a "${tool[@]}" -F
+			in_ns a "${tool[@]}" -X
 		done
 	done
 
@@ -227,9 +226,9 @@ in_ns a nft -f - <<-'NFT'
 	}
 NFT
 for tool in iptables-legacy ip6tables-legacy; do
-	in_ns a $tool -t mangle -A OUTPUT -m mark ! --mark 0xca6c -j MARK --set-xmark 0x40000/0xff0000
-	in_ns a $tool -t mangle -A PREROUTING -j CONNMARK --restore-mark --nfmask 0xff0000 --ctmask 0xff0000
-	in_ns a $tool -t mangle -A OUTPUT -j CONNMARK --save-mark
+	in_ns a "$tool" -t mangle -A OUTPUT -m mark ! --mark 0xca6c -j MARK --set-xmark 0x40000/0xff0000
+	in_ns a "$tool" -t mangle -A PREROUTING -j CONNMARK --restore-mark --nfmask 0xff0000 --ctmask 0xff0000
+	in_ns a "$tool" -t mangle -A OUTPUT -j CONNMARK --save-mark
 done
 expect_status 0 cv a apply "$WORK/state.yaml"
 cv_json a status | jq -r '.marks[] | select(.user != "culvert") |
