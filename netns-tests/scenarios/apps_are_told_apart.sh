@@ -72,8 +72,6 @@ told=$CGROUP/inside.slice/deeper.slice/told.service
 
 selects "exe: $special" "$special" "$ordinary"
 selects "exe: '$WORK/*/[q-t]?ecial'" "$special" "$ordinary"
-selects "exe: $WORK/**" "$ordinary" /usr/bin/python3
-selects "exe: $special, exe-sha256: $(sha256sum <"$special" | cut -d' ' -f1)" "$special" "$ordinary"
 selects "parent-exe: $special" "$special $start $ordinary $start /usr/bin/env $ordinary" "$ordinary $start $ordinary"
 selects "parent-exe: $special" "" "$special"
 selects "unit: told" "$in_cgroup $told $ordinary" "$in_cgroup $CGROUP/outside $ordinary"
