@@ -116,7 +116,7 @@ static __always_inline bool cv_comm_equal(const char *a, const char *b)
 	return x[0] == y[0] && x[1] == y[1];
 }
 
-/* True if all conditions of the app of that index hold for a socket of that network namespace. */
+/* True if all conditions of the app of that index, but for its glob, hold for a socket of that network namespace. */
 __noinline int cv_app_holds(const struct cv_app_set *set, __u32 index,
 			    const struct cv_scratch *scratch, __u64 netns_cookie)
 {
@@ -141,9 +141,7 @@ __noinline int cv_app_holds(const struct cv_app_set *set, __u32 index,
 		return false;
 	if (flags & CV_APP_UNIT && !cv_unit_holds(app, scratch))
 		return false;
-	if (flags & CV_APP_PARENT && !cv_parent_holds(app, scratch))
-		return false;
-	return !(flags & CV_APP_GLOB) || cv_glob_is_like(set, app->glob, scratch);
+	return !(flags & CV_APP_PARENT) || cv_parent_holds(app, scratch);
 }
 
 /* ---- the search ---- */
@@ -218,8 +216,10 @@ static __always_inline void cv_search_chains(struct cv_app_search *search, __u32
 static long cv_line_step(__u32 i, struct cv_app_search *search)
 {
 	__u32 index = search->next++;
+	const struct cv_app *app = &search->set->apps[index & (CV_MAX_APPS - 1)];
 
-	if (!cv_app_holds(search->set, index, search->scratch, search->netns_cookie))
+	if (!cv_app_holds(search->set, index, search->scratch, search->netns_cookie) ||
+	    (app->flags & CV_APP_GLOB && !cv_glob_is_like(search->set, app->glob, search->scratch)))
 		return 0;
 	search->found = index;
 	return 1;
@@ -237,13 +237,14 @@ static __always_inline void cv_search_line(struct cv_app_search *search, __u32 f
 __noinline __u32 cv_app_search(const struct cv_app_set *set, const struct cv_scratch *scratch,
 			       __u64 netns_cookie)
 {
-	struct cv_app_search search = { .set = set,
-					.scratch = scratch,
-					.netns_cookie = netns_cookie,
-					.found = CV_APP_NOT_FOUND };
+	struct cv_app_search search = {};
 
 	if (!set || !scratch)
 		return CV_APP_NOT_FOUND;
+	search.set = set;
+	search.scratch = scratch;
+	search.netns_cookie = netns_cookie;
+	search.found = CV_APP_NOT_FOUND - cv_unknown_zero(scratch);
 	if (set->first_glob)
 		cv_search_chains(&search, CV_APP_EXE);
 	if (search.found == CV_APP_NOT_FOUND)

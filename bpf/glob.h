@@ -21,8 +21,9 @@ struct cv_glob_star {
 };
 
 struct cv_glob_match {
-	const char *glob; /* CV_MAX_GLOB bytes with the closing zero */
+	const struct cv_app_set *set;
 	const struct cv_scratch *scratch;
+	__u32 glob; /* index in set->globs */
 	__u16 at; /* in glob */
 	__u16 text; /* in scratch->text, which ends at CV_MAX_PATH */
 	struct cv_glob_star star; /* the last one, and the last ** before it */
@@ -30,49 +31,62 @@ struct cv_glob_match {
 	bool is_like;
 };
 
-static __always_inline char cv_glob_at(const struct cv_glob_match *match, __u32 at)
+static __always_inline __u8 cv_glob_char(const char *glob, __u32 at)
 {
-	return match->glob[at & (CV_MAX_GLOB - 1)];
+	return glob[at & (CV_MAX_GLOB - 1)];
 }
 
-static __always_inline char cv_glob_text(const struct cv_glob_match *match, __u32 at)
+static __always_inline __u8 cv_glob_at(const struct cv_glob_match *match, __u32 at)
+{
+	return cv_glob_char(match->set->globs[match->glob & (CV_MAX_GLOBS - 1)], at);
+}
+
+static __always_inline __u8 cv_glob_text(const struct cv_glob_match *match, __u32 at)
 {
 	return at < CV_MAX_PATH ? match->scratch->text[at] : '\0';
 }
 
 struct cv_glob_class {
-	const struct cv_glob_match *match;
+	const char *glob;
 	__u32 at; /* in the glob */
-	char c;
-	bool is_in;
+	__u8 c;
+	__u32 is_in;
 };
 
 /* bpf_loop body: takes one character or range of a class. */
 static long cv_class_step(__u32 i, struct cv_glob_class *class)
 {
-	char first = cv_glob_at(class->match, class->at), last = first;
+	__u8 first = cv_glob_char(class->glob, class->at), last = first;
 
 	if (!first || (first == ']' && i))
 		return 1;
-	if (cv_glob_at(class->match, class->at + 1) == '-' &&
-	    cv_glob_at(class->match, class->at + 2) != ']') {
+	if (cv_glob_char(class->glob, class->at + 1) == '-' &&
+	    cv_glob_char(class->glob, class->at + 2) != ']') {
 		class->at += 2;
-		last = cv_glob_at(class->match, class->at);
+		last = cv_glob_char(class->glob, class->at);
 	}
-	class->is_in = class->is_in || (class->c >= first && class->c <= last);
+	class->is_in |= (__u8)(class->c - first) <= (__u8)(last - first);
 	class->at++;
 	return 0;
 }
 
-/* Takes a class of the glob, which begins with '['; true if the character is in it. */
-static __always_inline bool cv_glob_takes_class(struct cv_glob_match *match, char c)
-{
-	bool is_negated = cv_glob_at(match, match->at + 1) == '!';
-	struct cv_glob_class class = { .match = match, .at = match->at + 1 + is_negated, .c = c };
+#define CV_CLASS_FITS (1u << 16)
 
+/* Offset behind a class of the glob of that index, which begins at `at` with '['; and CV_CLASS_FITS if
+ * the character is in it. */
+__noinline __u32 cv_glob_class(const struct cv_app_set *set, __u32 glob, __u32 at, __u32 c)
+{
+	struct cv_glob_class class = { .at = at + 1, .c = c };
+	bool is_negated;
+
+	if (!set)
+		return 0;
+	class.glob = set->globs[glob & (CV_MAX_GLOBS - 1)];
+	is_negated = cv_glob_char(class.glob, class.at) == '!';
+	class.at += is_negated;
+	class.is_in = c >> 8; /* zero, which the verifier does not know: see siphash.h */
 	bpf_loop(CV_MAX_CLASS, cv_class_step, &class, 0);
-	match->at = class.at + 1;
-	return class.is_in != is_negated;
+	return ((class.at + 1) & 0xffff) | (!!class.is_in != is_negated ? CV_CLASS_FITS : 0);
 }
 
 /* Back to the last star that can take one character more. False if none can. */
@@ -95,7 +109,7 @@ static __always_inline bool cv_glob_retry(struct cv_glob_match *match)
 /* bpf_loop body: takes one element of the glob and what fits it. */
 static long cv_glob_step(__u32 i, struct cv_glob_match *match)
 {
-	char wanted = cv_glob_at(match, match->at), c = cv_glob_text(match, match->text);
+	__u8 wanted = cv_glob_at(match, match->at), c = cv_glob_text(match, match->text);
 
 	if (wanted == '*') {
 		bool is_double = cv_glob_at(match, match->at + 1) == '*';
@@ -116,7 +130,10 @@ static long cv_glob_step(__u32 i, struct cv_glob_match *match)
 		return 1;
 	}
 	if (wanted == '[' && c && c != '/') {
-		if (cv_glob_takes_class(match, c)) {
+		__u32 class = cv_glob_class(match->set, match->glob, match->at, c);
+
+		if (class & CV_CLASS_FITS) {
+			match->at = class;
 			match->text++;
 			return 0;
 		}
@@ -136,7 +153,8 @@ __noinline int cv_glob_is_like(const struct cv_app_set *set, __u32 glob,
 
 	if (!set || !scratch || scratch->path >= CV_MAX_PATH)
 		return false;
-	match.glob = set->globs[glob & (CV_MAX_GLOBS - 1)];
+	match.set = set;
+	match.glob = glob;
 	match.scratch = scratch;
 	match.text = scratch->path;
 	match.at = cv_unknown_zero(scratch);

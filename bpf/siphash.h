@@ -8,8 +8,12 @@
 
 #include "maps.h"
 
-/* Zero, which the verifier does not know: a loop whose state begins with a known value is followed by
- * it step by step. */
+/*
+ * Zero, which the verifier does not know. State of a bpf_loop() must not begin with a value that it
+ * knows: where that only counts, the verifier follows it step by step; where it steers a branch, the
+ * verifier of some kernels (seen on 6.18) looks at the first step alone and takes the other branch
+ * out of the program.
+ */
 static __always_inline __u32 cv_unknown_zero(const struct cv_scratch *scratch)
 {
 	return scratch->is_taken - 1;

@@ -113,6 +113,8 @@ static int look_at_cgroups(struct cv_host *host, struct cv_err *err)
 	struct stat st;
 	int rc = cv_cgroup2_mount(mount, &host->cgroup_root_level, err);
 
+	if (rc == -ENOENT && host->cgroup_root_id)
+		return 0; /* not mounted any more: hooks that are attached go on as they are */
 	if (rc)
 		return rc;
 	if (stat(mount, &st))

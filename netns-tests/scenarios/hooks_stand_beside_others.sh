@@ -70,7 +70,8 @@ foreign_run_all() {
 
 mkdir "$WORK/foreign"
 mount -t bpf none "$WORK/foreign"
-foreign=${CULVERT_BUILD:-$TREE/build}/foreign
+foreign=$WORK/bin/foreign
+"${CC:-cc}" -O2 -D_GNU_SOURCE -o "$foreign" "$TOOLS/foreign.c" -lbpf
 echo_server b server "$server" 7000
 
 title "others have attached programs of the same kinds, and attach more later"
