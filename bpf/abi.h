@@ -682,6 +682,7 @@ enum cv_owner_source {
 /* Sources that are exact, as bits. */
 #define CV_OWNER_EXACT_BIT(name, key, exact) | (exact) << CV_OWNER_##name
 #define CV_OWNER_EXACT (0 CV_OWNER_SOURCES(CV_OWNER_EXACT_BIT))
+#define CV_OWNER_IS_EXACT(source) (CV_OWNER_EXACT >> (source)&1)
 
 /* Who owns a socket: value of CV_MAP_OWNERS (socket storage, copied to accepted sockets). Sockets
  * that no app can be asked about, and TCP and UDP sockets that are not used yet, have none. */

@@ -45,7 +45,7 @@ static __always_inline void cv_accept_mark(struct bpf_sock_ops *ctx)
 	if (!sk)
 		return;
 	owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
-	if (!owner || !cv_is_exact(owner->source)) {
+	if (!owner || !CV_OWNER_IS_EXACT(owner->source)) {
 		if (cv_has_answered(ctx))
 			cv_accept_end(ctx);
 		return;

@@ -30,11 +30,6 @@ static __always_inline bool cv_app_matches(__u32 wanted, __u32 app)
 	return wanted == CV_APP_ANY ? app != CV_APP_NONE : app == wanted;
 }
 
-static __always_inline bool cv_owner_is_exact(__u8 source)
-{
-	return CV_OWNER_EXACT >> source & 1;
-}
-
 static __always_inline bool cv_match_holds(const struct cv_match *match, const struct cv_pkt *pkt)
 {
 	__u32 flags = match->flags;
@@ -49,7 +44,7 @@ static __always_inline bool cv_match_holds(const struct cv_match *match, const s
 		return false;
 	if (flags & CV_MATCH_APP && !cv_app_matches(match->app, pkt->app))
 		return false;
-	if (flags & CV_MATCH_EXACT && !cv_owner_is_exact(pkt->owner_source))
+	if (flags & CV_MATCH_EXACT && !CV_OWNER_IS_EXACT(pkt->owner_source))
 		return false;
 	if (flags & CV_MATCH_DST && !cv_addr_matches(pkt->dst, match->dst, match->dst_mask))
 		return false;

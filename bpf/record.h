@@ -32,15 +32,10 @@ static __always_inline bool cv_record_is_current(const struct cv_owner *owner,
 	       owner->uid == task->cred->uid.val && owner->cgroup_id == cv_cgroup_id(task);
 }
 
-static __always_inline bool cv_is_exact(__u8 source)
-{
-	return CV_OWNER_EXACT >> source & 1;
-}
-
 /* A process that was only thought to have the socket is seen using it. */
 static __always_inline void cv_record_confirm(struct cv_owner *owner, __u8 source)
 {
-	if (cv_is_exact(owner->source) || !cv_is_exact(source))
+	if (CV_OWNER_IS_EXACT(owner->source) || !CV_OWNER_IS_EXACT(source))
 		return;
 	owner->source = source;
 	cv_count_source(source);
@@ -53,7 +48,7 @@ static __always_inline __u8 cv_source_of(const struct cv_owner *owner, struct ta
 	bool is_other_program = owner->generation && owner->tgid == (__u32)task->tgid &&
 				owner->exec_id != task->self_exec_id;
 
-	return is_other_program && cv_is_exact(source) ? CV_OWNER_EXEC : source;
+	return is_other_program && CV_OWNER_IS_EXACT(source) ? CV_OWNER_EXEC : source;
 }
 
 static __always_inline void cv_record_write(struct cv_owner *owner, const struct cv_view *view,

@@ -154,7 +154,7 @@ static void set_app(struct explain *explain, const struct cv_app *app, uint32_t 
 	bool is_given = source == SOURCE_GIVEN;
 
 	owner->source = is_given ? "given" : cv_owner_source_name(source);
-	owner->is_exact = is_given || CV_OWNER_EXACT >> source & 1;
+	owner->is_exact = is_given || CV_OWNER_IS_EXACT(source);
 	explain->packet.is_exact = owner->is_exact;
 	if (!app)
 		return;
