@@ -51,7 +51,7 @@ expect_equal "1 1" "$(cv_json x1 app show one | jq '.[0].id') $(cv_json x2 app s
 	"ids of two apps"
 
 # talk NS PROGRAM: TCP, UDP and fragments from ports that are the same in every namespace, begun when
-# the file "go" is there.
+# the fifo "go" is opened.
 talk() {
 	start_in "$1" "talk-$1" "$2" "$TOOLS/kinds.py" same 7000 192.0.2.2 2001:db8:1::2 "$WORK/go"
 	TALKING+=("$STARTED")
@@ -63,11 +63,12 @@ for n in 1 2; do
 	capture_start "x$n" arrivals "$WORK/x$n.pcap" --immediate-mode
 done
 TALKING=()
+mkfifo "$WORK/go"
 talk x1 "$one"
 talk x2 "$two"
 wait_for 10 grep -qx READY "$WORK/talk-x1.log" || fail "$(<"$WORK/talk-x1.log")"
 wait_for 10 grep -qx READY "$WORK/talk-x2.log" || fail "$(<"$WORK/talk-x2.log")"
-touch "$WORK/go"
+exec 9>"$WORK/go"
 for pid in "${TALKING[@]}"; do wait "$pid" || fail "$(cat "$WORK"/talk-*.log)"; done
 for file in "${files[@]}"; do
 	capture_stop "$file"

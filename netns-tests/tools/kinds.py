@@ -12,18 +12,16 @@
   kinds.py spread ADDR PORT COUNT      datagrams that are answered, each from a socket of its own
   kinds.py group PORT COUNT            prints READY; that many sockets share the UDP port. At
                                        SIGTERM: how many datagrams they received
-  kinds.py same PORT ADDR4 ADDR6 GO    prints READY, waits for the file GO, then TCP and UDP echo with
-                                       both, from source ports that are always the same
+  kinds.py same PORT ADDR4 ADDR6 GO    prints READY, waits for a writer of the fifo GO, then TCP and UDP
+                                       echo with both, from source ports that are always the same
 """
 
 import ipaddress
-import os
 import selectors
 import signal
 import socket
 import struct
 import sys
-import time
 
 IPPROTO_MPTCP = 262
 TEXT = b"whose is it"
@@ -151,8 +149,8 @@ def group(port, count):
 
 def same(port, addr4, addr6, go):
     print("READY", flush=True)
-    while not os.path.exists(go):
-        time.sleep(0.001)
+    with open(go, encoding="ascii"):  # waits for who opens it for writing
+        pass
     for number in range(10):
         for addr in (addr4, addr6):
             for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
