@@ -699,7 +699,8 @@ struct cv_owner {
 	__u32 outer_generation; /* of CV_MAP_APPS[0] */
 	__u32 uid;
 	__u8 source; /* enum cv_owner_source */
-	__u8 pad[3];
+	__u8 fill; /* CV_FILL_*: of a backfill that is at work */
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct cv_owner) == 64, "cv_owner is map ABI");
 
@@ -710,6 +711,21 @@ struct cv_closed {
 	struct cv_owner owner;
 };
 _Static_assert(sizeof(struct cv_closed) == 72, "cv_closed is map ABI");
+
+#define CV_FILL_FRESH (1 << 0) /* this backfill wrote the record */
+#define CV_FILL_UNMARK (1 << 1) /* the socket has bits of a mark that its app had before */
+
+/* A socket whose mark only user space can change: what cv_fill_marks (bpf/backfill.bpf.c) writes. */
+struct cv_fill_mark {
+	__u64 cookie; /* of the socket: the descriptor may be another one's by now */
+	__u32 pid; /* of a task that has it open, in the pid namespace of the reader */
+	__u32 fd; /* in that task */
+	__u32 mark; /* the whole mark that it is to have */
+	__u8 is_thread; /* 1: pid is a thread with descriptors of its own */
+	__u8 is_unmark; /* 1: it is to lose one */
+	__u8 pad[2];
+};
+_Static_assert(sizeof(struct cv_fill_mark) == 24, "cv_fill_mark is map ABI");
 
 /* What was found out about a task, for its next sockets: value of CV_MAP_TASKS (task storage). Holds
  * while all members above app are those of the task. Not for other people's programs. */
