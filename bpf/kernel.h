@@ -144,8 +144,9 @@ struct sock_common {
 };
 struct sock {
 	struct sock_common __sk_common;
-	__u16 sk_protocol;
+	struct socket *sk_socket;
 	__u32 sk_mark;
+	__u16 sk_protocol;
 };
 struct inet_timewait_sock {
 	struct sock_common __tw_common;

@@ -10,6 +10,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "backfill.h"
 #include "cgroup.h"
 #include "compiler/apps.h"
 #include "exe.h"
@@ -568,11 +569,18 @@ static bool is_live(const struct cv_app_set *live, const struct cv_app_set *want
 	       (!wanted->count || !memcmp(live, wanted, sizeof(*wanted)));
 }
 
+/* A set without apps is written too: sockets lose the marks that they have of the one before, until
+ * it is deleted. */
 static int write_set(int map_fd, uint64_t key, const struct cv_app_set *live,
 		     struct cv_app_set *wanted, struct cv_err *err)
 {
-	if (!wanted->count || is_live(live, wanted))
+	if (is_live(live, wanted))
 		return 0;
+	if (!wanted->count) {
+		wanted->generation = live->generation;
+		wanted->mark_mask = live->mark_mask;
+		wanted->netns_cookie = live->netns_cookie;
+	}
 	wanted->generation++;
 	return cv_slot_write(map_fd, &key, &cv_app_shape, wanted, err);
 }
@@ -600,26 +608,43 @@ static int note_outer(struct cv_instance *inst, bool has_outer, struct cv_err *e
 	return cv_host_write(inst, &host, err);
 }
 
+/* True if neither set changes; that of outer apps may be another instance's. */
+static bool both_are_live(const struct cv_instance *inst, const struct cv_plan *plan)
+{
+	return is_live(plan->live_apps, plan->apps) &&
+	       (is_live(plan->live_outer, plan->outer) ||
+		(!plan->outer->count && !outer_is_ours(inst, plan)));
+}
+
+static int write_sets(const struct cv_instance *inst, const struct cv_plan *plan,
+		      struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_host_map(inst, CV_STRING(CV_MAP_APPS), err);
+	int rc;
+
+	if (fd < 0)
+		return fd;
+	rc = write_set(fd, inst->netns_cookie, plan->live_apps, plan->apps, err);
+	if (!rc && (plan->outer->count || outer_is_ours(inst, plan)))
+		rc = write_set(fd, outer_key, plan->live_outer, plan->outer, err);
+	return rc;
+}
+
 /* Sockets are marked from here on, so the routes and ip rules are there before. */
 int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	uint32_t flags = plan->apps->flags | plan->outer->flags;
-	CV_CLOSE int fd = -1;
-	int rc;
+	bool is_same = both_are_live(inst, plan);
+	int rc = 0;
 
-	if (!plan->apps->count && !plan->outer->count)
-		return 0;
-	rc = cv_hooks_attach(inst, flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0,
-			     err);
-	if (rc)
-		return rc;
-	fd = cv_host_map(inst, CV_STRING(CV_MAP_APPS), err);
-	if (fd < 0)
-		return fd;
-	rc = write_set(fd, inst->netns_cookie, plan->live_apps, plan->apps, err);
-	if (!rc)
-		rc = write_set(fd, outer_key, plan->live_outer, plan->outer, err);
-	return !rc && plan->outer->count ? note_outer(inst, true, err) : rc;
+	if (plan->apps->count || plan->outer->count)
+		rc = cv_hooks_attach(
+			inst, flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0, err);
+	if (!rc && !is_same)
+		rc = write_sets(inst, plan, err);
+	if (!rc && plan->outer->count)
+		rc = note_outer(inst, true, err);
+	return rc || (is_same && !plan->is_repair) ? rc : cv_backfill(inst, err);
 }
 
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)

@@ -86,6 +86,14 @@ static bool is_empty(const struct cv_state *state)
 	       !state->route_count && !state->rule_count;
 }
 
+/* True if that is what is applied already. */
+static bool is_applied(const struct cv_instance *inst, const char *text)
+{
+	CV_FREE char *applied = NULL;
+
+	return !cv_instance_applied(inst, &applied, NULL) && !strcmp(applied, text);
+}
+
 int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
 		      const struct cv_state *wanted, const char *text, struct cv_err *err)
 {
@@ -99,6 +107,7 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
 		return rc;
 	rc = cv_plan_new(&plan, inst, wanted, false, err);
 	if (!rc) {
+		plan->is_repair = is_applied(inst, text);
 		rc = run_steps(inst, plan, err);
 		if (!rc)
 			rc = write_meta(inst, plan, err);

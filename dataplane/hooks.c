@@ -27,6 +27,7 @@
 #define LOST_RECVMSG "who receives by UDP is not known"
 #define LOST_ACCEPT "who accepts a connection counts as who listens"
 #define LOST_RELEASE "packets of closed TCP connections have no owner"
+#define LOST_OPEN "sockets that were open before an app was added are not known as its own"
 #define LOST_USE(what) "a process that was given a socket by another is not known when it " what
 
 /* A program is pinned, or its link is, by its name. */
@@ -56,6 +57,12 @@ static const struct hook hooks[] = {
 	{ "cv_tcp_send", CV_OBJECT_REFRESH, LOST_USE("sends by TCP") },
 	{ "cv_task_new", CV_OBJECT_LINEAGE, "what a process descends from is not known" },
 	{ "cv_task_exec", CV_OBJECT_LINEAGE, "which scripts are run is not known" },
+	{ CV_PROG_FILL_TASKS, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ CV_PROG_FILL_KNOWN, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ CV_PROG_FILL_REST, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ CV_PROG_FILL_TCP, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ CV_PROG_FILL_MARKS, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ CV_PROG_FILL_CHECK, CV_OBJECT_BACKFILL, LOST_OPEN },
 };
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
 _Static_assert(HOOKS <= CV_MAX_HOOKS, "refused hooks are bits");
@@ -71,6 +78,7 @@ static const struct group groups[] = {
 	{ CV_OBJECT_OWNER, 0, false },
 	{ CV_OBJECT_REFRESH, 0, true },
 	{ CV_OBJECT_LINEAGE, CV_HOOKS_LINEAGE, false },
+	{ CV_OBJECT_BACKFILL, 0, false },
 };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 

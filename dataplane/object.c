@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "backfill.skel.h"
 #include "classify.skel.h"
 #include "lineage.skel.h"
 #include "map.h"
@@ -127,6 +128,7 @@ static const struct {
 	const void *(*bytes)(size_t *size);
 } objects[] = {
 	[CV_OBJECT_OWNER] = { "owner", cv_owner_bpf__elf_bytes },
+	[CV_OBJECT_BACKFILL] = { "backfill", cv_backfill_bpf__elf_bytes },
 	[CV_OBJECT_REFRESH] = { "refresh", cv_refresh_bpf__elf_bytes },
 	[CV_OBJECT_LINEAGE] = { "lineage", cv_lineage_bpf__elf_bytes },
 	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },

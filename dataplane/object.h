@@ -15,6 +15,13 @@
 #define CV_PROG_INGRESS "cv_cls_ingress"
 #define CV_PROG_EGRESS "cv_cls_egress"
 #define CV_PROG_ITER "cv_iter_owners"
+/* Walks over what is open, in the order in which they are taken (bpf/backfill.bpf.c). */
+#define CV_PROG_FILL_TASKS "cv_fill_tasks"
+#define CV_PROG_FILL_KNOWN "cv_fill_known"
+#define CV_PROG_FILL_REST "cv_fill_rest"
+#define CV_PROG_FILL_TCP "cv_fill_tcp"
+#define CV_PROG_FILL_MARKS "cv_fill_marks"
+#define CV_PROG_FILL_CHECK "cv_fill_check"
 #define CV_PROG_SEGMENT "cv_cls_segment"
 #define CV_PROG_XMIT "xmit" /* pins of a tunnel's lwt programs in tunnels/NAME */
 #define CV_PROG_IN "in"
@@ -43,6 +50,7 @@ enum cv_object {
 	CV_OBJECT_OWNER,
 	CV_OBJECT_REFRESH,
 	CV_OBJECT_LINEAGE,
+	CV_OBJECT_BACKFILL,
 	CV_OBJECT_SELF,
 	CV_OBJECT_SOCKETS,
 };

@@ -74,6 +74,7 @@ struct cv_plan {
 	const struct cv_state *state;
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
 	bool is_lenient;
+	bool is_repair; /* nothing else is wanted than before: what changed around it is heeded */
 	uint32_t generation; /* of this change */
 	bool is_upgrade; /* another build pinned the programs: they are loaded anew */
 
