@@ -14,6 +14,7 @@
 #include "cgroup.h"
 #include "compiler/apps.h"
 #include "exe.h"
+#include "gate.h"
 #include "hooks.h"
 #include "host.h"
 #include "map.h"
@@ -673,6 +674,7 @@ void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie)
 	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), NULL);
 	CV_FREE struct cv_app_set *outer = calloc(1, sizeof(*outer));
 
+	cv_gate_forget(inst, cookie);
 	if (fd < 0 || !outer)
 		return;
 	delete_set(fd, cookie, NULL);

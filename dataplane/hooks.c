@@ -12,6 +12,7 @@
 #include <sys/vfs.h>
 
 #include "bpffs.h"
+#include "gate.h"
 #include "host.h"
 #include "map.h"
 #include "object.h"
@@ -63,6 +64,7 @@ static const struct hook hooks[] = {
 	{ CV_PROG_FILL_TCP, CV_OBJECT_BACKFILL, LOST_OPEN },
 	{ CV_PROG_FILL_MARKS, CV_OBJECT_BACKFILL, LOST_OPEN },
 	{ CV_PROG_FILL_CHECK, CV_OBJECT_BACKFILL, LOST_OPEN },
+	{ "cv_gate", CV_OBJECT_GATE, "apps with a gate are not held back" },
 };
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
 _Static_assert(HOOKS <= CV_MAX_HOOKS, "refused hooks are bits");
@@ -79,6 +81,7 @@ static const struct group groups[] = {
 	{ CV_OBJECT_REFRESH, 0, true },
 	{ CV_OBJECT_LINEAGE, CV_HOOKS_LINEAGE, false },
 	{ CV_OBJECT_BACKFILL, 0, false },
+	{ CV_OBJECT_GATE, CV_HOOKS_GATE, false },
 };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 
@@ -327,7 +330,8 @@ static int find_needs(const struct cv_instance *inst, bool *has_apps, uint32_t *
 	if (fd >= 0)
 		rc = cv_map_each(fd, sizeof(uint64_t), CV_MAX_INSTANCES, add_needs, &needs, err);
 	*has_apps = needs.has_apps;
-	*wanted = needs.app_flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0;
+	*wanted = (needs.app_flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0) |
+		  (cv_gate_is_closed(inst) ? CV_HOOKS_GATE : 0);
 	return rc;
 }
 

@@ -16,6 +16,7 @@
 
 /* What some apps ask for. */
 #define CV_HOOKS_LINEAGE (1 << 0) /* what a process descends from, and what script it runs */
+#define CV_HOOKS_GATE (1 << 1) /* while a gate is closed */
 
 #define CV_MAX_HOOKS 32 /* more than there are */
 

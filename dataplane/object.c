@@ -11,6 +11,7 @@
 
 #include "backfill.skel.h"
 #include "classify.skel.h"
+#include "gate.skel.h"
 #include "lineage.skel.h"
 #include "map.h"
 #include "own.h"
@@ -129,6 +130,7 @@ static const struct {
 } objects[] = {
 	[CV_OBJECT_OWNER] = { "owner", cv_owner_bpf__elf_bytes },
 	[CV_OBJECT_BACKFILL] = { "backfill", cv_backfill_bpf__elf_bytes },
+	[CV_OBJECT_GATE] = { "gate", cv_gate_bpf__elf_bytes },
 	[CV_OBJECT_REFRESH] = { "refresh", cv_refresh_bpf__elf_bytes },
 	[CV_OBJECT_LINEAGE] = { "lineage", cv_lineage_bpf__elf_bytes },
 	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },

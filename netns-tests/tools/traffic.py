@@ -150,28 +150,35 @@ def one_ping(sock, where, payload):
     return False
 
 
-def run_client(args):
+def run_operation(args, number):
+    """What went wrong with one operation, None if nothing did."""
     one = {"tcp": one_tcp, "udp": one_udp, "udpc": one_udp_connected, "ping": one_ping}[args.mode]
     kind = socket.SOCK_STREAM if args.mode == "tcp" else socket.SOCK_DGRAM
+    addr = args.to[number % len(args.to)]
+    size = args.size[number // len(args.to) % len(args.size)]
+    family = family_of(addr)
+    port = 0 if args.mode == "ping" else args.port
+    try:
+        with ping_socket(family) if args.mode == "ping" else socket.socket(family, kind) as sock:
+            sock.settimeout(args.timeout)
+            for source in args.bind:
+                if family_of(source) == family:
+                    sock.bind((source, 0))
+            ok = one(sock, (addr, port), payload_of(number, size))
+    except OSError as error:
+        return "%s: %d bytes: %s" % (addr, size, error)
+    return None if ok else "%s: wrong answer" % addr
+
+
+def run_client(args):
     failures = []
     for number in range(args.count):
-        addr = args.to[number % len(args.to)]
-        size = args.size[number // len(args.to) % len(args.size)]
-        family = family_of(addr)
-        port = 0 if args.mode == "ping" else args.port
-        try:
-            with ping_socket(family) if args.mode == "ping" else socket.socket(
-                family, kind
-            ) as sock:
-                sock.settimeout(args.timeout)
-                for source in args.bind:
-                    if family_of(source) == family:
-                        sock.bind((source, 0))
-                ok = one(sock, (addr, port), payload_of(number, size))
-            if not ok:
-                failures.append("%s: wrong answer" % addr)
-        except OSError as error:
-            failures.append("%s: %d bytes: %s" % (addr, size, error))
+        fault = run_operation(args, number)
+        end = time.monotonic() + args.retry
+        while fault and time.monotonic() < end:
+            fault = run_operation(args, number)
+        if fault:
+            failures.append(fault)
         if len(failures) >= args.give_up:
             break
     print("%s: %d of %d failed" % (args.mode, len(failures), args.count))
@@ -292,6 +299,9 @@ def main():
         client.add_argument("--bind", type=addresses, default=[])
         client.add_argument("--size", type=numbers, default=[64])
         client.add_argument("--timeout", type=float, default=5.0, help="seconds for one operation")
+        client.add_argument(
+            "--retry", type=float, default=0.0, help="seconds of trying anew with another socket"
+        )
         client.add_argument("--give-up", type=int, default=8, help="stop after so many failures")
     sink = modes.add_parser("sink")
     sink.add_argument("port", type=int)
