@@ -692,7 +692,7 @@ struct cv_owner {
 	__u32 tgid; /* process that was last seen using it, in the initial pid namespace */
 	__u32 mark; /* what was put into the socket's mark */
 	__u64 netns_cookie; /* of the socket */
-	__u64 exec_id; /* of that process: changes at exec */
+	__u64 exec_id; /* of that process and the program that it is: another one after each exec */
 	__u64 cgroup_id; /* of that process */
 	__u64 outer_cookie; /* another instance that knows the socket too; 0: none does */
 	__u32 outer_app; /* its app */

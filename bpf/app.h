@@ -283,6 +283,13 @@ struct cv_who {
 	__u32 pad;
 };
 
+/* Another number for each program that each process becomes: process ids are used again, and counts of
+ * execs are equal. */
+static __always_inline __u64 cv_exec_id(struct task_struct *task)
+{
+	return task->group_leader->start_boottime ^ task->self_exec_id << 48;
+}
+
 static __always_inline __u64 cv_cgroup_id(struct task_struct *task)
 {
 	return task->cgroups->dfl_cgrp->kn->id;

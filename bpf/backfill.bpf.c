@@ -158,7 +158,7 @@ static __always_inline struct cv_owner *cv_fill(struct sock *sk, const struct cv
 static __always_inline bool cv_is_known_user(const struct cv_owner *owner,
 					     const struct cv_view *view, struct task_struct *task)
 {
-	return owner->tgid == (__u32)task->tgid && owner->exec_id == task->self_exec_id &&
+	return owner->tgid == (__u32)task->tgid && owner->exec_id == cv_exec_id(task) &&
 	       (CV_OWNER_IS_EXACT(owner->source) || cv_is_resolved(owner, view));
 }
 

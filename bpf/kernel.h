@@ -105,6 +105,8 @@ struct task_struct {
 	unsigned int flags;
 	int tgid;
 	__u64 self_exec_id;
+	__u64 start_boottime;
+	struct task_struct *group_leader;
 	struct task_struct *real_parent;
 	struct fs_struct *fs;
 	struct mm_struct *mm;

@@ -28,7 +28,7 @@ static __always_inline bool cv_record_is_current(const struct cv_owner *owner,
 {
 	return owner->generation == cv_generation(view->own) &&
 	       owner->outer_generation == cv_generation(view->outer) &&
-	       owner->tgid == (__u32)task->tgid && owner->exec_id == task->self_exec_id &&
+	       owner->tgid == (__u32)task->tgid && owner->exec_id == cv_exec_id(task) &&
 	       owner->uid == task->cred->uid.val && owner->cgroup_id == cv_cgroup_id(task);
 }
 
@@ -46,7 +46,7 @@ static __always_inline __u8 cv_source_of(const struct cv_owner *owner, struct ta
 					 __u8 source)
 {
 	bool is_other_program = owner->generation && owner->tgid == (__u32)task->tgid &&
-				owner->exec_id != task->self_exec_id;
+				owner->exec_id != cv_exec_id(task);
 
 	return is_other_program && CV_OWNER_IS_EXACT(source) ? CV_OWNER_EXEC : source;
 }
@@ -61,7 +61,7 @@ static __always_inline void cv_record_write(struct cv_owner *owner, const struct
 	owner->tgid = task->tgid;
 	owner->mark = who->mark;
 	owner->netns_cookie = view->netns_cookie;
-	owner->exec_id = task->self_exec_id;
+	owner->exec_id = cv_exec_id(task);
 	owner->cgroup_id = who->cgroup_id;
 	owner->outer_cookie = who->outer_cookie;
 	owner->outer_app = who->outer_app;

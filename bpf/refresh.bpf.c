@@ -30,7 +30,7 @@ struct trace_event_raw_tcp_sendmsg_locked {
  * change, and this runs for every call. */
 static __always_inline bool cv_is_user(const struct cv_owner *owner, struct task_struct *task)
 {
-	return owner->tgid == (__u32)task->tgid && owner->exec_id == task->self_exec_id &&
+	return owner->tgid == (__u32)task->tgid && owner->exec_id == cv_exec_id(task) &&
 	       owner->cgroup_id == cv_cgroup_id(task) && owner->uid == task->cred->uid.val;
 }
 

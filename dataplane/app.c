@@ -77,6 +77,29 @@ struct lookup {
 	size_t count; /* at most twice as many as the state has */
 };
 
+static bool same_text(const char *a, const char *b)
+{
+	return a && b ? !strcmp(a, b) : a == b;
+}
+
+/* True if the app was there before the change, selected by the same. */
+static bool is_old_news(const struct cv_plan *plan, const char *name)
+{
+	const struct cv_app_conf *old = plan->before ? cv_state_find_app(plan->before, name) : NULL;
+	const struct cv_app_conf *conf = cv_state_find_app(plan->state, name);
+
+	return old && same_text(old->exe, conf->exe) && same_text(old->unit, conf->unit) &&
+	       same_text(old->cgroup, conf->cgroup) && same_text(old->netns, conf->netns) &&
+	       !strcmp(old->exe_sha256, conf->exe_sha256);
+}
+
+/* Warns of something that keeps an app from being anybody: once, `status` goes on saying it. */
+#define warn_of(lookup, conf, ...)                                                                 \
+	do {                                                                                       \
+		if (!is_old_news((lookup)->plan, (conf)->name))                                    \
+			cv_log((lookup)->inst, CV_LOG_WARN, __VA_ARGS__);                          \
+	} while (0)
+
 static void lookup_fini(struct lookup *lookup)
 {
 	for (size_t i = 0; i < lookup->count; i++) {
@@ -100,7 +123,7 @@ static int refuse(const struct lookup *lookup, struct cv_app_source *source, int
 }
 
 /* In which network namespaces its sockets are. */
-static int find_netns(struct cv_instance *inst, struct cv_app_source *source, struct cv_err *err)
+static int find_netns(const struct lookup *lookup, struct cv_app_source *source, struct cv_err *err)
 {
 	const char *netns = source->conf.netns;
 	bool is_any = netns && !strcmp(netns, "any");
@@ -115,10 +138,10 @@ static int find_netns(struct cv_instance *inst, struct cv_app_source *source, st
 	if (rc && rc != -ENOENT)
 		return rc;
 	if (rc)
-		cv_log(inst, CV_LOG_WARN,
-		       "app %s: netns %s does not exist; the app is nobody until it does and the state is applied again",
-		       source->conf.name, netns);
-	source->is_own = source->netns_cookie == inst->netns_cookie;
+		warn_of(lookup, &source->conf,
+			"app %s: netns %s does not exist; the app is nobody until it does and the state is applied again",
+			source->conf.name, netns);
+	source->is_own = source->netns_cookie == lookup->inst->netns_cookie;
 	source->is_outer = !source->is_own;
 	return 0;
 }
@@ -139,18 +162,18 @@ static int find_paths(const struct cv_app_conf *conf, struct cv_app_source *sour
 }
 
 /* Both bind by their names whenever they appear: that they do not exist may be meant, or a slip. */
-static void warn_of_cgroups(struct cv_instance *inst, const struct cv_app_conf *conf)
+static void warn_of_cgroups(const struct lookup *lookup, const struct cv_app_conf *conf)
 {
 	char unit[CV_UNIT_NAME];
 
 	if (conf->cgroup && !cv_cgroup_exists(conf->cgroup))
-		cv_log(inst, CV_LOG_WARN,
-		       "app %s: cgroup %s does not exist; the app is nobody until it does",
-		       conf->name, conf->cgroup);
+		warn_of(lookup, conf,
+			"app %s: cgroup %s does not exist; the app is nobody until it does",
+			conf->name, conf->cgroup);
 	if (conf->unit && cv_unit_name(conf->unit, unit) && !cv_unit_exists(unit))
-		cv_log(inst, CV_LOG_WARN,
-		       "app %s: unit %s does not run; the app is nobody until it does", conf->name,
-		       unit);
+		warn_of(lookup, conf,
+			"app %s: unit %s does not run; the app is nobody until it does", conf->name,
+			unit);
 }
 
 static int look_up_names(const struct lookup *lookup, const struct cv_app_conf *conf,
@@ -162,14 +185,14 @@ static int look_up_names(const struct lookup *lookup, const struct cv_app_conf *
 	source->conf.exe = NULL;
 	source->conf.parent_exe = NULL;
 	source->exe_inode = CV_APP_NOBODY;
-	rc = find_netns(lookup->inst, source, err);
+	rc = find_netns(lookup, source, err);
 	if (!rc)
 		rc = find_paths(conf, source, err);
 	if (rc) {
 		cv_err_prefix(err, "app %s", conf->name);
 		return refuse(lookup, source, rc, err);
 	}
-	warn_of_cgroups(lookup->inst, conf);
+	warn_of_cgroups(lookup, conf);
 	return 0;
 }
 
@@ -193,15 +216,15 @@ static bool has_exe(const struct cv_app_source *source)
 	return source->conf.exe && !cv_exe_is_glob(source->conf.exe);
 }
 
-static void warn_of_exe(struct cv_instance *inst, const struct cv_app_conf *conf)
+static void warn_of_exe(const struct lookup *lookup, const struct cv_app_conf *conf)
 {
-	cv_log(inst, CV_LOG_WARN,
-	       "app %s: exe %s does not exist; the app is nobody until it does%s", conf->name,
-	       conf->exe, conf->exe_sha256[0] ? " and the state is applied again" : "");
+	warn_of(lookup, conf, "app %s: exe %s does not exist; the app is nobody until it does%s",
+		conf->name, conf->exe,
+		conf->exe_sha256[0] ? " and the state is applied again" : "");
 }
 
 /* The contents are read after the time of the last change was: a change since then shows. */
-static int pin_contents(struct cv_instance *inst, const struct cv_exe *exe,
+static int pin_contents(const struct lookup *lookup, const struct cv_exe *exe,
 			struct cv_app_source *source, struct cv_err *err)
 {
 	const struct cv_app_conf *conf = &source->conf;
@@ -217,26 +240,26 @@ static int pin_contents(struct cv_instance *inst, const struct cv_exe *exe,
 		return rc;
 	if (!has) {
 		source->exe_inode = CV_APP_NOBODY;
-		cv_log(inst, CV_LOG_WARN,
-		       "app %s: exe-sha256: the contents of %s differ; the app is nobody until they do not and the state is applied again",
-		       conf->name, conf->exe);
+		warn_of(lookup, conf,
+			"app %s: exe-sha256: the contents of %s differ; the app is nobody until they do not and the state is applied again",
+			conf->name, conf->exe);
 	}
 	return 0;
 }
 
 /* Processes of a script are those of its interpreter, so its inode tells nobody. */
-static int note_exe(struct cv_instance *inst, const struct cv_exe *exe,
+static int note_exe(const struct lookup *lookup, const struct cv_exe *exe,
 		    struct cv_app_source *source, struct cv_err *err)
 {
 	if (exe->fd < 0) {
-		warn_of_exe(inst, &source->conf);
+		warn_of_exe(lookup, &source->conf);
 		return 0;
 	}
 	source->is_script = exe->is_script;
 	source->exe_inode = exe->is_script ? CV_APP_NOBODY : exe->file.inode;
 	source->exe_dev = exe->is_script ? 0 : exe->file.dev;
 	source->exe_ctime_ns = exe->file.ctime_ns;
-	return source->conf.exe_sha256[0] ? pin_contents(inst, exe, source, err) : 0;
+	return source->conf.exe_sha256[0] ? pin_contents(lookup, exe, source, err) : 0;
 }
 
 /* Looks at the executables of count apps. */
@@ -262,7 +285,7 @@ static int look_up_exes(const struct lookup *lookup, struct cv_app_source *sourc
 	for (size_t i = 0; !rc && i < count; i++) {
 		if (!has_exe(&sources[i]))
 			continue;
-		rc = note_exe(lookup->inst, &exes.items[i], &sources[i], err);
+		rc = note_exe(lookup, &exes.items[i], &sources[i], err);
 		if (rc) {
 			cv_err_prefix(err, "app %s", sources[i].conf.name);
 			rc = refuse(lookup, &sources[i], rc, err);

@@ -64,7 +64,7 @@ static void undo(struct cv_instance *inst, const struct cv_state *old, struct cv
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_err why;
-	int rc = cv_plan_new(&plan, inst, old, true, &why);
+	int rc = cv_plan_new(&plan, inst, NULL, old, true, &why);
 
 	if (!rc)
 		rc = run_steps(inst, plan, &why);
@@ -108,7 +108,7 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
 		rc = cv_instance_create(inst, err);
 	if (rc)
 		return rc;
-	rc = cv_plan_new(&plan, inst, wanted, false, err);
+	rc = cv_plan_new(&plan, inst, old, wanted, false, err);
 	if (!rc) {
 		plan->is_repair = is_applied(inst, text);
 		rc = run_steps(inst, plan, err);
@@ -135,7 +135,7 @@ int cv_instance_down(struct cv_instance *inst, struct cv_err *err)
 	if (!cv_instance_exists(inst))
 		return 0;
 	cv_state_init(&nothing);
-	rc = cv_plan_new(&plan, inst, &nothing, true, err);
+	rc = cv_plan_new(&plan, inst, NULL, &nothing, true, err);
 	if (!rc)
 		rc = run_steps(inst, plan, err);
 	if (!rc)

@@ -76,8 +76,8 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	return CV_TAKE_PTR(plan);
 }
 
-int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *state,
-		bool is_lenient, struct cv_err *err)
+int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *before,
+		const struct cv_state *state, bool is_lenient, struct cv_err *err)
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = alloc_plan(state);
 	struct cv_meta meta;
@@ -86,6 +86,7 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 	if (!plan)
 		return cv_err_set(err, -ENOMEM, "plan: out of memory");
 	plan->state = state;
+	plan->before = before;
 	plan->is_lenient = is_lenient;
 	rc = cv_meta_read(inst, &meta, err);
 	plan->generation = meta.generation + 1;

@@ -72,6 +72,8 @@ struct cv_peer_plan {
 
 struct cv_plan {
 	const struct cv_state *state;
+	const struct cv_state
+		*before; /* what was applied until now; NULL if that does not matter */
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
 	bool is_lenient;
 	bool is_repair; /* nothing else is wanted than before: what changed around it is heeded */
@@ -106,8 +108,8 @@ struct cv_plan {
 	bool *endpoint_is_wanted; /* of each live one */
 };
 
-int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *state,
-		bool is_lenient, struct cv_err *err);
+int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *before,
+		const struct cv_state *state, bool is_lenient, struct cv_err *err);
 void cv_plan_free(struct cv_plan **plan);
 
 /* Ids in the plan, 0 if the name is not in it. */
