@@ -109,55 +109,71 @@ static __always_inline __u32 cv_tuple_turned(const struct cv_pkt *pkt, struct bp
 	return sizeof(tuple->ipv6);
 }
 
+static __always_inline bool cv_is_syn_ack(struct __sk_buff *skb, const struct cv_pkt *pkt)
+{
+	__u8 *flags = cv_need(skb, pkt->l4 + CV_TCP_FLAGS_AT, sizeof(*flags));
+
+	return flags && (*flags & CV_TCP_FLAGS) == CV_TCP_SYN_ACK;
+}
+
 /*
- * A SYN-ACK that is a SYN cookie has no socket: it belongs to the listener that its SYN was for. A
- * forwarded one, which came in by some device, does not, even if somebody here listens on its port.
- * A global function, as all here that few packets come to, see cv_parse_ip(). Returns 0.
+ * TCP that the kernel sends without the socket that it speaks for, which is looked up: a SYN cookie
+ * belongs to the listener that its SYN was for, and on older kernels the ACK from TIME_WAIT is such a
+ * packet, too. A forwarded one, which came in by some device, is nobody's, even if somebody here
+ * listens on its port. A global function, as all here that few packets come to, see cv_parse_ip().
+ * Returns 0.
  */
-__attribute__((noinline)) int cv_owner_of_syn_cookie(struct __sk_buff *skb, struct cv_pkt *pkt,
-						     __u64 netns_cookie)
+__attribute__((noinline)) int cv_owner_of_answer(struct __sk_buff *skb, struct cv_pkt *pkt,
+						 __u64 netns_cookie)
 {
 	struct bpf_sock_tuple tuple = {};
 	const struct cv_owner *owner = NULL;
+	__u8 source = CV_OWNER_COOKIE;
 	struct bpf_sock *sk;
-	__u8 *flags;
+	bool is_syn_ack;
 	__u32 size;
 
 	if (!pkt || !pkt->has_ports || CV_CTX(skb, ingress_ifindex))
 		return 0;
-	flags = cv_need(skb, pkt->l4 + CV_TCP_FLAGS_AT, sizeof(*flags));
-	if (!flags || (*flags & CV_TCP_FLAGS) != CV_TCP_SYN_ACK)
-		return 0;
+	is_syn_ack = cv_is_syn_ack(skb, pkt);
 	size = cv_tuple_turned(pkt, &tuple);
 	sk = bpf_skc_lookup_tcp(skb, &tuple, size, BPF_F_CURRENT_NETNS, 0);
 	if (!sk)
 		return 0;
-	if (sk->state == BPF_TCP_LISTEN)
+	if (sk->state == BPF_TCP_TIME_WAIT) {
+		owner = cv_record_of_closed(sk);
+	} else if (sk->state == BPF_TCP_LISTEN && is_syn_ack) {
 		owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, 0);
+		source = CV_OWNER_LISTEN;
+	}
 	if (owner)
-		cv_owner_take(pkt, owner, CV_OWNER_LISTEN, netns_cookie);
+		cv_owner_take(pkt, owner, source, netns_cookie);
 	if (pkt->owner_source == CV_OWNER_LISTEN)
 		cv_count_source(CV_OWNER_LISTEN);
 	bpf_sk_release(sk);
 	return 0;
 }
 
+/* True if the socket may be one of the kernel's own, which answers for others. */
+static __always_inline bool cv_may_be_control(struct bpf_sock *sk)
+{
+	return sk->state == BPF_TCP_CLOSE && sk->family == CV_AF_INET;
+}
+
 /* On the way out: a packet carries its socket until it is received. */
 static __always_inline void cv_owner_of_sender(struct __sk_buff *skb, struct cv_pkt *pkt,
 					       __u64 netns_cookie)
 {
-	const struct cv_owner *owner;
+	const struct cv_owner *owner = NULL;
 	struct bpf_sock *sk = skb->sk;
 	__u8 source;
 
-	if (!sk) {
-		if (pkt->proto == IPPROTO_TCP)
-			cv_owner_of_syn_cookie(skb, pkt, netns_cookie);
-		return;
-	}
-	owner = cv_record_of(sk, &source);
+	if (sk)
+		owner = cv_record_of(sk, &source);
 	if (owner)
 		cv_owner_take(pkt, owner, source, netns_cookie);
+	else if (pkt->proto == IPPROTO_TCP && (!sk || cv_may_be_control(sk)))
+		cv_owner_of_answer(skb, pkt, netns_cookie);
 }
 
 /* True if the packet is not for the socket that was found: one that is bound to no address is found
