@@ -131,7 +131,7 @@
 	X(PROBE, "probe", "a probe of the other end's tunnel check: sent back")                    \
 	X(GATE, "gate", "its app is gated, and no route of it is live: dropped")                   \
 	X(LATE_MARK, "late_mark",                                                                  \
-	  "sent by a routed app on a socket that does not have its mark: goes on")                 \
+	  "a socket changed hands and has no or the former app's mark: until 'culvert repair'")    \
 	X(SCRATCH_FULL, "scratch_full",                                                            \
 	  "too many processes to be identified at one moment: a socket counts as none")
 

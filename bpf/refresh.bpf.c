@@ -21,6 +21,9 @@
 #define CV_AF_PACKET 17
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
+struct tcp_sock {
+	__u8 bpf_sock_ops_cb_flags;
+};
 struct trace_event_raw_tcp_sendmsg_locked {
 	int size_goal;
 };
@@ -44,13 +47,25 @@ static __always_inline bool cv_is_nobody(const struct cv_task *kept, struct task
 	       cv_comm_equal(kept->comm, task->comm);
 }
 
+/* True if accept.h sees to the mark. */
+static __always_inline bool cv_is_marked_soon(struct sock *sk)
+{
+	return sk->sk_protocol == IPPROTO_TCP &&
+	       BPF_CORE_READ((struct tcp_sock *)sk, bpf_sock_ops_cb_flags) &
+		       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG;
+}
+
 static __always_inline int cv_on_new_user(struct sock *sk, struct task_struct *task, __u8 source)
 {
+	__u32 now = sk->sk_mark;
 	struct cv_change change;
 	struct cv_view view;
 
-	if (cv_view_open(&view, sk->__sk_common.skc_net.net->net_cookie))
-		cv_record_refresh(sk, &view, task, source, false, sk->sk_mark, &change);
+	if (!cv_view_open(&view, sk->__sk_common.skc_net.net->net_cookie))
+		return 0;
+	cv_record_refresh(sk, &view, task, source, false, now, &change);
+	if (cv_mark_wanted(&view, now, &change) != now && !cv_is_marked_soon(sk))
+		cv_count_host(CV_R_LATE_MARK);
 	return 0;
 }
 

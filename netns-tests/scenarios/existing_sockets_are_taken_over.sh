@@ -27,6 +27,7 @@ hold() {
 	local ns=$1 name=$2
 	shift 2
 	mkfifo "$WORK/$name.in" "$WORK/$name.out"
+	# shellcheck disable=SC1083,SC2086,SC2093 # shellcheck does not know {NAME[INDEX]}<>
 	exec {TO[$name]}<>"$WORK/$name.in" {FROM[$name]}<>"$WORK/$name.out"
 	in_ns "$ns" "$1" "$TOOLS/hold.py" "${@:2}" <"$WORK/$name.in" >"$WORK/$name.out" 2>&1 &
 	answer "$name" READY
@@ -168,6 +169,6 @@ state | apply_state a
 trace "apply took $(((${EPOCHREALTIME/[.,]/} - ${before/[.,]/}) / 1000)) ms"
 # Those of the first part are there, too, with their listeners; that they were used is still known.
 # An MPTCP connection has a record, and its flow another.
-first=$((CONNECTIONS / COUNT * 2 * BOTH - BOTH + 4 * BOTH + 2 * BOTH + 2))
+first=$((2 * BOTH * (CONNECTIONS / COUNT) - BOTH + 4 * BOTH + 2 * BOTH + 2))
 cv_json a app show program | expect_json '.[0] | [.sockets, (.sources | add), .sources.backfill >= 10001]' \
 	"[$((10001 + first)), $((10001 + first)), true]" "sockets of the program"

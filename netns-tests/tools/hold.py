@@ -177,7 +177,7 @@ def ask_all(connections):
     while any(unacknowledged(sock) for sock in connections):
         if time.monotonic() > end:
             return "not acknowledged"
-        time.sleep(0.01)
+        os.sched_yield()
     return "asked"
 
 
