@@ -13,7 +13,7 @@
 #include "maps.h"
 #include "siphash.h"
 
-/* Set before loading: programs of cgroups have no task storage before Linux 6.2. What a task is to
+/* Set before loading: programs of cgroups have no task storage on older kernels (6.12). What a task is to
  * the apps is found out for each socket anew then, and what it descends from is not known. */
 const volatile bool cv_has_task_storage = true;
 

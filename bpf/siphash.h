@@ -22,7 +22,7 @@ static __always_inline __u32 cv_unknown_zero(const struct cv_scratch *scratch)
 struct cv_sip {
 	__u64 v0, v1, v2, v3;
 	const struct cv_scratch *scratch;
-	__u32 at; /* of the next word in scratch->text */
+	__u32 at; /* where the text begins in scratch->text */
 };
 
 static __always_inline __u64 cv_rotate(__u64 word, __u32 bits)
@@ -58,11 +58,11 @@ static __always_inline __u64 cv_sip_word(const struct cv_scratch *scratch, __u32
 							   : 0;
 }
 
-/* bpf_loop body: adds one whole word. */
+/* bpf_loop body: adds one whole word. Its place is not counted in the state: on 6.12 the verifier
+ * would follow that step by step. */
 static long cv_sip_step(__u32 i, struct cv_sip *sip)
 {
-	cv_sip_add(sip, cv_sip_word(sip->scratch, sip->at));
-	sip->at += sizeof(__u64);
+	cv_sip_add(sip, cv_sip_word(sip->scratch, sip->at + i * sizeof(__u64)));
 	return 0;
 }
 
