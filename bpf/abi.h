@@ -585,6 +585,7 @@ _Static_assert(sizeof(struct cv_host_file) == 24, "cv_host_file is map ABI");
 #define CV_APP_NETNS (1 << 9) /* netns_cookie */
 #define CV_APP_SCRIPT (1 << 10) /* exe is a script: an interpreter runs it */
 #define CV_APP_GATE (1 << 11) /* held back while it is not routed */
+#define CV_APP_ROUTED (1 << 12) /* of a set: some app of it has a mark */
 
 #define CV_APP_NOBODY 0xffffffffffffffffULL /* inode of what does not exist (yet) */
 

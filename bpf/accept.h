@@ -12,12 +12,12 @@
 
 #include "record.h"
 
-/* Asks for the callback; it costs each segment something, so it is ended soon. The cookie is for
- * TIME_WAIT, see cv_on_connect(). */
+/* Asks for the callback; it costs each segment something, so it is ended soon. */
 static __always_inline void cv_accept_begin(struct bpf_sock_ops *ctx)
 {
-	bpf_get_socket_cookie(ctx);
-	if (cv_apps_of(bpf_get_netns_cookie(ctx)))
+	const struct cv_app_set *set = cv_apps_of(bpf_get_netns_cookie(ctx));
+
+	if (set && set->flags & CV_APP_ROUTED)
 		bpf_sock_ops_cb_flags_set(ctx, ctx->bpf_sock_ops_cb_flags |
 						       BPF_SOCK_OPS_WRITE_HDR_OPT_CB_FLAG);
 }

@@ -19,6 +19,7 @@
 #include "host.h"
 #include "map.h"
 #include "netns.h"
+#include "object.h"
 #include "own.h"
 #include "plan.h"
 
@@ -176,6 +177,12 @@ static void warn_of_cgroups(const struct lookup *lookup, const struct cv_app_con
 			unit);
 }
 
+static void warn_of_descent(const struct lookup *lookup, const struct cv_app_conf *conf)
+{
+	if (conf->parent_exe && !cv_object_has_task_storage())
+		warn_of(lookup, conf, "app %s: parent-exe: " CV_NO_DESCENT, conf->name);
+}
+
 static int look_up_names(const struct lookup *lookup, const struct cv_app_conf *conf,
 			 struct cv_app_source *source, struct cv_err *err)
 {
@@ -193,6 +200,7 @@ static int look_up_names(const struct lookup *lookup, const struct cv_app_conf *
 		return refuse(lookup, source, rc, err);
 	}
 	warn_of_cgroups(lookup, conf);
+	warn_of_descent(lookup, conf);
 	return 0;
 }
 
@@ -247,6 +255,14 @@ static int pin_contents(const struct lookup *lookup, const struct cv_exe *exe,
 	return 0;
 }
 
+static int check_script(const struct cv_app_conf *conf, struct cv_err *err)
+{
+	if (cv_object_has_task_storage())
+		return 0;
+	cv_err_set(err, -EOPNOTSUPP, "exe %s is a script: " CV_NO_SCRIPTS, conf->exe);
+	return cv_err_hint(err, "select it by unit, cgroup, uid, gid or comm");
+}
+
 /* Processes of a script are those of its interpreter, so its inode tells nobody. */
 static int note_exe(const struct lookup *lookup, const struct cv_exe *exe,
 		    struct cv_app_source *source, struct cv_err *err)
@@ -259,7 +275,9 @@ static int note_exe(const struct lookup *lookup, const struct cv_exe *exe,
 	source->exe_inode = exe->is_script ? CV_APP_NOBODY : exe->file.inode;
 	source->exe_dev = exe->is_script ? 0 : exe->file.dev;
 	source->exe_ctime_ns = exe->file.ctime_ns;
-	return source->conf.exe_sha256[0] ? pin_contents(lookup, exe, source, err) : 0;
+	if (source->conf.exe_sha256[0])
+		return pin_contents(lookup, exe, source, err);
+	return exe->is_script ? check_script(&source->conf, err) : 0;
 }
 
 /* Looks at the executables of count apps. */

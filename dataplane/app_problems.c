@@ -8,6 +8,7 @@
 #include "compiler/apps.h"
 #include "exe.h"
 #include "netns.h"
+#include "object.h"
 #include "own.h"
 #include "plan.h"
 
@@ -67,6 +68,8 @@ static int review_file(const struct review *review, struct cv_exe *exe)
 
 	if (exe->fd < 0)
 		return report(review, "exe %s does not exist", review->conf->exe);
+	if (exe->is_script && !cv_object_has_task_storage())
+		return report(review, "exe %s is a script: " CV_NO_SCRIPTS, review->conf->exe);
 	if (!live || cv_exes_identify(review->inst, exe, 1, NULL) || is_same_file(live, exe))
 		return 0;
 	if (live->flags & CV_APP_PINNED)
@@ -101,9 +104,11 @@ static int review_parent(const struct review *review)
 	CV_CLEANUP(cv_exe_close) struct cv_exe exe = { .fd = -1 };
 	const char *path = review->conf->parent_exe;
 
-	if (!path || cv_exe_open(&exe, path, NULL) || exe.fd >= 0)
+	if (!path)
 		return 0;
-	return report(review, "parent-exe %s does not exist", path);
+	if (!cv_exe_open(&exe, path, NULL) && exe.fd < 0)
+		return report(review, "parent-exe %s does not exist", path);
+	return cv_object_has_task_storage() ? 0 : report(review, "parent-exe: " CV_NO_DESCENT);
 }
 
 /* ---- groups and namespaces ---- */

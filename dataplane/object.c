@@ -166,14 +166,18 @@ void cv_object_close(struct bpf_object **object)
 	*object = NULL;
 }
 
+bool cv_object_has_task_storage(void)
+{
+	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_task_storage_get,
+				       NULL) == 1;
+}
+
 /* Tells programs of cgroups whether they have task storage here. */
 static int tell_of_task_storage(struct bpf_object *object)
 {
 	struct bpf_map *map = bpf_object__find_map_by_name(object, ".rodata");
 	struct cv_owner_bpf__rodata rodata = {
-		.cv_has_task_storage =
-			libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK,
-						BPF_FUNC_task_storage_get, NULL) == 1,
+		.cv_has_task_storage = cv_object_has_task_storage(),
 	};
 
 	return bpf_map__set_initial_value(map, &rodata, sizeof(rodata));

@@ -477,7 +477,7 @@ void cv_apps_compile(struct cv_app_set *set, const struct cv_app_source *sources
 		struct cv_app *app = &set->apps[i];
 
 		fill_app(ranked[i].source, hash_key, app);
-		set->flags |= app->flags;
+		set->flags |= app->flags | (app->mark ? CV_APP_ROUTED : 0);
 		if (app->flags & CV_APP_GLOB && globs < CV_MAX_GLOBS)
 			add_glob(set, app, ranked[i].source->conf.exe, globs++);
 	}
