@@ -204,7 +204,7 @@ def run_peer(args):
 
 
 def run_many(args):
-    limit = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    limit = max(resource.getrlimit(resource.RLIMIT_NOFILE)[1], args.udp + 2 * args.tcp + 100)
     resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit))
     held = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(args.udp)]
     listener = listen_on(socket.AF_INET, socket.SOCK_STREAM, 0)
