@@ -265,6 +265,23 @@ exchange() {
 }
 tunnel_bytes() { cv_json a tunnel show | jq -r '[map(.tx_bytes), map(.rx_bytes)] | map(add) | @tsv'; }
 
+# kernel_tells TRACEPOINT HOOK TEXT: false, and says so, if the kernel has not the tracepoint that a case
+# needs; status of site a, which has apps, must then say that the hook is missing.
+kernel_tells() {
+	grep -q " __traceiter_$1\$" /proc/kallsyms && return 0
+	prints "socket hook $2: refused by the kernel" cv_json a status ||
+		fail "no tracepoint $1, and status does not say that $2 is missing"
+	printf 'skip %s: no tracepoint %s\n' "$3" "$1"
+	return 1
+}
+
+# kernel_since VERSION TEXT: false, and says so, if the kernel is older than what a case needs.
+kernel_since() {
+	printf '%s\n' "$1" "$(uname -r)" | sort -V -C && return 0
+	printf 'skip %s: Linux %s is needed\n' "$2" "$1"
+	return 1
+}
+
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.

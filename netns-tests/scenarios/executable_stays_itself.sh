@@ -126,32 +126,37 @@ for name in script.py other.py; do
 	printf '#!%s\n' "$WORK/bin/interpreter" >"$WORK/bin/$name"
 	chmod 755 "$WORK/bin/$name"
 done
-select_exe "exe: $script"
-call one "a script" "$script"
-call one "a script by a name that is no whole path" env -C "$WORK/bin" ./script.py
-ln -s script.py "$WORK/bin/script-link"
-# The kernel tells by what name it was called, not what that leads to.
-call none "a script by a symbolic link that was not selected" "$WORK/bin/script-link"
-call none "another script of that interpreter" "$WORK/bin/other.py"
-call none "the interpreter alone" "$WORK/bin/interpreter"
-resident run "$script"
-resident_call one "a script that stays" run
-cp "$script" "$script.new"
-mv "$script.new" "$script"
-call one "a script after an upgrade" "$script"
-put "$WORK/bin/interpreter"
-call one "a script after an upgrade of the interpreter" "$script"
-resident_call one "a script, from before the upgrades" run
+if kernel_since 6.2 "scripts"; then
+	select_exe "exe: $script"
+	call one "a script" "$script"
+	call one "a script by a name that is no whole path" env -C "$WORK/bin" ./script.py
+	ln -s script.py "$WORK/bin/script-link"
+	# The kernel tells by what name it was called, not what that leads to.
+	call none "a script by a symbolic link that was not selected" "$WORK/bin/script-link"
+	call none "another script of that interpreter" "$WORK/bin/other.py"
+	call none "the interpreter alone" "$WORK/bin/interpreter"
+	resident run "$script"
+	resident_call one "a script that stays" run
+	cp "$script" "$script.new"
+	mv "$script.new" "$script"
+	call one "a script after an upgrade" "$script"
+	put "$WORK/bin/interpreter"
+	call one "a script after an upgrade of the interpreter" "$script"
+	resident_call one "a script, from before the upgrades" run
 
-select_exe "exe: $WORK/bin/script-link"
-call one "a symbolic link to a script selected and started" "$WORK/bin/script-link"
-call one "a symbolic link to a script selected, the script started" "$script"
-printf '#!/usr/bin/env interpreter\n' >"$WORK/bin/wanted"
-printf '#!/usr/bin/env interpreter\n' >"$WORK/bin/unwanted"
-chmod 755 "$WORK/bin/wanted" "$WORK/bin/unwanted"
-select_exe "exe: $WORK/bin/wanted"
-call one "a script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/wanted"
-call none "another script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/unwanted"
+	select_exe "exe: $WORK/bin/script-link"
+	call one "a symbolic link to a script selected and started" "$WORK/bin/script-link"
+	call one "a symbolic link to a script selected, the script started" "$script"
+	printf '#!/usr/bin/env interpreter\n' >"$WORK/bin/wanted"
+	printf '#!/usr/bin/env interpreter\n' >"$WORK/bin/unwanted"
+	chmod 755 "$WORK/bin/wanted" "$WORK/bin/unwanted"
+	select_exe "exe: $WORK/bin/wanted"
+	call one "a script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/wanted"
+	call none "another script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/unwanted"
+else
+	expect_status 2 cv a app replace one exe "$script"
+	expect_line "script: which script a process runs is known from Linux 6.2 on" "$WORK/err"
+fi
 
 select_exe "exe: $WORK/bin/tool-*"
 put "$WORK/bin/tool-alpha"

@@ -12,7 +12,8 @@ topology_sites
 program=$(program_copy program)
 other=$(program_copy other)
 TO=$B_IN4,$B_IN6
-ROUNDS=100
+SLOWNESS=${CULVERT_TEST_SLOWNESS:-1}
+ROUNDS=$((100 / SLOWNESS))
 
 apply_state b <<-YAML
 	devices: {b0: {ingress: true}}
@@ -116,10 +117,10 @@ killed() {
 	timeout -s KILL "$1" "$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP" \
 		-n a apply "$WORK/routed.yaml"
 }
-for ((ms = 4; ms <= 120; ms += 4)); do
+for ((ms = 4 * SLOWNESS; ms <= 120 * SLOWNESS; ms += 4 * SLOWNESS * (SLOWNESS > 1 ? 3 : 1))); do
 	traffic "$program" udp 2 7000 --timeout 0.02 --retry 0.1 >"$WORK/udp" 2>&1 &
 	udp=$!
-	{ killed "0.$(printf %03d "$ms")" || :; } >"$WORK/killed" 2>&1
+	{ killed "$((ms / 1000)).$(printf %03d $((ms % 1000)))" || :; } >"$WORK/killed" 2>&1
 	wait $udp || :
 	expect_status 0 cv a repair
 	expect_status 0 cv a apply "$WORK/unrouted.yaml"

@@ -206,11 +206,9 @@ frames_of_a() {
 			"$kind: DSCP of the frames from $addr"
 	done
 }
-if grep -q __traceiter_sock_send_length /proc/kallsyms; then
+if kernel_tells sock_send_length cv_sock_send "AF_PACKET sockets of a"; then
 	frames_of_a "AF_PACKET sockets of a"
 	frames_of_a "AF_PACKET sockets of a, behind a VLAN tag" 7
-else
-	title "AF_PACKET sockets of a: not told, this kernel has no tracepoint sock_send_length"
 fi
 
 title "VLAN-tagged packets that come to a"

@@ -22,14 +22,6 @@ SERVER_PORT=21000 ASK_TO=("$A4" "$A6")
 	owner_rules one two three four
 } | apply_state a
 
-# kernel_tells HOOK TEXT: false, and says so, if the kernel has not the hook that a case needs.
-problems=$(cv_json a status | jq -r '.problems[]')
-kernel_tells() {
-	! grep -qw "$1" <<<"$problems" && return 0
-	printf 'skip %s: no %s\n' "$2" "$1"
-	return 1
-}
-
 # server_start CMD...: starts a server at site a on port SERVER_PORT.
 server_start() {
 	start_in a "server-$SERVER_PORT" "$@"
@@ -64,7 +56,7 @@ server_case one:one one:one "one process" serve
 server_case one:one one:one "threads" serve --threads
 server_case one:one one:one "accept, fork" serve --fork
 server_case two:one two:two "prefork: another program accepts" prefork "$two"
-if kernel_tells cv_sock_recv "accept without an address, connections that are passed on"; then
+if kernel_tells sock_recv_length cv_sock_recv "accept without an address, connections that are passed on"; then
 	server_case two:one two:two "prefork: it accepts and asks for no address" prefork "$two" --null
 	server_case two:one one:one,two:two "accept, then another program is started" accept "$two"
 	server_case two:one one:one,two:two "connections are passed on" pass "$two"
@@ -92,12 +84,12 @@ call one "a process that it forked" "$one" "$handover" call --fork
 call one "MPTCP, to a server that has none" "$one" "$handover" call --mptcp
 call two "sockets made, then another program" "$one" "$handover" become "$two" --made
 call two "sockets used, then another program" "$one" "$handover" become "$two" --used
-if kernel_tells cv_tcp_send "connections that change hands before anything is received"; then
+if kernel_tells tcp_sendmsg_locked cv_tcp_send "connections that change hands before anything is received"; then
 	CALL_KIND=stream call "one>two" "connected, then another program" "$one" "$handover" become "$two" --tcp
 	CALL_KIND=stream call "one>two" "connected, then passed on" "$one" "$handover" give "$two" --tcp
 fi
 # The kernel tells of a datagram that was sent through a connected socket when it is gone.
-if kernel_tells cv_sock_send "connected UDP that changes hands"; then
+if kernel_tells sock_send_length cv_sock_send "connected UDP that changes hands"; then
 	CALL_KIND=datagram call "one,two" "connected UDP, then another program" "$one" "$handover" become "$two" --udp
 	CALL_KIND=datagram call "one,two" "connected UDP, then passed on" "$one" "$handover" give "$two" --udp
 fi
@@ -176,7 +168,7 @@ expect_tunnel true "packets"
 title "routed: only the program that accepts"
 routed "$two"
 modes=("prefork $two" "lend $two")
-kernel_tells cv_sock_recv "connections that are passed on" &&
+kernel_tells sock_recv_length cv_sock_recv "connections that are passed on" &&
 	modes+=("prefork $two --null" "accept $two" "pass $two")
 for mode in "${modes[@]}"; do
 	# shellcheck disable=SC2086

@@ -7,7 +7,7 @@
 
 # shellcheck source=netns-tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
-SWARM=${SWARM:-8000}
+SWARM=${SWARM:-$((8000 / ${CULVERT_TEST_SLOWNESS:-1}))}
 APPS=(one two three four)
 PORT=7000 # caller1 takes port 7001, and so on
 
