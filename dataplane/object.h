@@ -65,13 +65,13 @@ int cv_object_load(const struct cv_instance *inst, enum cv_object which, const c
 /* Closes it; what is pinned or attached stays. */
 void cv_object_close(struct bpf_object **object);
 
-/* False on a kernel whose programs of cgroups have no task storage: before Linux 6.2. What a task
+/* False on a kernel whose programs of cgroups have no task storage: 6.12, not 6.18. What a task
  * descends from, and which script it runs, is kept there. */
 bool cv_object_has_task_storage(void);
 
 /* What the user is told then. */
-#define CV_NO_SCRIPTS "which script a process runs is known from Linux 6.2 on"
+#define CV_NO_SCRIPTS "which script a process runs cannot be told on this kernel (on 6.18 it can)"
 #define CV_NO_DESCENT                                                                              \
-	"before Linux 6.2 a process descends only from those above it that still run; who has ended, or became another program, is not known"
+	"on this kernel a process descends only from those above it that still run; who has ended, or became another program, is not known (on 6.18 it is)"
 
 #endif

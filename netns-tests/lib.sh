@@ -275,13 +275,6 @@ kernel_tells() {
 	return 1
 }
 
-# kernel_since VERSION TEXT: false, and says so, if the kernel is older than what a case needs.
-kernel_since() {
-	printf '%s\n' "$1" "$(uname -r)" | sort -V -C && return 0
-	printf 'skip %s: Linux %s is needed\n' "$2" "$1"
-	return 1
-}
-
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.

@@ -126,7 +126,7 @@ for name in script.py other.py; do
 	printf '#!%s\n' "$WORK/bin/interpreter" >"$WORK/bin/$name"
 	chmod 755 "$WORK/bin/$name"
 done
-if kernel_since 6.2 "scripts"; then
+if cv a app replace one exe "$script" 2>"$WORK/err"; then
 	select_exe "exe: $script"
 	call one "a script" "$script"
 	call one "a script by a name that is no whole path" env -C "$WORK/bin" ./script.py
@@ -154,8 +154,8 @@ if kernel_since 6.2 "scripts"; then
 	call one "a script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/wanted"
 	call none "another script by env" env PATH="$WORK/bin:$PATH" "$WORK/bin/unwanted"
 else
-	expect_status 2 cv a app replace one exe "$script"
-	expect_line "script: which script a process runs is known from Linux 6.2 on" "$WORK/err"
+	expect_line "script: which script a process runs cannot be told on this kernel" "$WORK/err"
+	echo "skip scripts: this kernel cannot tell them"
 fi
 
 select_exe "exe: $WORK/bin/tool-*"
