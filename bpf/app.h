@@ -328,7 +328,7 @@ static __noinline bool cv_task_identify(const struct cv_view *view, struct task_
 		who->mark = app->mark;
 	}
 	app = cv_app_find(view->outer, scratch, view->netns_cookie);
-	if (app) {
+	if (app && view->outer) {
 		who->outer_app = app->id;
 		who->outer_cookie = view->outer->netns_cookie;
 	}

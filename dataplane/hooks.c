@@ -354,8 +354,8 @@ static int detach_group(const struct cv_instance *inst, const struct group *grou
 
 int cv_hooks_detach(struct cv_instance *inst, struct cv_err *err)
 {
-	uint32_t wanted;
-	bool has_apps;
+	uint32_t wanted = 0;
+	bool has_apps = false;
 	int rc = find_needs(inst, &has_apps, &wanted, err);
 
 	if (rc)
@@ -383,8 +383,8 @@ static bool group_should_be_there(const struct hook *hook, uint32_t wanted)
 size_t cv_hooks_missing(struct cv_instance *inst, struct cv_missing_hook out[CV_MAX_HOOKS])
 {
 	struct cv_host host = { 0 };
-	uint32_t wanted;
-	bool has_apps;
+	uint32_t wanted = 0;
+	bool has_apps = false;
 	size_t count = 0;
 
 	if (find_needs(inst, &has_apps, &wanted, NULL) || !has_apps ||

@@ -93,7 +93,7 @@ static int open_map(const struct cv_instance *inst, struct cv_err *err)
 static int look_at_root(struct cv_instance *inst, struct cv_host *host, struct cv_err *err)
 {
 	CV_CLOSE int fd = open("/", O_PATH | O_DIRECTORY | O_CLOEXEC);
-	struct cv_host_file root;
+	struct cv_host_file root = { 0 };
 	int rc;
 
 	if (fd < 0)

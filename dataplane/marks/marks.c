@@ -166,9 +166,11 @@ static int add_own(struct cv_marks *marks, uint32_t value, const char *what, con
 static int add_all_own(struct cv_marks *marks, struct cv_instance *inst, struct cv_err *err)
 {
 	CV_FREE struct cv_app_set *apps = calloc(1, sizeof(*apps));
-	int rc = apps ? 0 : cv_err_set(err, -ENOMEM, "marks: %s", strerrordesc_np(ENOMEM));
+	int rc = 0;
 
-	if (!rc && cv_instance_exists(inst))
+	if (!apps)
+		return cv_err_set(err, -ENOMEM, "marks: %s", strerrordesc_np(ENOMEM));
+	if (cv_instance_exists(inst))
 		rc = cv_live_apps(inst, apps, err);
 	for (uint32_t i = 0; !rc && i < apps->count; i++)
 		if (apps->apps[i].mark)

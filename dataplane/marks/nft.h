@@ -19,7 +19,7 @@ struct cv_nft_rule {
 /* True if some expression of a rule may have to do with marks. */
 bool cv_nft_is_about_marks(struct nlattr *expressions);
 /* Runs a rule and adds what it does with marks. */
-int cv_nft_run(const struct cv_nft_rule *rule, struct nlattr *expressions, struct cv_err *err);
+int cv_nft_run(const struct cv_nft_rule *where, struct nlattr *expressions, struct cv_err *err);
 
 /* A question for a list; NULL without memory. */
 struct nl_msg *cv_nft_msg(int type, uint8_t family);
