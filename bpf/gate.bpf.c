@@ -9,13 +9,20 @@
 #define CV_USE_GATES
 
 #include <linux/bpf.h>
+#include <linux/in.h>
 #include <bpf/bpf_helpers.h>
 
 #include "maps.h"
 #include "task.h"
 
+/*
+ * Both drop. A datagram's sender would be told of EPERM. TCP takes congestion here for a reason to
+ * try again every half second, and to give up after some tries; of EPERM it takes no notice, and goes
+ * on as if the packet was lost on the way.
+ */
+#define CV_GATE_DROP_EPERM 0
+#define CV_GATE_DROP_CONGESTION 2
 #define CV_GATE_PASS 1
-#define CV_GATE_DROP 2 /* 0 would be told to the sender, as EPERM */
 
 SEC("cgroup_skb/egress")
 int cv_gate(struct __sk_buff *skb)
@@ -37,7 +44,7 @@ int cv_gate(struct __sk_buff *skb)
 		return CV_GATE_PASS;
 	(*dropped)++;
 	cv_count_host(CV_R_GATE);
-	return CV_GATE_DROP;
+	return sk->protocol == IPPROTO_TCP ? CV_GATE_DROP_EPERM : CV_GATE_DROP_CONGESTION;
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

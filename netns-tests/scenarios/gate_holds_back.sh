@@ -51,18 +51,30 @@ traffic() { in_ns a "$1" "$TOOLS/traffic.py" "$2" "$3" "$TO" --port "$4" "${@:5}
 expect_held() {
 	expect_status 1 traffic "$program" "$1" "$2" 7000 --timeout 0.2
 	expect_line "^$1: $2 of $2 failed" "$WORK/out"
-	expect_equal '' "$(sed 1d "$WORK/out" | grep -v 'timed out')" "errors that $1 meets"
+	expect_equal '' "$(sed 1d "$WORK/out" | grep -v ': timed out')" "errors that $1 meets"
 }
 
 # True if the gate is as wanted.
 gate_is() { cv_json a app show app | jq -e ".[0] | .gate and .held == $1" >/dev/null; }
 held_packets() { cv_json a app show app | jq '.[0].held_packets'; }
 
+# A connection of it that is open, and on which it sends when the fifo "send" is opened.
+mkfifo "$WORK/send"
+start_in a early "$program" -c "import socket
+sock = socket.create_connection(('$B_IN4', 7000))
+print('READY', flush=True)
+open('$WORK/send').read()
+sock.sendall(b'x')
+sock.recv(1)"
+early=$STARTED
+wait_for 10 grep -qx READY "$WORK/early.log" || fail "no connection: $(<"$WORK/early.log")"
+
 capture_start r ra "$WORK/all.pcap" src host "$A4" or src host "$A_IN4" or src host "$A_IN6"
 
 title "without a route nothing of it leaves"
 expect_status 0 cv a apply "$WORK/closed.yaml"
 gate_is true || fail "the gate is open"
+: >"$WORK/send"
 for kind in tcp udp udpc; do expect_held $kind 4; done
 expect_status 1 traffic "$program" ping 4 0 --timeout 0.2
 # call WORDS...: b connects to the app.
@@ -73,6 +85,10 @@ expect_status 1 call udp --timeout 0.2
 expect_line '^udp: 4 of 4 failed' "$WORK/out"
 (($(held_packets) >= 16)) || fail "$(held_packets) packets were counted"
 (($(drops a gate) >= 16)) || fail "$(drops a gate) packets have the reason 'gate'"
+
+title "TCP does not give up soon"
+expect_status 1 traffic "$program" tcp 1 7000 --timeout 9
+expect_equal "  $B_IN4: 64 bytes: timed out (1 times)" "$(sed 1d "$WORK/out")" "how a connection fails"
 
 title "another program passes"
 for kind in tcp udp udpc ping; do traffic "$other" $kind 4 7100 || fail "$kind does not pass"; done
@@ -87,6 +103,7 @@ expect_status 0 cv a apply "$WORK/routed.yaml"
 gate_is false || fail "the gate is closed"
 table=$(in_ns a ip -j rule show | jq -r '[.[] | select(.fwmark)][0].table')
 wait "$patient" || fail "the connections did not go on: $(<"$WORK/patient")"
+wait "$early" || fail "the connection that was open did not go on: $(<"$WORK/early.log")"
 for kind in tcp udp udpc ping; do traffic "$program" $kind 4 7000 || fail "$kind does not pass"; done
 for kind in tcp udp; do call $kind || fail "$kind to it does not pass"; done
 
