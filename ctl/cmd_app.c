@@ -9,6 +9,7 @@
 #include "out.h"
 #include "own.h"
 #include "session.h"
+#include "sources.h"
 #include "words.h"
 
 /* True if a component of the path is "..". */
@@ -297,19 +298,6 @@ static void json_selectors(struct cv_json *json, const struct cv_app_conf *conf)
 	json_text(json, "netns", conf->netns);
 }
 
-/* Source 0 is that of sockets without a record, which are nobody's. */
-#define CV_FIRST_SOURCE 1
-
-static void json_sources(struct cv_json *json, const struct cv_app_info *info)
-{
-	const char *name;
-
-	cv_json_open_object(json, "sources");
-	for (uint32_t i = CV_FIRST_SOURCE; (name = cv_owner_source_name(i)); i++)
-		cv_json_number(json, name, info->sources[i]);
-	cv_json_close(json);
-}
-
 static void show_json(const struct cv_session *session, const struct cv_app_info *infos, size_t n)
 {
 	struct cv_json json;
@@ -330,39 +318,17 @@ static void show_json(const struct cv_session *session, const struct cv_app_info
 		cv_json_number(&json, "held_packets", infos[i].held_packets);
 		cv_json_number(&json, "mark", infos[i].mark);
 		cv_json_number(&json, "sockets", infos[i].sockets);
-		json_sources(&json, &infos[i]);
+		cv_json_sources(&json, infos[i].sources);
 		cv_json_close(&json);
 	}
 	cv_json_close(&json);
 	cv_json_end(&json);
 }
 
-/* "connect 12, backfill 3": how many of its sockets are known in which way. NULL without memory. */
-static char *sources_text(const struct cv_app_info *info)
-{
-	CV_FREE char *text = NULL;
-	CV_FCLOSE FILE *stream = NULL;
-	bool is_first = true;
-	size_t size = 0;
-	const char *name;
-
-	stream = open_memstream(&text, &size);
-	for (uint32_t i = CV_FIRST_SOURCE; stream && (name = cv_owner_source_name(i)); i++) {
-		if (!info->sources[i])
-			continue;
-		fprintf(stream, "%s%s %llu", is_first ? "" : ", ", name,
-			(unsigned long long)info->sources[i]);
-		is_first = false;
-	}
-	if (!stream || cv_finish_file(&stream))
-		return NULL;
-	return CV_TAKE_PTR(text);
-}
-
 static int add_row(struct cv_table *table, const struct cv_app_conf *conf,
 		   const struct cv_app_info *info)
 {
-	CV_FREE char *sources = sources_text(info);
+	CV_FREE char *sources = cv_sources_text(info->sources);
 	CV_FREE char *selected = cv_group_text(&selectors, conf);
 	char id[16], mark[16], sockets[24], held[24];
 	const char *cells[] = { info->name, id,	     info->mark ? mark : NULL,

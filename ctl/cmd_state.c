@@ -8,6 +8,7 @@
 #include "config.h"
 #include "out.h"
 #include "own.h"
+#include "sources.h"
 #include "yaml.h"
 
 static int no_words(const char *verb, int argc, char **argv, struct cv_err *err)
@@ -185,6 +186,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 		cv_json_number(&json, status->drops.items[i].reason,
 			       status->drops.items[i].packets);
 	cv_json_close(&json);
+	cv_json_sources(&json, status->sources);
 	cv_json_open_array(&json, "foreign");
 	for (size_t i = 0; i < status->foreign_count; i++) {
 		const struct cv_foreign_info *info = &status->foreign[i];
@@ -230,10 +232,22 @@ static int print_marks(const struct cv_mark_users *marks, FILE *out)
 	return rc;
 }
 
+static int print_sources(const struct cv_status *status, FILE *out)
+{
+	CV_FREE char *text = cv_sources_text(status->sources);
+
+	if (!text)
+		return -ENOMEM;
+	if (*text)
+		fprintf(out, "owners known on this host: %s\n", text);
+	return 0;
+}
+
 static int status_text(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
 	FILE *out = session->out;
+	int rc = 0;
 
 	fprintf(out, "instance %s, generation %u, map ABI %u, mark mask 0x%x\n", status->instance,
 		status->generation, status->abi, status->mark_mask);
@@ -247,13 +261,15 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 		fprintf(out, "counted: %llu %s: %s\n",
 			(unsigned long long)status->drops.items[i].packets,
 			status->drops.items[i].reason, status->drops.items[i].text);
+	if (session->has_stats)
+		rc = print_sources(status, out);
 	for (size_t i = 0; i < status->foreign_count; i++)
 		fprintf(out, "foreign: dev %s %s prio %u %s %s\n", status->foreign[i].dev,
 			status->foreign[i].ingress ? "ingress" : "egress", status->foreign[i].prio,
 			status->foreign[i].kind, status->foreign[i].name);
 	for (size_t i = 0; i < status->problem_count; i++)
 		fprintf(out, "problem: %s\n", status->problems[i]);
-	return print_marks(&status->marks, out);
+	return rc ? rc : print_marks(&status->marks, out);
 }
 
 static int run_status(struct cv_session *session, int argc, char **argv, struct cv_err *err)

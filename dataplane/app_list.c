@@ -120,6 +120,19 @@ static int fill_infos(const struct cv_instance *inst, const struct cv_state *sta
 	return rc;
 }
 
+int cv_sources_read(const struct cv_instance *inst, uint64_t sources[CV_OWNER_SOURCES_MAX],
+		    struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_SOURCES), err);
+	int rc = 0;
+
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	for (uint32_t source = 0; !rc && source < CV_OWNER_SOURCE_COUNT; source++)
+		rc = cv_percpu_sum(fd, &source, &sources[source], 1, err);
+	return rc;
+}
+
 int cv_app_list(struct cv_instance *inst, const struct cv_state *state, struct cv_app_info **out,
 		size_t *count, struct cv_err *err)
 {

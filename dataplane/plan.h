@@ -247,6 +247,10 @@ int cv_drops_read(const struct cv_instance *inst, uint32_t tunnel, struct cv_dro
 int cv_probes_read(const struct cv_instance *inst, uint32_t tunnel, uint64_t *packets,
 		   struct cv_err *err);
 
+/* How often owners became known, by source; the whole host's. */
+int cv_sources_read(const struct cv_instance *inst, uint64_t sources[CV_OWNER_SOURCES_MAX],
+		    struct cv_err *err);
+
 /* Adds those that the socket hooks counted; they are the whole host's. */
 int cv_host_drops_add(const struct cv_instance *inst, struct cv_drops *out, struct cv_err *err);
 

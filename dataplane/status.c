@@ -291,6 +291,8 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 			rc = cv_drops_read(inst, 0, &status.drops, err);
 		if (!rc)
 			rc = cv_host_drops_add(inst, &status.drops, err);
+		if (!rc)
+			rc = cv_sources_read(inst, status.sources, err);
 		status.generation = rc ? 0 : meta.generation;
 	}
 	if (!rc)

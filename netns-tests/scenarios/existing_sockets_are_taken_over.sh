@@ -172,3 +172,6 @@ trace "apply took $(((${EPOCHREALTIME/[.,]/} - ${before/[.,]/}) / 1000)) ms"
 first=$((2 * BOTH * (CONNECTIONS / COUNT) - BOTH + 4 * BOTH + 2 * BOTH + 2))
 cv_json a app show program | expect_json '.[0] | [.sockets, (.sources | add), .sources.backfill >= 10001]' \
 	"[$((10001 + first)), $((10001 + first)), true]" "sockets of the program"
+cv_json a status | expect_json '.sources.backfill >= 10001' true "owners known by a backfill"
+expect_status 0 cv a -s status
+expect_line '^owners known on this host: .*backfill [0-9]+' "$WORK/out"
