@@ -28,6 +28,7 @@
 #define CV_AF_INET6 10
 #define CV_AF_PACKET 17
 #define CV_TCP_LISTEN 10
+#define CV_SOCK_DEAD (1 << 0) /* bit SOCK_DEAD of skc_flags (kernel: include/net/sock.h) */
 #define CV_MAX_BACKLOG 65536 /* of a listener; what waits behind that many is not looked at */
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -258,7 +259,7 @@ static __always_inline void cv_backlog_fill(struct tcp_sock *listener, const str
 }
 
 /* A flow of an MPTCP connection has no file of its own, its connection has. */
-static __always_inline struct cv_owner *cv_record_of_flow(struct sock *sk)
+static __always_inline void cv_fill_flow(struct sock *sk)
 {
 	struct socket *socket = sk->sk_socket;
 	struct sock *connection = socket ? socket->sk : NULL;
@@ -266,11 +267,45 @@ static __always_inline struct cv_owner *cv_record_of_flow(struct sock *sk)
 
 	from = connection && connection != sk ? cv_record_of(connection) : NULL;
 	if (!from)
-		return NULL;
+		return;
 	owner = bpf_sk_storage_get(&CV_MAP_OWNERS, sk, NULL, BPF_SK_STORAGE_GET_F_CREATE);
 	if (owner)
 		*owner = *from;
-	return owner;
+}
+
+struct cv_id_search {
+	const struct cv_app_set *set;
+	__u32 id;
+	__u32 mark; /* of the app with that id */
+	__u32 found; /* its id, CV_APP_NONE without one */
+};
+
+static long cv_id_step(__u32 i, struct cv_id_search *search)
+{
+	const struct cv_app *app = &search->set->apps[i & (CV_MAX_APPS - 1)];
+
+	if (app->id != search->id)
+		return 0;
+	search->found = app->id;
+	search->mark = app->mark;
+	return 1;
+}
+
+/* Its process has closed it, and what it has sent is still on its way: whose it is cannot be asked
+ * anew, but whether that app is there still, and what its mark is. */
+static __always_inline void cv_fill_orphan(struct cv_owner *owner, const struct cv_view *view)
+{
+	struct cv_id_search search = { .set = view->own, .id = owner->app };
+	__u32 before = owner->mark;
+
+	if (view->own)
+		bpf_loop(view->own->count, cv_id_step, &search, 0);
+	owner->app = search.found;
+	owner->mark = search.mark;
+	owner->generation = cv_generation(view->own);
+	owner->outer_generation = cv_generation(view->outer);
+	if (before && !owner->mark)
+		owner->fill |= CV_FILL_UNMARK;
 }
 
 SEC("iter/tcp")
@@ -288,11 +323,15 @@ int cv_fill_tcp(struct bpf_iter__tcp *ctx)
 	if (!tcp || !cv_view_of(&view, sk))
 		return 0;
 	owner = cv_record_of(sk);
-	if (!owner || !cv_is_resolved(owner, &view))
-		owner = cv_record_of_flow(sk);
+	if (!owner || !cv_is_resolved(owner, &view)) {
+		cv_fill_flow(sk);
+		owner = cv_record_of(sk);
+	}
 	if (sk->__sk_common.skc_state == CV_TCP_LISTEN)
 		cv_backlog_fill(tcp, &view);
-	if (!owner)
+	if (owner && sk->__sk_common.skc_flags & CV_SOCK_DEAD && !cv_is_resolved(owner, &view))
+		cv_fill_orphan(owner, &view);
+	if (!owner || !cv_is_resolved(owner, &view))
 		return 0;
 	due = cv_mark_due(owner, &view, sk->sk_mark);
 	owner->fill &= ~CV_FILL_UNMARK;

@@ -143,6 +143,7 @@ struct sock_common {
 	struct cv_kernel_in6 skc_v6_rcv_saddr;
 	possible_net_t skc_net;
 	atomic64_t skc_cookie;
+	unsigned long skc_flags;
 };
 struct sock {
 	struct sock_common __sk_common;

@@ -68,6 +68,15 @@ sock.sendall(b'x')
 sock.recv(1)"
 early=$STARTED
 wait_for 10 grep -qx READY "$WORK/early.log" || fail "no connection: $(<"$WORK/early.log")"
+# Another one, that its process leaves to the kernel with what it has sent.
+mkfifo "$WORK/leave"
+start_in a orphan "$program" -c "import socket
+sock = socket.create_connection(('$B_IN4', 7000))
+print(sock.getsockname()[1], flush=True)
+open('$WORK/leave').read()
+sock.sendall(b'x')"
+orphan=$STARTED
+wait_for 10 grep -q . "$WORK/orphan.log" || fail "no connection to leave"
 
 capture_start r ra "$WORK/all.pcap" src host "$A4" or src host "$A_IN4" or src host "$A_IN6"
 
@@ -75,6 +84,8 @@ title "without a route nothing of it leaves"
 expect_status 0 cv a apply "$WORK/closed.yaml"
 gate_is true || fail "the gate is open"
 : >"$WORK/send"
+: >"$WORK/leave"
+wait "$orphan" || fail "$(<"$WORK/orphan.log")"
 for kind in tcp udp udpc; do expect_held $kind 4; done
 expect_status 1 traffic "$program" ping 4 0 --timeout 0.2
 # call WORDS...: b connects to the app.
@@ -150,8 +161,11 @@ title "on the wire"
 capture_stop "$WORK/all.pcap"
 frames_read "$WORK/all.pcap" --strict --offload
 of=$WORK/all.pcap
-expect_equal "" "$(frames_query "$of" '.[] | select(plain and (packet.dport == 7000 or packet.sport == 7200)) |
+# A reset for a connection that is no more is the kernel's, not the app's.
+expect_equal "" "$(frames_query "$of" '.[] | select(plain and packet.flags != "R" and (packet.dport == 7000 or packet.sport == 7200)) |
 	.outer | "\(.proto) \(.src) \(.sport) \(.dst) \(.dport) \(.flags)"')" "plain packets of the app"
+(($(frames_count "$of" "encapsulated and packet.sport == $(<"$WORK/orphan.log")") > 0)) ||
+	fail "what a closed connection had sent is not in the tunnel"
 for family in 4 6; do
 	is="packet.family == $family"
 	expect_equal 2 "$(frames_count "$of" "plain and $is and (packet.type == 8 or packet.type == 128)")" \
