@@ -586,7 +586,8 @@ struct cv_status {
 	uint32_t generation;
 	uint32_t mark_mask;
 	struct cv_drops drops; /* those that belong to no tunnel, and the host's socket hooks' */
-	uint64_t sources[CV_OWNER_SOURCES_MAX]; /* how often owners became known on this host, by how */
+	uint64_t sources
+		[CV_OWNER_SOURCES_MAX]; /* how often owners became known on this host, by how */
 	struct cv_foreign_info *foreign; /* owned */
 	size_t foreign_count;
 	struct cv_mark_users marks; /* culvert first; none while it uses no marks */
