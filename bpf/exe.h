@@ -13,8 +13,8 @@
 #include "maps.h"
 #include "siphash.h"
 
-/* Set before loading: programs of cgroups have no task storage on older kernels (6.12). What a task is to
- * the apps is found out for each socket anew then, and what it descends from is not known. */
+/* Set before loading: programs of cgroups have no task storage on older kernels (6.12). What a task
+ * is to the apps is found out for each socket anew then, and what it descends from is not known. */
 const volatile bool cv_has_task_storage = true;
 
 #define CV_MAX_NAME 255 /* of a file or a cgroup */

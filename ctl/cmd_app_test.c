@@ -11,6 +11,7 @@
 
 #include "cmd_app.c" /* show_text() and show_json(), without an instance */
 #include "config.h"
+#include "round_trip.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define MAX_ARGS 64
@@ -79,22 +80,14 @@ static void words_become_a_state_file_and_come_back(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < CV_COUNT(cases); i++) {
-		CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
-		CV_FREE char *text = NULL, *again = NULL, *expected = NULL;
-		struct cv_state state, read;
+		CV_FREE char *expected = NULL;
+		struct cv_state state;
 
 		cv_state_init(&state);
-		cv_state_init(&read);
 		add_app(&state, "web", cases[i].words);
-		text = cv_config_text(&state);
 		assert_true(asprintf(&expected, "apps:\n  web: %s\n", cases[i].yaml) > 0);
-		assert_string_equal(text, expected);
-		assert_int_equal(cv_report_new(&report, stderr, false), 0);
-		assert_int_equal(cv_config_parse(&read, "f", text, strlen(text), report), 0);
-		again = cv_config_text(&read);
-		assert_string_equal(again, text);
+		expect_round_trip(&state, expected);
 		cv_state_fini(&state);
-		cv_state_fini(&read);
 	}
 }
 

@@ -13,6 +13,7 @@
 
 #include "config.h"
 #include "own.h"
+#include "round_trip.h"
 #include "words.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
@@ -87,22 +88,14 @@ static void words_become_a_state_file_and_come_back(void **unused)
 
 	(void)unused;
 	for (size_t i = 0; i < CV_COUNT(cases); i++) {
-		CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
-		CV_FREE char *text = NULL, *again = NULL, *expected = NULL;
-		struct cv_state state, read;
+		CV_FREE char *expected = NULL;
+		struct cv_state state;
 
 		cv_state_init(&state);
-		cv_state_init(&read);
 		add_tunnel(&state, "blue", cases[i].words);
-		text = cv_config_text(&state);
 		assert_true(asprintf(&expected, "tunnels:\n  blue: %s\n", cases[i].yaml) > 0);
-		assert_string_equal(text, expected);
-		assert_int_equal(cv_report_new(&report, stderr, false), 0);
-		assert_int_equal(cv_config_parse(&read, "f", text, strlen(text), report), 0);
-		again = cv_config_text(&read);
-		assert_string_equal(again, text);
+		expect_round_trip(&state, expected);
 		cv_state_fini(&state);
-		cv_state_fini(&read);
 	}
 }
 

@@ -21,6 +21,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "number.h"
+
 #define PORTS_MAX 256
 #define DSCPS 64
 #define EVENTS 256
@@ -46,20 +48,6 @@ static void die(const char *what)
 {
 	fprintf(stderr, "sink: %s: %s\n", what, strerror(errno));
 	exit(1);
-}
-
-static long parse_number(const char *text, long max)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 1 || value > max) {
-		fprintf(stderr, "sink: '%s' is not a number from 1 to %ld\n", text, max);
-		exit(2);
-	}
-	return value;
 }
 
 static void set_option(int fd, int level, int option, int value)
@@ -222,14 +210,14 @@ static void print_counts(void)
 int main(int argc, char **argv)
 {
 	struct epoll_event events[EVENTS];
-	long expected = argc == 4 ? parse_number(argv[3], INT32_MAX) : 0;
+	long expected = argc == 4 ? parse_number("sink", argv[3], INT32_MAX) : 0;
 
 	if (argc != 3 && argc != 4) {
 		fputs("usage: sink PORT PORTS [COUNT]\n", stderr);
 		return 2;
 	}
-	sink.port = parse_number(argv[1], UINT16_MAX);
-	sink.ports = parse_number(argv[2], PORTS_MAX);
+	sink.port = parse_number("sink", argv[1], UINT16_MAX);
+	sink.ports = parse_number("sink", argv[2], PORTS_MAX);
 	sink.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (sink.epoll < 0)
 		die("epoll_create1");

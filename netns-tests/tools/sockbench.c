@@ -26,6 +26,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "number.h"
+
 #define OPERATIONS_DEFAULT 2000
 #define ROUNDS_DEFAULT 40
 #define COUNT_MAX 10000000
@@ -257,20 +259,6 @@ static const struct mode *find_mode(const char *name)
 	return NULL;
 }
 
-static long parse_count(const char *text)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 1 || value > COUNT_MAX) {
-		fprintf(stderr, "sockbench: '%s' is not a number from 1 to %d\n", text, COUNT_MAX);
-		exit(2);
-	}
-	return value;
-}
-
 static void usage(void)
 {
 	fputs("usage: sockbench create|accept|rr|bulk|memory [-4|-6] [-n OPERATIONS] [-r ROUNDS]\n",
@@ -295,9 +283,9 @@ int main(int argc, char **argv)
 		else if (opt == '6')
 			bench.family = AF_INET6;
 		else if (opt == 'n')
-			operations = parse_count(optarg);
+			operations = parse_number("sockbench", optarg, COUNT_MAX);
 		else if (opt == 'r')
-			rounds = parse_count(optarg);
+			rounds = parse_number("sockbench", optarg, COUNT_MAX);
 		else
 			usage();
 	}

@@ -20,6 +20,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "number.h"
+
 #define ADDRS_MAX 8
 #define COUNT_MAX 10000000
 #define IDS 500 /* so many processes, then their ids begin anew */
@@ -39,20 +41,6 @@ struct swarm {
 };
 
 static struct swarm swarm;
-
-static long parse_count(const char *text)
-{
-	char *end;
-	long value;
-
-	errno = 0;
-	value = strtol(text, &end, 10);
-	if (errno || end == text || *end || value < 1 || value > COUNT_MAX) {
-		fprintf(stderr, "swarm: '%s' is not a number from 1 to %d\n", text, COUNT_MAX);
-		exit(2);
-	}
-	return value;
-}
 
 static void parse_addrs(char *text)
 {
@@ -132,8 +120,8 @@ int main(int argc, char **argv)
 		fputs("usage: swarm COUNT ATONCE PORT ADDR,ADDR... PROGRAM...\n", stderr);
 		return 2;
 	}
-	count = parse_count(argv[1]);
-	at_once = parse_count(argv[2]);
+	count = parse_number("swarm", argv[1], COUNT_MAX);
+	at_once = parse_number("swarm", argv[2], COUNT_MAX);
 	swarm.port = argv[3];
 	parse_addrs(argv[4]);
 	swarm.programs = argv + 5;
