@@ -451,9 +451,86 @@ enum cv_direction {
 #define CV_MATCH_DST (1 << 8)
 #define CV_MATCH_TUNNEL (1 << 9)
 #define CV_MATCH_EXACT (1 << 10) /* how the app is known is in CV_OWNER_EXACT */
+#define CV_MATCH_ECN (1 << 11)
+#define CV_MATCH_TCP_FLAGS (1 << 12) /* TCP whose header can be read */
+#define CV_MATCH_ICMP_TYPE (1 << 13) /* ICMP of the packet's family whose header can be read */
+#define CV_MATCH_ICMP_CODE (1 << 14)
+#define CV_MATCH_LEN (1 << 15)
+#define CV_MATCH_FRAGMENT (1 << 16) /* a fragment, the first included */
+#define CV_MATCH_VLAN (1 << 17) /* has a tag with an id in the range */
+#define CV_MATCH_ETHERTYPE (1 << 18) /* without it only IP packets are meant */
+#define CV_MATCH_FLOW_LABEL (1 << 19)
+#define CV_MATCH_QUOTED (1 << 20) /* of an ICMP error: the packet that it quotes */
+#define CV_MATCH_SETS (1 << 21) /* all of sets[] */
+/* Conditions of struct cv_extra. */
+#define CV_MATCH_EXTRAS                                                                            \
+	(CV_MATCH_DSCP | CV_MATCH_APP | CV_MATCH_DEV | CV_MATCH_MARK | CV_MATCH_TUNNEL |           \
+	 CV_MATCH_EXACT | CV_MATCH_ECN | CV_MATCH_TCP_FLAGS | CV_MATCH_ICMP_TYPE |                 \
+	 CV_MATCH_ICMP_CODE | CV_MATCH_LEN | CV_MATCH_FRAGMENT | CV_MATCH_VLAN |                   \
+	 CV_MATCH_ETHERTYPE | CV_MATCH_FLOW_LABEL | CV_MATCH_SETS)
 
 #define CV_APP_NONE 0 /* also: what a packet without a known owner has */
 #define CV_APP_ANY 0xffffffffu /* in a match: any app but none */
+
+/* What of a packet is looked up in a set. X(enum suffix, word) */
+#define CV_SET_FIELDS(X)                                                                           \
+	X(SRC, "src")                                                                              \
+	X(DST, "dst")                                                                              \
+	X(PROTO, "proto")                                                                          \
+	X(SPORT,                                                                                   \
+	  "sport") /* a packet without ports is in no set of them, nor is it "not" in one */       \
+	X(DPORT, "dport")                                                                          \
+	X(DSCP, "dscp")                                                                            \
+	X(MARK, "mark")                                                                            \
+	X(LEN, "len")                                                                              \
+	X(VLAN, "vlan") /* one without a tag neither */
+
+enum cv_set_field {
+#define CV_SET_FIELD_ENUM(name, word) CV_SET_FIELD_##name,
+	CV_SET_FIELDS(CV_SET_FIELD_ENUM)
+#undef CV_SET_FIELD_ENUM
+		CV_SET_FIELD_COUNT
+};
+
+/* A condition that asks a set. */
+struct cv_set_ref {
+	__u16 set; /* number of it in the image, from 1 on; 0: no condition */
+	__u8 field; /* enum cv_set_field */
+	__u8 is_not; /* 1: must not be in it */
+};
+_Static_assert(sizeof(struct cv_set_ref) == 4, "cv_set_ref is map ABI");
+
+#define CV_MAX_SET_REFS 6 /* of one match */
+
+/*
+ * The conditions that few rules have. Those that are in flags must hold, those that are in not_flags
+ * too must not: "not dev eth0". A condition on what a packet has none of (TCP flags of UDP) holds in
+ * neither form.
+ */
+struct cv_extra {
+	__u64 dscps; /* a bit for each DSCP, "not" and lists worked in */
+	__u32 flags; /* those of CV_MATCH_EXTRAS; the others' members are zero */
+	__u32 not_flags; /* of APP, DEV, MARK, TUNNEL, TCP_FLAGS, ICMP_*, LEN, VLAN, ... */
+	__u32 app; /* id, CV_APP_NONE or CV_APP_ANY */
+	__u32 ifindex;
+	__u32 mark;
+	__u32 mark_mask;
+	__u32 tunnel; /* the packet was taken out of it */
+	__u32 len_min; /* of the IP packet, bytes; a GSO packet has its whole length */
+	__u32 len_max;
+	__u32 flow_label; /* 20 bits */
+	__u16 vlan_min; /* 12 bits; of the outermost tag */
+	__u16 vlan_max;
+	__u16 ethertype; /* behind all tags, host order */
+	__u8 tcp_flags; /* flags & tcp_mask, as in byte 13 of the header */
+	__u8 tcp_mask;
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u8 ecns; /* a bit for each of the four codepoints */
+	__u8 pad[13];
+	struct cv_set_ref sets[CV_MAX_SET_REFS];
+};
+_Static_assert(sizeof(struct cv_extra) == 96, "cv_extra is map ABI");
 
 /* One conjunction of conditions; a rule with lists becomes several. Order is order. */
 struct cv_match {
@@ -463,46 +540,81 @@ struct cv_match {
 	__be32 dst_mask[4];
 	__u32 flags; /* CV_MATCH_*: conditions that hold; the others' members are zero */
 	__u32 rule; /* index into cv_rule_set.rules */
-	__u32 app; /* id, CV_APP_NONE or CV_APP_ANY */
-	__u32 ifindex;
-	__u32 mark;
-	__u32 mark_mask;
-	__u32 tunnel; /* the packet was taken out of it */
 	__u16 sport_min;
 	__u16 sport_max;
 	__u16 dport_min;
 	__u16 dport_max;
 	__u8 family; /* 4 or 6 */
 	__u8 proto; /* IP protocol number */
-	__u8 dscp;
-	__u8 pad;
+	__u8 dirs; /* a bit for each enum cv_direction in which it is asked */
+	__u8 pad[5];
+	struct cv_extra extra;
 };
-_Static_assert(sizeof(struct cv_match) == 104, "cv_match is map ABI");
+_Static_assert(sizeof(struct cv_match) == 184, "cv_match is map ABI");
 
 #define CV_ACTION_MARK (1 << 0)
 #define CV_ACTION_PRIORITY (1 << 1)
 #define CV_ACTION_DSCP (1 << 2)
+#define CV_ACTION_POLICE (1 << 3)
+#define CV_ACTION_PACE (1 << 4)
+#define CV_ACTION_REDIRECT (1 << 5)
+#define CV_ACTION_MIRROR (1 << 6)
+#define CV_ACTION_SAMPLE (1 << 7)
+/* Those of struct cv_actions. */
+#define CV_ACTION_MORE                                                                             \
+	(CV_ACTION_POLICE | CV_ACTION_PACE | CV_ACTION_REDIRECT | CV_ACTION_MIRROR |               \
+	 CV_ACTION_SAMPLE)
 
 enum cv_verdict {
 	CV_VERDICT_NEXT, /* TC_ACT_UNSPEC: the next filter decides */
 	CV_VERDICT_ACCEPT, /* TC_ACT_OK: ends the tc chain */
 	CV_VERDICT_DROP,
+	CV_VERDICT_CONTINUE, /* the next rule that matches decides; behind the last one: next */
 	CV_VERDICT_COUNT
 };
+
+#define CV_MAX_CONTINUES 16 /* rules that one packet meets; behind the last one: next */
+
+enum cv_police_per {
+	CV_POLICE_RULE, /* all packets of the rule share a bucket */
+	CV_POLICE_APP, /* those of an app do */
+	CV_POLICE_SOURCE, /* those of a source address do */
+};
+
+enum cv_redirect_to {
+	CV_REDIRECT_EGRESS, /* as it is, out of the device */
+	CV_REDIRECT_INGRESS, /* as if it had come in by the device */
+	CV_REDIRECT_NEIGH, /* out of the device, to the Ethernet address that is resolved for it */
+};
+
+/* The actions that few rules have; stands right behind a cv_rule that has one of them. */
+struct cv_actions {
+	__u64 police_bytes_ps; /* token bucket: bytes a second */
+	__u64 pace_bytes_ps; /* departure times of the rule's packets (EDT) */
+	__u32 police_burst_bytes;
+	__u32 sample_one_in; /* to the event stream: one packet of so many */
+	__u32 redirect_ifindex;
+	__u32 mirror_ifindex;
+	__u8 police_per; /* enum cv_police_per */
+	__u8 redirect_to; /* enum cv_redirect_to */
+	__u8 pad[30];
+};
+_Static_assert(sizeof(struct cv_actions) == 64, "cv_actions is map ABI");
 
 /* What a match leads to. */
 struct cv_rule {
 	char name[CV_NAME_LEN];
-	__u32 id; /* index into CV_MAP_RULE_STATS; kept while the rule lives */
-	__u32 flags; /* CV_ACTION_* */
+	__u32 id; /* of its counters; kept while the rule lives */
+	__u32 order; /* ascending in the order in which rules are asked */
+	__u32 flags; /* CV_ACTION_*; with one of CV_ACTION_MORE a struct cv_actions follows */
 	__u32 mark;
 	__u32 mark_mask; /* bits that the action sets */
 	__u32 priority; /* skb->priority, MAJOR << 16 | MINOR */
 	__u8 dscp;
 	__u8 verdict; /* enum cv_verdict */
-	__u8 pad[2];
+	__u8 pad[6];
 };
-_Static_assert(sizeof(struct cv_rule) == 56, "cv_rule is map ABI");
+_Static_assert(sizeof(struct cv_rule) == 64, "cv_rule is map ABI");
 
 struct cv_match_list {
 	__u32 first; /* index into cv_rule_set.matches */
@@ -510,6 +622,11 @@ struct cv_match_list {
 };
 
 #define CV_RULES_NEED_OWNER(dir) (1u << (dir)) /* some match of that direction has an app */
+/* What some match asks for, and is read of a packet only then. */
+#define CV_RULES_NEED_TCP (1u << 8) /* flags */
+#define CV_RULES_NEED_ICMP (1u << 9)
+#define CV_RULES_NEED_LINK (1u << 10) /* frames that are no IP, too: some match has an ethertype */
+#define CV_RULES_NEED_QUOTED (1u << 11)
 
 /* A compiled rule set: the one element of the array behind CV_MAP_RULES[0]. */
 struct cv_rule_set {
@@ -522,7 +639,7 @@ struct cv_rule_set {
 	struct cv_rule rules[CV_MAX_RULES];
 	struct cv_match matches[CV_MAX_MATCHES];
 };
-_Static_assert(sizeof(struct cv_rule_set) == 48 + 56 * CV_MAX_RULES + 104 * CV_MAX_MATCHES,
+_Static_assert(sizeof(struct cv_rule_set) == 48 + 64 * CV_MAX_RULES + 184 * CV_MAX_MATCHES,
 	       "cv_rule_set is map ABI");
 
 /* Per CPU, at cv_rule.id. */

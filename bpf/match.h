@@ -42,7 +42,7 @@ static __always_inline bool cv_match_holds(const struct cv_match *match, const s
 	    (!pkt->has_ports || pkt->sport < match->sport_min || pkt->sport > match->sport_max ||
 	     pkt->dport < match->dport_min || pkt->dport > match->dport_max))
 		return false;
-	if (flags & CV_MATCH_APP && !cv_app_matches(match->app, pkt->app))
+	if (flags & CV_MATCH_APP && !cv_app_matches(match->extra.app, pkt->app))
 		return false;
 	if (flags & CV_MATCH_EXACT && !CV_OWNER_IS_EXACT(pkt->owner_source))
 		return false;
@@ -50,13 +50,13 @@ static __always_inline bool cv_match_holds(const struct cv_match *match, const s
 		return false;
 	if (flags & CV_MATCH_SRC && !cv_addr_matches(pkt->src, match->src, match->src_mask))
 		return false;
-	if (flags & CV_MATCH_DSCP && match->dscp != pkt->tos >> 2)
+	if (flags & CV_MATCH_DSCP && !(match->extra.dscps >> (pkt->tos >> 2) & 1))
 		return false;
-	if (flags & CV_MATCH_DEV && match->ifindex != pkt->ifindex)
+	if (flags & CV_MATCH_DEV && match->extra.ifindex != pkt->ifindex)
 		return false;
-	if (flags & CV_MATCH_MARK && (pkt->mark & match->mark_mask) != match->mark)
+	if (flags & CV_MATCH_MARK && (pkt->mark & match->extra.mark_mask) != match->extra.mark)
 		return false;
-	if (flags & CV_MATCH_TUNNEL && match->tunnel != pkt->tunnel)
+	if (flags & CV_MATCH_TUNNEL && match->extra.tunnel != pkt->tunnel)
 		return false;
 	return true;
 }

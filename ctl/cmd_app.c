@@ -385,7 +385,7 @@ const struct cv_noun cv_noun_app = {
 		"parent-exe, uid and gid (the narrower range), comm, netns. Two that are equally specific\n"
 		"are refused if one process could be both.",
 	.has_replace = true,
-	.groups = { { CV_WORDS_OF(words) } },
+	.groups = { CV_GROUP(CV_WORDS_OF(words)) },
 	.group_count = 1,
 	.conf_size = sizeof(struct cv_app_conf),
 	.place_offset = offsetof(struct cv_app_conf, place),

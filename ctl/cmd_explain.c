@@ -143,7 +143,7 @@ const struct cv_group cv_explain_words = { CV_WORDS_OF(words) };
 /* A packet is no object, but its words are words as those of objects are. */
 static const struct cv_noun packet_noun = {
 	.name = "explain",
-	.groups = { { CV_WORDS_OF(words) } },
+	.groups = { CV_GROUP(CV_WORDS_OF(words)) },
 	.group_count = 1,
 };
 

@@ -164,7 +164,7 @@ const struct cv_noun cv_noun_peer = {
 	.note = "The longest prefix that a packet's inner destination is in decides; \"default\" is "
 		"all of\nIPv4 and IPv6. A packet that no peer has is dropped (no_peer).",
 	.has_replace = true,
-	.groups = { { CV_WORDS_OF(words) } },
+	.groups = { CV_GROUP(CV_WORDS_OF(words)) },
 	.group_count = 1,
 	.conf_size = sizeof(struct cv_peer_conf),
 	.place_offset = offsetof(struct cv_peer_conf, place),

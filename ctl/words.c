@@ -10,7 +10,7 @@
 #include "args.h"
 #include "own.h"
 
-#define CV_MAX_WORDS 32 /* of one noun, all groups */
+#define CV_MAX_WORDS 64 /* of one noun, all groups */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
 const struct cv_noun *const cv_nouns[] = {
@@ -93,10 +93,10 @@ static const char *group_name(const struct cv_group *group, bool in_yaml)
 static const struct cv_group *find_group(const struct cv_noun *noun, const char *name, bool in_yaml)
 {
 	for (size_t i = 0; i < noun->group_count; i++) {
-		const char *known = group_name(&noun->groups[i], in_yaml);
+		const char *known = group_name(noun->groups[i], in_yaml);
 
 		if (known && !strcmp(known, name))
-			return &noun->groups[i];
+			return noun->groups[i];
 	}
 	return NULL;
 }
@@ -114,8 +114,8 @@ static int unknown_word(const struct cv_noun *noun, const struct cv_group *group
 		if (!in_yaml || !group->words[i].is_command_line_only)
 			names[count++] = group->words[i].name;
 	for (size_t i = 0; i < noun->group_count; i++)
-		if (noun->groups[i].name && (!in_yaml || !group->name))
-			names[count++] = group_name(&noun->groups[i], in_yaml);
+		if (noun->groups[i]->name && (!in_yaml || !group->name))
+			names[count++] = group_name(noun->groups[i], in_yaml);
 	nearest = cv_nearest(name, names, count);
 	cv_err_input(err, "unknown %s \"%s\"", in_yaml ? "key" : "word", name);
 	if (in_yaml && word && word->is_command_line_only)
@@ -175,7 +175,7 @@ static void *open_item(const struct cv_group *group, void *conf, struct cv_err *
 int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **argv,
 		       struct cv_err *err)
 {
-	const struct cv_group *group = &noun->groups[0];
+	const struct cv_group *group = noun->groups[0];
 	struct seen seen = { .count = 0 };
 	void *target = conf;
 
@@ -345,7 +345,7 @@ static int group_from_yaml(const struct cv_noun *noun, const struct cv_group *gr
 int cv_words_from_yaml(const struct cv_noun *noun, void *conf, const struct cv_yaml_node *node,
 		       struct cv_report *report)
 {
-	return group_from_yaml(noun, &noun->groups[0], conf, node, report);
+	return group_from_yaml(noun, noun->groups[0], conf, node, report);
 }
 
 /* ---- out ---- */
@@ -436,7 +436,7 @@ void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 		has_some = true;
 	}
 	for (size_t i = 0; i < noun->group_count; i++) {
-		const struct cv_group *group = &noun->groups[i];
+		const struct cv_group *group = noun->groups[i];
 
 		if (!group->name) {
 			has_some = put_group(group, conf, !has_some, out) || has_some;
@@ -543,7 +543,7 @@ void cv_noun_help(const struct cv_noun *noun, FILE *out)
 			noun->verb->words, noun->verb->help);
 	fputc('\n', out);
 	for (size_t i = 0; i < noun->group_count; i++)
-		cv_group_help(&noun->groups[i], out);
+		cv_group_help(noun->groups[i], out);
 	if (noun->note)
 		fprintf(out, "\n%s\n", noun->note);
 }

@@ -63,6 +63,7 @@ struct cv_group {
 };
 
 #define CV_MAX_GROUPS 3
+#define CV_GROUP(...) (&(const struct cv_group){ __VA_ARGS__ })
 
 struct cv_session;
 
@@ -84,7 +85,7 @@ struct cv_noun {
 	const char *help; /* one line */
 	const char *note; /* more of it, for the noun's own help; may be NULL */
 	bool has_replace;
-	struct cv_group groups[CV_MAX_GROUPS];
+	const struct cv_group *groups[CV_MAX_GROUPS];
 	size_t group_count;
 	size_t conf_size;
 	size_t place_offset; /* of the conf's struct cv_place */

@@ -158,7 +158,8 @@ static void put_thing_key(const void *conf, FILE *out)
 
 #define CV_THING                                                                                   \
 	.name = "thing", .section = "things", .key = "NAME", .help = "things",                     \
-	.groups = { { NULL, CV_WORDS_OF(outer_words) }, { "inside", CV_WORDS_OF(inner_words) } },  \
+	.groups = { CV_GROUP(CV_WORDS_OF(outer_words)),                                            \
+		    CV_GROUP(.name = "inside", CV_WORDS_OF(inner_words)) },                        \
 	.group_count = 2, .conf_size = sizeof(struct thing),                                       \
 	.place_offset = offsetof(struct thing, place), .put_key = put_thing_key
 
@@ -543,6 +544,7 @@ static void help_lists_all_words(void **state)
 static void note_follows_the_words_of_help(void **state)
 {
 	struct cv_noun noun = thing_noun;
+	struct cv_group group = *thing_noun.groups[0];
 	CV_FREE char *text = NULL;
 	size_t size = 0;
 	FILE *stream = open_memstream(&text, &size);
@@ -551,7 +553,8 @@ static void note_follows_the_words_of_help(void **state)
 	assert_non_null(stream);
 	noun.has_replace = false;
 	noun.note = "They are things.";
-	noun.groups[0].word_count = 1;
+	group.word_count = 1;
+	noun.groups[0] = &group;
 	noun.group_count = 1;
 	cv_noun_help(&noun, stream);
 	fclose(stream);
@@ -605,7 +608,7 @@ static const struct cv_word pot_words[] = {
 
 static const struct cv_noun pot_noun = {
 	.name = "pot",
-	.groups = { { CV_WORDS_OF(pot_words) } },
+	.groups = { CV_GROUP(CV_WORDS_OF(pot_words)) },
 	.group_count = 1,
 	.conf_size = sizeof(struct pot),
 	.place_offset = offsetof(struct pot, place),
@@ -684,7 +687,7 @@ static void tables_of_the_nouns_are_whole(void **state)
 		const struct cv_noun *noun = cv_nouns[i];
 		size_t words = 0;
 
-		assert_null(noun->groups[0].name);
+		assert_null(noun->groups[0]->name);
 		assert_true(noun->group_count <= CV_MAX_GROUPS);
 		assert_true(noun->init && noun->set_key && noun->put_key && noun->fini);
 		assert_true(noun->add && noun->find && noun->del && noun->count && noun->at);
@@ -694,7 +697,7 @@ static void tables_of_the_nouns_are_whole(void **state)
 			assert_string_not_equal(noun->section, cv_nouns[j]->section);
 		}
 		for (size_t g = 0; g < noun->group_count; g++) {
-			const struct cv_group *group = &noun->groups[g];
+			const struct cv_group *group = noun->groups[g];
 
 			assert_true(g == 0 || group->name);
 			words += group->word_count;

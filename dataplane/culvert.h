@@ -264,6 +264,51 @@ bool cv_route_conf_uses(const struct cv_route_conf *route, const char *tunnel);
 
 enum cv_app_match { CV_APP_MATCH_NAME, CV_APP_MATCH_ANY, CV_APP_MATCH_NONE };
 enum cv_dir { CV_DIR_BOTH, CV_DIR_ONLY_IN, CV_DIR_ONLY_OUT };
+enum cv_fragment_match { CV_FRAGMENT_EITHER, CV_FRAGMENT_YES, CV_FRAGMENT_NO };
+
+/* Fields of a match that may be turned into "not", or be asked of a set, or both. */
+enum cv_field {
+	CV_FIELD_DEV,
+	CV_FIELD_APP,
+	CV_FIELD_SRC,
+	CV_FIELD_DST,
+	CV_FIELD_PROTO,
+	CV_FIELD_SPORT,
+	CV_FIELD_DPORT,
+	CV_FIELD_DSCP,
+	CV_FIELD_ECN,
+	CV_FIELD_TCP_FLAGS,
+	CV_FIELD_ICMP_TYPE,
+	CV_FIELD_MARK,
+	CV_FIELD_TUNNEL,
+	CV_FIELD_LEN,
+	CV_FIELD_VLAN,
+	CV_FIELD_ETHERTYPE,
+	CV_FIELD_FLOW_LABEL,
+	CV_FIELD_COUNT
+};
+
+/* The fields for which a set of that type can stand. */
+enum cv_set_type {
+	CV_SET_PREFIX, /* src, dst */
+	CV_SET_PORT, /* sport, dport */
+	CV_SET_PROTO,
+	CV_SET_DSCP,
+	CV_SET_MARK,
+	CV_SET_LEN,
+	CV_SET_VLAN,
+	CV_SET_TYPE_COUNT
+};
+
+/* Values that rules ask for by the name of the set; it changes without them. */
+struct cv_set_conf {
+	char name[CV_NAME_MAX + 1];
+	enum cv_set_type type;
+	struct cv_prefixes prefixes; /* CV_SET_PREFIX */
+	struct cv_ranges ranges; /* all others */
+	char *file; /* owned; absolute path of more elements, one or a list with commas a line; NULL */
+	struct cv_place place;
+};
 
 struct cv_match_conf {
 	enum cv_dir dir;
@@ -281,23 +326,53 @@ struct cv_match_conf {
 	struct cv_ranges dport;
 	bool has_dscp;
 	uint8_t dscp;
+	uint8_t ecns; /* a bit for each of the four codepoints; 0: not asked */
+	bool has_tcp_flags;
+	uint8_t tcp_flags; /* byte 13 of the header */
+	uint8_t tcp_mask;
+	bool has_icmp_type;
+	uint8_t icmp_type;
+	bool has_icmp_code;
+	uint8_t icmp_code;
 	bool has_mark;
 	uint32_t mark;
 	uint32_t mark_mask;
 	char tunnel[CV_NAME_MAX + 1];
+	struct cv_ranges len; /* of the IP packet, bytes */
+	enum cv_fragment_match fragment;
+	struct cv_ranges vlan; /* ids of the outermost tag */
+	bool has_ethertype;
+	uint16_t ethertype; /* host order */
+	bool has_flow_label;
+	uint32_t flow_label;
+	bool is_quoted; /* of an ICMP error, what it quotes: addresses, protocol and ports are its */
+	uint32_t not_fields; /* 1 << enum cv_field: it must not be as given */
+	char *sets[CV_FIELD_COUNT]; /* owned; name of the set that stands for the value, or NULL */
 };
 
-enum cv_verdict_conf { CV_NEXT, CV_ACCEPT, CV_DROP };
+enum cv_verdict_conf { CV_NEXT, CV_ACCEPT, CV_DROP, CV_CONTINUE };
+enum cv_police_scope { CV_PER_RULE, CV_PER_APP, CV_PER_SOURCE };
+enum cv_redirect_way { CV_TO_EGRESS, CV_TO_INGRESS, CV_TO_NEIGHBOUR };
 
 struct cv_action_conf {
 	bool has_mark;
 	uint32_t mark;
 	bool has_mark_mask; /* without one: every bit that is not culvert's own */
 	uint32_t mark_mask;
+	char route_mark[CV_NAME_MAX +
+			1]; /* app whose mark it gets, so that it is routed as the app's */
 	bool has_priority;
 	uint32_t priority; /* MAJOR << 16 | MINOR */
 	bool has_dscp;
 	uint8_t dscp;
+	uint64_t police_bits_ps; /* 0: not policed */
+	uint32_t police_burst_bytes; /* 0: what passes in 10 ms, 64 KiB at least */
+	enum cv_police_scope police_scope;
+	uint64_t pace_bits_ps; /* 0: not paced */
+	char redirect[CV_IFNAME_MAX + 1];
+	enum cv_redirect_way redirect_way;
+	char mirror[CV_IFNAME_MAX + 1];
+	uint32_t sample_one_in; /* 0: not sampled */
 	bool has_verdict; /* else next */
 	enum cv_verdict_conf verdict;
 };
@@ -329,6 +404,8 @@ struct cv_state {
 	struct cv_peer_index peer_index;
 	struct cv_route_conf *routes;
 	size_t route_count;
+	struct cv_set_conf *sets;
+	size_t set_count;
 	struct cv_rule_conf *rules;
 	size_t rule_count;
 };
@@ -340,6 +417,7 @@ void cv_state_fini(struct cv_state *state);
 void cv_app_conf_fini(struct cv_app_conf *app);
 void cv_tunnel_conf_fini(struct cv_tunnel_conf *tunnel);
 void cv_route_conf_fini(struct cv_route_conf *route);
+void cv_set_conf_fini(struct cv_set_conf *set);
 void cv_rule_conf_fini(struct cv_rule_conf *rule);
 
 /* Append a conf; takes what it owns, also on failure (-ENOMEM). */
@@ -348,12 +426,14 @@ int cv_state_add_app(struct cv_state *state, struct cv_app_conf *conf, struct cv
 int cv_state_add_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf, struct cv_err *err);
 int cv_state_add_peer(struct cv_state *state, struct cv_peer_conf *conf, struct cv_err *err);
 int cv_state_add_route(struct cv_state *state, struct cv_route_conf *conf, struct cv_err *err);
+int cv_state_add_set(struct cv_state *state, struct cv_set_conf *conf, struct cv_err *err);
 int cv_state_add_rule(struct cv_state *state, struct cv_rule_conf *conf, struct cv_err *err);
 
 /* The object of that name, or NULL; borrowed until the state changes. */
 struct cv_dev_conf *cv_state_find_dev(const struct cv_state *state, const char *name);
 struct cv_app_conf *cv_state_find_app(const struct cv_state *state, const char *name);
 struct cv_tunnel_conf *cv_state_find_tunnel(const struct cv_state *state, const char *name);
+struct cv_set_conf *cv_state_find_set(const struct cv_state *state, const char *name);
 struct cv_rule_conf *cv_state_find_rule(const struct cv_state *state, const char *name);
 /* The peer of that tunnel for that prefix, the first one that was added; "default" is that of both
  * families. */
@@ -372,6 +452,7 @@ void cv_state_del_app(struct cv_state *state, struct cv_app_conf *conf);
 void cv_state_del_tunnel(struct cv_state *state, struct cv_tunnel_conf *conf);
 void cv_state_del_peer(struct cv_state *state, struct cv_peer_conf *conf);
 void cv_state_del_route(struct cv_state *state, struct cv_route_conf *conf);
+void cv_state_del_set(struct cv_state *state, struct cv_set_conf *conf);
 void cv_state_del_rule(struct cv_state *state, struct cv_rule_conf *conf);
 
 /* Called for each fault of a state. */

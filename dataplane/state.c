@@ -36,12 +36,23 @@ void cv_route_conf_fini(struct cv_route_conf *route)
 	free(route->nexthops);
 }
 
+void cv_set_conf_fini(struct cv_set_conf *set)
+{
+	free(set->prefixes.items);
+	free(set->ranges.items);
+	free(set->file);
+}
+
 void cv_rule_conf_fini(struct cv_rule_conf *rule)
 {
 	free(rule->match.src.items);
 	free(rule->match.dst.items);
 	free(rule->match.sport.items);
 	free(rule->match.dport.items);
+	free(rule->match.len.items);
+	free(rule->match.vlan.items);
+	for (int i = 0; i < CV_FIELD_COUNT; i++)
+		free(rule->match.sets[i]);
 }
 
 uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule)
@@ -145,10 +156,12 @@ CV_DEFINE_LIST(dev, devs, dev_count, fini_nothing)
 CV_DEFINE_LIST(app, apps, app_count, cv_app_conf_fini)
 CV_DEFINE_LIST(tunnel, tunnels, tunnel_count, cv_tunnel_conf_fini)
 CV_DEFINE_LIST(route, routes, route_count, cv_route_conf_fini)
+CV_DEFINE_LIST(set, sets, set_count, cv_set_conf_fini)
 CV_DEFINE_LIST(rule, rules, rule_count, cv_rule_conf_fini)
 CV_DEFINE_FIND(dev, devs, dev_count)
 CV_DEFINE_FIND(app, apps, app_count)
 CV_DEFINE_FIND(tunnel, tunnels, tunnel_count)
+CV_DEFINE_FIND(set, sets, set_count)
 CV_DEFINE_FIND(rule, rules, rule_count)
 
 static uint32_t table_of(const struct cv_route_conf *route)
@@ -184,6 +197,7 @@ void cv_state_fini(struct cv_state *state)
 	fini_tunnels(state);
 	cv_state_fini_peers(state);
 	fini_routes(state);
+	fini_sets(state);
 	fini_rules(state);
 	cv_state_init(state);
 }

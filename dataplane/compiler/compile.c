@@ -91,22 +91,22 @@ static bool fill_plain(const struct compile *compile, const struct cv_match_conf
 	}
 	if (conf->has_dscp) {
 		match->flags |= CV_MATCH_DSCP;
-		match->dscp = conf->dscp;
+		match->extra.dscps = 1ULL << conf->dscp;
 	}
 	if (conf->has_mark) {
 		match->flags |= CV_MATCH_MARK;
-		match->mark = conf->mark;
-		match->mark_mask = conf->mark_mask;
+		match->extra.mark = conf->mark;
+		match->extra.mark_mask = conf->mark_mask;
 	}
 	if (conf->dev[0]) {
 		match->flags |= CV_MATCH_DEV;
-		match->ifindex = resolver->ifindex(resolver->arg, conf->dev);
+		match->extra.ifindex = resolver->ifindex(resolver->arg, conf->dev);
 	}
 	if (conf->tunnel[0]) {
 		match->flags |= CV_MATCH_TUNNEL;
-		match->tunnel = resolver->tunnel(resolver->arg, conf->tunnel);
+		match->extra.tunnel = resolver->tunnel(resolver->arg, conf->tunnel);
 	}
-	return (!conf->dev[0] || match->ifindex) && (!conf->tunnel[0] || match->tunnel);
+	return (!conf->dev[0] || match->extra.ifindex) && (!conf->tunnel[0] || match->extra.tunnel);
 }
 
 /* Whether the owner that a rule asks for can be told. */
@@ -122,11 +122,11 @@ static enum owner require_mark(const struct compile *compile, const struct cv_ap
 {
 	uint32_t mask = compile->state->mark_mask;
 
-	if ((match->mark ^ app->mark) & match->mark_mask & mask)
+	if ((match->extra.mark ^ app->mark) & match->extra.mark_mask & mask)
 		return OWNER_NEVER;
 	match->flags |= CV_MATCH_MARK;
-	match->mark |= app->mark;
-	match->mark_mask |= mask;
+	match->extra.mark |= app->mark;
+	match->extra.mark_mask |= mask;
 	return OWNER_TOLD;
 }
 
@@ -154,7 +154,9 @@ static enum owner fill_app(const struct compile *compile, const struct cv_match_
 	if (compile->dir == CV_DIR_ENCAP)
 		return fill_app_by_mark(compile, conf, app, match);
 	match->flags |= CV_MATCH_APP | (conf->app_is_exact ? CV_MATCH_EXACT : 0);
-	match->app = app ? app->id : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY : CV_APP_NONE;
+	match->extra.app = app					 ? app->id
+			   : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY
+								 : CV_APP_NONE;
 	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
 	return OWNER_TOLD;
 }

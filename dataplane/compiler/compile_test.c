@@ -617,13 +617,13 @@ static void assert_only_given_members(const struct cv_match *match)
 	if (match->flags & CV_MATCH_PORTS)
 		rest.sport_min = rest.sport_max = rest.dport_min = rest.dport_max = 0;
 	if (match->flags & CV_MATCH_DSCP)
-		rest.dscp = 0;
+		rest.extra.dscps = 0;
 	if (match->flags & CV_MATCH_APP)
-		rest.app = 0;
+		rest.extra.app = 0;
 	if (match->flags & CV_MATCH_DEV)
-		rest.ifindex = 0;
+		rest.extra.ifindex = 0;
 	if (match->flags & CV_MATCH_MARK)
-		rest.mark = rest.mark_mask = 0;
+		rest.extra.mark = rest.extra.mark_mask = 0;
 	if (match->flags & CV_MATCH_SRC) {
 		memset(rest.src, 0, sizeof(rest.src));
 		memset(rest.src_mask, 0, sizeof(rest.src_mask));
@@ -633,7 +633,7 @@ static void assert_only_given_members(const struct cv_match *match)
 		memset(rest.dst_mask, 0, sizeof(rest.dst_mask));
 	}
 	if (match->flags & CV_MATCH_TUNNEL)
-		rest.tunnel = 0;
+		rest.extra.tunnel = 0;
 	assert_memory_equal(&rest, &zeros, sizeof(rest));
 }
 
@@ -829,18 +829,19 @@ static void plain_conditions_are_copied(void **unused)
 		{ { .family = 6 }, { .flags = CV_MATCH_FAMILY, .family = 6 } },
 		{ { .has_proto = true }, { .flags = CV_MATCH_PROTO } },
 		{ { .has_proto = true, .proto = 255 }, { .flags = CV_MATCH_PROTO, .proto = 255 } },
-		{ { .has_dscp = true, .dscp = 63 }, { .flags = CV_MATCH_DSCP, .dscp = 63 } },
+		{ { .has_dscp = true, .dscp = 63 },
+		  { .flags = CV_MATCH_DSCP, .extra.dscps = 1ULL << 63 } },
 		{ { .has_mark = true, .mark = 1, .mark_mask = 3 },
-		  { .flags = CV_MATCH_MARK, .mark = 1, .mark_mask = 3 } },
-		{ { .dev = "eth1" }, { .flags = CV_MATCH_DEV, .ifindex = 2 } },
-		{ { .tunnel = "red" }, { .flags = CV_MATCH_TUNNEL, .tunnel = 2 } },
-		{ { .has_app = true, .app = "db" }, { .flags = CV_MATCH_APP, .app = 13 } },
+		  { .flags = CV_MATCH_MARK, .extra.mark = 1, .extra.mark_mask = 3 } },
+		{ { .dev = "eth1" }, { .flags = CV_MATCH_DEV, .extra.ifindex = 2 } },
+		{ { .tunnel = "red" }, { .flags = CV_MATCH_TUNNEL, .extra.tunnel = 2 } },
+		{ { .has_app = true, .app = "db" }, { .flags = CV_MATCH_APP, .extra.app = 13 } },
 		{ { .has_app = true, .app = "db", .app_is_exact = true },
-		  { .flags = CV_MATCH_APP | CV_MATCH_EXACT, .app = 13 } },
+		  { .flags = CV_MATCH_APP | CV_MATCH_EXACT, .extra.app = 13 } },
 		{ { .has_app = true, .app_match = CV_APP_MATCH_ANY },
-		  { .flags = CV_MATCH_APP, .app = CV_APP_ANY } },
+		  { .flags = CV_MATCH_APP, .extra.app = CV_APP_ANY } },
 		{ { .has_app = true, .app_match = CV_APP_MATCH_NONE },
-		  { .flags = CV_MATCH_APP, .app = CV_APP_NONE } },
+		  { .flags = CV_MATCH_APP, .extra.app = CV_APP_NONE } },
 	};
 
 	(void)unused;
@@ -1071,9 +1072,9 @@ static void mark_of_rule_and_of_app_are_one_condition(void **unused)
 	set = compile(&state);
 	assert_int_equal(set->lists[CV_DIR_ENCAP].count, 1);
 	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].flags, CV_MATCH_MARK);
-	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark, 0x01000001);
-	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark_mask, 0x7f00000f);
-	assert_int_equal(set->matches[set->lists[CV_DIR_OUT].first].mark_mask, 0xf);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].extra.mark, 0x01000001);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].extra.mark_mask, 0x7f00000f);
+	assert_int_equal(set->matches[set->lists[CV_DIR_OUT].first].extra.mark_mask, 0xf);
 	cv_state_fini(&state);
 }
 
@@ -1087,8 +1088,8 @@ static void apps_are_told_by_the_mask_of_the_state(void **unused)
 	state.mark_mask = 0x03000000;
 	set_app(add_verdict(&state, CV_DROP), "backup");
 	set = compile(&state);
-	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark, 0x02000000);
-	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].mark_mask, 0x03000000);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].extra.mark, 0x02000000);
+	assert_int_equal(set->matches[set->lists[CV_DIR_ENCAP].first].extra.mark_mask, 0x03000000);
 	cv_state_fini(&state);
 }
 

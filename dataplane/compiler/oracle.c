@@ -34,21 +34,21 @@ bool cv_oracle_holds(const struct cv_match *match, const struct cv_oracle_packet
 	    !(packet->has_ports && is_in_range(packet->sport, match->sport_min, match->sport_max) &&
 	      is_in_range(packet->dport, match->dport_min, match->dport_max)))
 		return false;
-	if (flags & CV_MATCH_DSCP && match->dscp != packet->dscp)
+	if (flags & CV_MATCH_DSCP && !(match->extra.dscps >> packet->dscp & 1))
 		return false;
-	if (flags & CV_MATCH_APP && !is_owner(match->app, packet->app))
+	if (flags & CV_MATCH_APP && !is_owner(match->extra.app, packet->app))
 		return false;
 	if (flags & CV_MATCH_EXACT && !packet->is_exact)
 		return false;
-	if (flags & CV_MATCH_DEV && match->ifindex != packet->ifindex)
+	if (flags & CV_MATCH_DEV && match->extra.ifindex != packet->ifindex)
 		return false;
-	if (flags & CV_MATCH_MARK && match->mark != (packet->mark & match->mark_mask))
+	if (flags & CV_MATCH_MARK && match->extra.mark != (packet->mark & match->extra.mark_mask))
 		return false;
 	if (flags & CV_MATCH_SRC && !is_in(packet->src, match->src, match->src_mask))
 		return false;
 	if (flags & CV_MATCH_DST && !is_in(packet->dst, match->dst, match->dst_mask))
 		return false;
-	if (flags & CV_MATCH_TUNNEL && match->tunnel != packet->tunnel)
+	if (flags & CV_MATCH_TUNNEL && match->extra.tunnel != packet->tunnel)
 		return false;
 	return true;
 }

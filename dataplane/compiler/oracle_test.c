@@ -59,24 +59,28 @@ static const struct {
 	{ "sport too high", { PORTS(0, 39999, 0, 65535) }, false },
 	{ "dport too low", { PORTS(0, 65535, 444, 65535) }, false },
 	{ "dport too high", { PORTS(0, 65535, 0, 442) }, false },
-	{ "dscp", { .flags = CV_MATCH_DSCP, .dscp = 46 }, true },
-	{ "other dscp", { .flags = CV_MATCH_DSCP, .dscp = 0 }, false },
-	{ "app", { .flags = CV_MATCH_APP, .app = 3 }, true },
-	{ "other app", { .flags = CV_MATCH_APP, .app = 4 }, false },
-	{ "any app", { .flags = CV_MATCH_APP, .app = CV_APP_ANY }, true },
-	{ "no app", { .flags = CV_MATCH_APP, .app = CV_APP_NONE }, false },
-	{ "dev", { .flags = CV_MATCH_DEV, .ifindex = 7 }, true },
-	{ "other dev", { .flags = CV_MATCH_DEV, .ifindex = 8 }, false },
-	{ "mark", { .flags = CV_MATCH_MARK, .mark = 5, .mark_mask = 0xff }, true },
-	{ "other mark", { .flags = CV_MATCH_MARK, .mark = 4, .mark_mask = 0xff }, false },
-	{ "whole mark", { .flags = CV_MATCH_MARK, .mark = 5, .mark_mask = UINT32_MAX }, false },
-	{ "tunnel", { .flags = CV_MATCH_TUNNEL, .tunnel = 2 }, true },
-	{ "other tunnel", { .flags = CV_MATCH_TUNNEL, .tunnel = 1 }, false },
+	{ "dscp", { .flags = CV_MATCH_DSCP, .extra.dscps = 1ULL << 46 }, true },
+	{ "other dscp", { .flags = CV_MATCH_DSCP, .extra.dscps = 1ULL << 0 }, false },
+	{ "app", { .flags = CV_MATCH_APP, .extra.app = 3 }, true },
+	{ "other app", { .flags = CV_MATCH_APP, .extra.app = 4 }, false },
+	{ "any app", { .flags = CV_MATCH_APP, .extra.app = CV_APP_ANY }, true },
+	{ "no app", { .flags = CV_MATCH_APP, .extra.app = CV_APP_NONE }, false },
+	{ "dev", { .flags = CV_MATCH_DEV, .extra.ifindex = 7 }, true },
+	{ "other dev", { .flags = CV_MATCH_DEV, .extra.ifindex = 8 }, false },
+	{ "mark", { .flags = CV_MATCH_MARK, .extra.mark = 5, .extra.mark_mask = 0xff }, true },
+	{ "other mark",
+	  { .flags = CV_MATCH_MARK, .extra.mark = 4, .extra.mark_mask = 0xff },
+	  false },
+	{ "whole mark",
+	  { .flags = CV_MATCH_MARK, .extra.mark = 5, .extra.mark_mask = UINT32_MAX },
+	  false },
+	{ "tunnel", { .flags = CV_MATCH_TUNNEL, .extra.tunnel = 2 }, true },
+	{ "other tunnel", { .flags = CV_MATCH_TUNNEL, .extra.tunnel = 1 }, false },
 	{ "two conditions",
-	  { .flags = CV_MATCH_DSCP | CV_MATCH_DEV, .dscp = 46, .ifindex = 7 },
+	  { .flags = CV_MATCH_DSCP | CV_MATCH_DEV, .extra.dscps = 1ULL << 46, .extra.ifindex = 7 },
 	  true },
 	{ "one of two",
-	  { .flags = CV_MATCH_DSCP | CV_MATCH_DEV, .dscp = 46, .ifindex = 8 },
+	  { .flags = CV_MATCH_DSCP | CV_MATCH_DEV, .extra.dscps = 1ULL << 46, .extra.ifindex = 8 },
 	  false },
 };
 
@@ -102,8 +106,8 @@ static void a_packet_without_ports_meets_no_port(void **unused)
 
 static void a_packet_of_nobody_meets_no_app(void **unused)
 {
-	const struct cv_match any = { .flags = CV_MATCH_APP, .app = CV_APP_ANY };
-	const struct cv_match none = { .flags = CV_MATCH_APP, .app = CV_APP_NONE };
+	const struct cv_match any = { .flags = CV_MATCH_APP, .extra.app = CV_APP_ANY };
+	const struct cv_match none = { .flags = CV_MATCH_APP, .extra.app = CV_APP_NONE };
 	struct cv_oracle_packet packet = a_packet();
 
 	(void)unused;
@@ -114,7 +118,7 @@ static void a_packet_of_nobody_meets_no_app(void **unused)
 
 static void an_exact_owner_may_be_asked_for(void **unused)
 {
-	const struct cv_match exact = { .flags = CV_MATCH_APP | CV_MATCH_EXACT, .app = 3 };
+	const struct cv_match exact = { .flags = CV_MATCH_APP | CV_MATCH_EXACT, .extra.app = 3 };
 	struct cv_oracle_packet packet = a_packet();
 
 	(void)unused;
@@ -156,7 +160,7 @@ static struct cv_rule_set *a_set(__u32 flags)
 	for (__u32 i = 0; i < 3; i++)
 		set->matches[1 + i].rule = i > 0;
 	set->matches[1].flags = CV_MATCH_APP;
-	set->matches[1].app = 3;
+	set->matches[1].extra.app = 3;
 	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
 		set->lists[dir] = (struct cv_match_list){ .first = 1, .count = 3 };
 	return set;

@@ -37,10 +37,10 @@
 #define M_SPORT(from, to)                                                                          \
 	.flags = CV_MATCH_PORTS, .dport_max = 65535, .sport_min = (from), .sport_max = (to)
 #define M_ANY_PORT M_DPORT(0, 65535)
-#define M_DSCP(d) .flags = CV_MATCH_DSCP, .dscp = (d)
-#define M_APP(a) .flags = CV_MATCH_APP, .app = (a)
-#define M_DEV(i) .flags = CV_MATCH_DEV, .ifindex = (i)
-#define M_MARK(value, mask) .flags = CV_MATCH_MARK, .mark = (value), .mark_mask = (mask)
+#define M_DSCP(d) .flags = CV_MATCH_DSCP, .extra.dscps = 1ULL << (d)
+#define M_APP(a) .flags = CV_MATCH_APP, .extra.app = (a)
+#define M_DEV(i) .flags = CV_MATCH_DEV, .extra.ifindex = (i)
+#define M_MARK(value, mask) .flags = CV_MATCH_MARK, .extra.mark = (value), .extra.mark_mask = (mask)
 #define M_SRC4(addr, mask)                                                                         \
 	.flags = CV_MATCH_SRC | CV_MATCH_FAMILY, .family = 4, .src = addr, .src_mask = mask
 #define M_DST4(addr, mask)                                                                         \
@@ -49,7 +49,7 @@
 	.flags = CV_MATCH_SRC | CV_MATCH_FAMILY, .family = 6, .src = addr, .src_mask = mask
 #define M_DST6(addr, mask)                                                                         \
 	.flags = CV_MATCH_DST | CV_MATCH_FAMILY, .family = 6, .dst = addr, .dst_mask = mask
-#define M_TUNNEL(id) .flags = CV_MATCH_TUNNEL, .tunnel = (id)
+#define M_TUNNEL(id) .flags = CV_MATCH_TUNNEL, .extra.tunnel = (id)
 #define M_ALL .flags = 0
 
 #define NET_24 NET(192, 0, 2, 0)

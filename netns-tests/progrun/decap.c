@@ -1001,7 +1001,7 @@ static void fill_tunnel_rules(uint32_t tunnel)
 {
 	struct cv_rule_set set = { .rule_count = 2, .lists[CV_DIR_IN].count = 2 };
 
-	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .tunnel = tunnel };
+	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .extra.tunnel = tunnel };
 	set.matches[1] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .rule = 1 };
 	set.rules[0] = (struct cv_rule){ .id = RULE_OF_TUNNEL,
 					 .flags = CV_ACTION_MARK,
@@ -1141,11 +1141,11 @@ static void rules_see_the_inner_packet(void **state)
 		.sport_max = 7,
 		.dport_min = 8,
 		.dport_max = 8,
-		.dscp = 46,
-		.ifindex = 1,
-		.mark = 0x70,
-		.mark_mask = ~0u,
-		.tunnel = T_GRE4,
+		.extra.dscps = 1ULL << 46,
+		.extra.ifindex = 1,
+		.extra.mark = 0x70,
+		.extra.mark_mask = ~0u,
+		.extra.tunnel = T_GRE4,
 	};
 	set.rules[0] = (struct cv_rule){ .id = RULE_OF_TUNNEL, .verdict = CV_VERDICT_DROP };
 	fill_rules(&set);

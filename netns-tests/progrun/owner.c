@@ -340,7 +340,7 @@ static struct cv_rule_set telling_rules(enum cv_direction dir)
 		for (uint32_t i = 0; i < MATCHES_PER_APP; i++, count++) {
 			set.matches[count] = (struct cv_match){
 				.flags = CV_MATCH_APP | (i ? 0 : CV_MATCH_EXACT),
-				.app = app,
+				.extra.app = app,
 				.rule = count,
 			};
 			set.rules[count] = (struct cv_rule){ .flags = CV_ACTION_MARK,
@@ -855,7 +855,7 @@ static double time_with(const struct owner_timing *timing, uint32_t flags)
 		    .data_size_in = timing->frame.len, .data_out = out.bytes,
 		    .data_size_out = sizeof(out.bytes), .repeat = TIME_REPEAT);
 
-	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_APP, .app = APP_COUNT };
+	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_APP, .extra.app = APP_COUNT };
 	set.lists[timing->dir].count = 1;
 	fill_rules(&set);
 	assert_int_equal(bpf_prog_test_run_opts(timing->prog, &opts), 0);
