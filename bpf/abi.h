@@ -627,6 +627,7 @@ struct cv_match_list {
 #define CV_RULES_NEED_ICMP (1u << 9)
 #define CV_RULES_NEED_LINK (1u << 10) /* frames that are no IP, too: some match has an ethertype */
 #define CV_RULES_NEED_QUOTED (1u << 11)
+#define CV_RULES_DROP_ENCAP (1u << 12) /* some rule may drop before encapsulation */
 
 /* A compiled rule set: the one element of the array behind CV_MAP_RULES[0]. */
 struct cv_rule_set {

@@ -35,7 +35,7 @@ struct explain {
 	struct cv_fib_answer way; /* of the packet as it is now */
 	uint32_t bound_ifindex; /* of its socket */
 	bool is_at_end; /* dropped, or delivered */
-	struct cv_rule_set rules;
+	struct cv_rules rules;
 	struct cv_app_set apps;
 	struct cv_tunnel tunnels[CV_MAX_TUNNELS];
 	struct cv_guard guards[CV_MAX_GUARDS];
@@ -43,8 +43,10 @@ struct explain {
 
 static void explain_free(struct explain **explain)
 {
-	if (*explain)
+	if (*explain) {
 		free((*explain)->devs);
+		cv_rules_fini(&(*explain)->rules);
+	}
 	free(*explain);
 }
 
@@ -105,7 +107,9 @@ static void act(struct explain *explain, const struct cv_rule *rule)
  * drops count. */
 static void ask_rules(struct explain *explain, enum cv_direction dir, struct cv_explained_rule *out)
 {
-	const struct cv_rule *rule = cv_oracle_find(&explain->rules, &explain->packet, dir);
+	const struct cv_compiled_rule *found =
+		cv_oracle_find(&explain->rules, &explain->packet, dir);
+	const struct cv_rule *rule = found ? &found->rule : NULL;
 
 	out->is_asked = true;
 	if (!rule || (dir == CV_DIR_ENCAP && rule->verdict != CV_VERDICT_DROP))

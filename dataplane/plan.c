@@ -18,8 +18,8 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 		return;
 	free(plan->live_tunnels);
 	free(plan->tunnels);
-	free(plan->live_rules);
-	free(plan->rules);
+	cv_rules_fini(&plan->live_rules);
+	cv_rules_fini(&plan->rules);
 	free(plan->live_apps);
 	free(plan->apps);
 	free(plan->live_outer);
@@ -53,8 +53,6 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 		return NULL;
 	plan->live_tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->live_tunnels));
 	plan->tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->tunnels));
-	plan->live_rules = calloc(1, sizeof(*plan->live_rules));
-	plan->rules = calloc(1, sizeof(*plan->rules));
 	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
 	plan->apps = calloc(1, sizeof(*plan->apps));
 	plan->live_outer = calloc(1, sizeof(*plan->live_outer));
@@ -68,10 +66,9 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->fib_rules = calloc(4 * state->route_count + 1, sizeof(*plan->fib_rules));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
-	if (!plan->live_tunnels || !plan->tunnels || !plan->live_rules || !plan->rules ||
-	    !plan->live_apps || !plan->apps || !plan->live_outer || !plan->outer ||
-	    !plan->live_guards || !plan->guards || !plan->devs || !plan->routes ||
-	    !plan->fib_rules || !plan->remotes || !plan->peers)
+	if (!plan->live_tunnels || !plan->tunnels || !plan->live_apps || !plan->apps ||
+	    !plan->live_outer || !plan->outer || !plan->live_guards || !plan->guards ||
+	    !plan->devs || !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -94,7 +91,7 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 	if (!rc)
 		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
 	if (!rc)
-		rc = cv_live_rules(inst, plan->live_rules, err);
+		rc = cv_live_rules(inst, &plan->live_rules, err);
 	if (!rc)
 		rc = cv_live_apps(inst, plan->live_apps, err);
 	if (!rc)

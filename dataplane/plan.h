@@ -14,6 +14,7 @@
 #define CV_PLAN_H
 
 #include "compiler/peers.h"
+#include "compiler/rules.h"
 #include "instance.h"
 #include "map.h"
 #include "nl_link.h"
@@ -82,8 +83,8 @@ struct cv_plan {
 
 	struct cv_tunnel *live_tunnels; /* CV_MAX_TUNNELS each, by id */
 	struct cv_tunnel *tunnels;
-	struct cv_rule_set *live_rules;
-	struct cv_rule_set *rules;
+	struct cv_rules live_rules;
+	struct cv_rules rules;
 	struct cv_app_set *live_apps;
 	struct cv_app_set *apps;
 	struct cv_app_set *live_outer; /* whoever's they are */
@@ -211,7 +212,7 @@ extern const struct cv_slot_shape cv_app_shape;
 
 /* Reads one slot of the instance (of the host, for apps); zeros if there is none yet. */
 int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err);
-int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, struct cv_err *err);
+int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct cv_err *err);
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);
 /* The apps of sockets in other network namespaces, of whichever instance has them. */
 int cv_live_outer_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);

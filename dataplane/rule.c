@@ -18,12 +18,41 @@ const struct cv_slot_shape cv_rule_shape = {
 	.max_entries = 1,
 };
 
-int cv_live_rules(const struct cv_instance *inst, struct cv_rule_set *rules, struct cv_err *err)
+/* A list engine's set as compiled rules: matches are of one direction each. */
+static int read_set(const struct cv_rule_set *set, struct cv_rules *rules, struct cv_err *err)
+{
+	rules->rules = calloc(set->rule_count + 1, sizeof(*rules->rules));
+	rules->matches = calloc(CV_MAX_MATCHES, sizeof(*rules->matches));
+	if (!rules->rules || !rules->matches)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	for (uint32_t i = 0; i < set->rule_count; i++)
+		rules->rules[i].rule = set->rules[i];
+	rules->rule_count = set->rule_count;
+	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
+		for (uint32_t i = 0; i < set->lists[dir].count; i++) {
+			struct cv_match *match = &rules->matches[rules->match_count++];
+
+			*match = set->matches[set->lists[dir].first + i];
+			match->dirs = 1 << dir;
+		}
+	rules->flags = set->flags;
+	rules->netns_cookie = set->netns_cookie;
+	return 0;
+}
+
+int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
+	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set));
 	uint32_t zero = 0;
+	int rc;
 
-	return fd < 0 ? fd : cv_slot_read(fd, &zero, &cv_rule_shape, rules, err);
+	if (fd < 0)
+		return fd;
+	if (!set)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	rc = cv_slot_read(fd, &zero, &cv_rule_shape, set, err);
+	return rc ? rc : read_set(set, rules, err);
 }
 
 /* ---- plan ---- */
@@ -57,18 +86,18 @@ static uint32_t resolve_ifindex(const void *arg, const char *name)
 	return link.ifindex;
 }
 
-static const struct cv_rule *find_rule(const struct cv_rule_set *set, const char *name)
+static const struct cv_rule *find_rule(const struct cv_rules *rules, const char *name)
 {
-	for (uint32_t i = 0; i < set->rule_count; i++)
-		if (!strcmp(set->rules[i].name, name))
-			return &set->rules[i];
+	for (size_t i = 0; i < rules->rule_count; i++)
+		if (!strcmp(rules->rules[i].rule.name, name))
+			return &rules->rules[i].rule;
 	return NULL;
 }
 
-static bool id_is_live(const struct cv_rule_set *set, uint32_t id)
+static bool id_is_live(const struct cv_rules *rules, uint32_t id)
 {
-	for (uint32_t i = 0; i < set->rule_count; i++)
-		if (set->rules[i].id == id)
+	for (size_t i = 0; i < rules->rule_count; i++)
+		if (rules->rules[i].rule.id == id)
 			return true;
 	return false;
 }
@@ -80,7 +109,7 @@ static void take_kept_ids(struct context *context)
 
 	for (size_t i = 0; i < state->rule_count; i++) {
 		const struct cv_rule *rule =
-			find_rule(context->plan->live_rules, state->rules[i].name);
+			find_rule(&context->plan->live_rules, state->rules[i].name);
 
 		if (rule)
 			context->is_taken[rule->id % CV_MAX_RULES] = true;
@@ -92,7 +121,7 @@ static void take_kept_ids(struct context *context)
 static uint32_t resolve_rule_id(void *arg, const char *name)
 {
 	struct context *context = arg;
-	const struct cv_rule_set *live = context->plan->live_rules;
+	const struct cv_rules *live = &context->plan->live_rules;
 	const struct cv_rule *rule = find_rule(live, name);
 	uint32_t id = rule ? rule->id : 0;
 
@@ -139,9 +168,9 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 	if (rc)
 		return rc;
 	take_kept_ids(&context);
-	plan->rules->generation = plan->live_rules->generation;
-	plan->rules->netns_cookie = inst->netns_cookie;
-	return cv_compile(plan->rules, plan->state, &resolver, err);
+	rc = cv_compile(&plan->rules, plan->state, &resolver, err);
+	plan->rules.netns_cookie = inst->netns_cookie;
+	return rc;
 }
 
 /* ---- grow ---- */
@@ -151,36 +180,73 @@ static int clear_new(const struct cv_instance *inst, const struct cv_plan *plan,
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
 	int rc = fd < 0 ? fd : 0;
 
-	for (uint32_t i = 0; !rc && i < plan->rules->rule_count; i++) {
-		const struct cv_rule *rule = &plan->rules->rules[i];
+	for (uint32_t i = 0; !rc && i < plan->rules.rule_count; i++) {
+		const struct cv_rule *rule = &plan->rules.rules[i].rule;
 
-		if (!find_rule(plan->live_rules, rule->name))
+		if (!find_rule(&plan->live_rules, rule->name))
 			rc = cv_percpu_clear(fd, &rule->id,
 					     sizeof(struct cv_rule_stats) / sizeof(uint64_t), err);
 	}
 	return rc;
 }
 
+/* The list engine's set of the compiled rules. */
+static int write_set(const struct cv_rules *rules, struct cv_rule_set *set, struct cv_err *err)
+{
+	uint32_t count = 0;
+
+	set->flags = rules->flags;
+	set->rule_count = rules->rule_count;
+	set->netns_cookie = rules->netns_cookie;
+	for (size_t i = 0; i < rules->rule_count; i++)
+		set->rules[i] = rules->rules[i].rule;
+	for (int dir = 0; dir < CV_DIR_COUNT; dir++) {
+		set->lists[dir].first = count;
+		for (size_t i = 0; i < rules->match_count; i++) {
+			const struct cv_match *match = &rules->matches[i];
+
+			if (!(match->dirs & 1 << dir))
+				continue;
+			if (count == CV_MAX_MATCHES)
+				return cv_err_input(
+					err,
+					"rule %s: with its lists multiplied out there are more than the %u matches that one instance holds",
+					rules->rules[match->rule].rule.name, CV_MAX_MATCHES);
+			set->matches[count++] = *match;
+		}
+		set->lists[dir].count = count - set->lists[dir].first;
+	}
+	return 0;
+}
+
 /* The whole set at once, what is to go included. */
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_CLOSE int fd = -1;
+	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set)), *live = calloc(1, sizeof(*live));
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
 	uint32_t zero = 0;
 	int rc;
 
-	if (!memcmp(plan->rules, plan->live_rules, sizeof(*plan->rules)))
-		return 0;
+	if (fd < 0)
+		return fd;
+	if (!set || !live)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	rc = cv_slot_read(fd, &zero, &cv_rule_shape, live, err);
+	if (!rc)
+		rc = write_set(&plan->rules, set, err);
+	set->generation = live->generation;
+	if (rc || !memcmp(set, live, sizeof(*set)))
+		return rc;
 	rc = clear_new(inst, plan, err);
 	if (rc)
 		return rc;
-	plan->rules->generation++;
-	fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
-	return fd < 0 ? fd : cv_slot_write(fd, &zero, &cv_rule_shape, plan->rules, err);
+	set->generation++;
+	return cv_slot_write(fd, &zero, &cv_rule_shape, set, err);
 }
 
 /* ---- list ---- */
 
-static int fill_info(int stats_fd, const struct cv_rule_set *live, const struct cv_rule_conf *conf,
+static int fill_info(int stats_fd, const struct cv_rules *live, const struct cv_rule_conf *conf,
 		     struct cv_rule_info *info, struct cv_err *err)
 {
 	const struct cv_rule *rule = find_rule(live, conf->name);
@@ -200,15 +266,15 @@ int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct 
 		 size_t *count, struct cv_err *err)
 {
 	CV_FREE struct cv_rule_info *infos = calloc(state->rule_count + 1, sizeof(*infos));
-	CV_FREE struct cv_rule_set *live = calloc(1, sizeof(*live));
+	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	CV_CLOSE int fd = -1;
 	int rc = 0;
 
-	if (!infos || !live || !order)
+	if (!infos || !order)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	if (state->rule_count) {
-		rc = cv_live_rules(inst, live, err);
+		rc = cv_live_rules(inst, &live, err);
 		if (!rc)
 			fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
 		if (!rc && fd < 0)
@@ -217,7 +283,7 @@ int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct 
 	cv_rule_order(state, order);
 	for (size_t i = 0; !rc && i < state->rule_count; i++) {
 		infos[i].index = order[i];
-		rc = fill_info(fd, live, &state->rules[order[i]], &infos[i], err);
+		rc = fill_info(fd, &live, &state->rules[order[i]], &infos[i], err);
 	}
 	if (rc)
 		return rc;

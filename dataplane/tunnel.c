@@ -451,7 +451,7 @@ void cv_tunnel_note_rules(struct cv_plan *plan)
 		struct cv_tunnel *tunnel = &plan->tunnels[id];
 
 		tunnel->flags &= ~CV_TUNNEL_RULES;
-		if (tunnel->mode && plan->rules->lists[CV_DIR_ENCAP].count)
+		if (tunnel->mode && plan->rules.flags & CV_RULES_DROP_ENCAP)
 			tunnel->flags |= CV_TUNNEL_RULES;
 	}
 }

@@ -7,13 +7,14 @@
 
 #include "own.h"
 
+#define CV_DIR_BIT(dir) (1 << (dir))
+
 /* A compilation at work. */
 struct compile {
-	struct cv_rule_set *set;
+	struct cv_rules *out;
 	const struct cv_state *state;
 	const struct cv_resolver *resolver;
-	uint32_t match_count; /* of all directions */
-	enum cv_direction dir;
+	size_t room; /* for matches */
 };
 
 /* Insertion sort: stable, and the count is bounded. */
@@ -151,34 +152,32 @@ static enum owner fill_app(const struct compile *compile, const struct cv_match_
 		return OWNER_TOLD;
 	if (conf->app_match == CV_APP_MATCH_NAME && !app)
 		return OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
-	if (compile->dir == CV_DIR_ENCAP)
+	if (match->dirs == CV_DIR_BIT(CV_DIR_ENCAP))
 		return fill_app_by_mark(compile, conf, app, match);
 	match->flags |= CV_MATCH_APP | (conf->app_is_exact ? CV_MATCH_EXACT : 0);
 	match->extra.app = app					 ? app->id
 			   : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY
 								 : CV_APP_NONE;
-	compile->set->flags |= CV_RULES_NEED_OWNER(compile->dir);
 	return OWNER_TOLD;
 }
 
 /* ---- lists multiplied out ---- */
 
-static int too_many_matches(const struct cv_rule_conf *conf, struct cv_err *err)
-{
-	cv_err_input(err,
-		     "rule %s: with its lists multiplied out there are more than the %u "
-		     "matches that one instance holds",
-		     conf->name, CV_MAX_MATCHES);
-	cv_err_hint(err, "use shorter lists or broader prefixes");
-	return cv_err_at(err, &conf->place);
-}
-
 static int emit(struct compile *compile, const struct cv_rule_conf *conf,
 		const struct cv_match *match, struct cv_err *err)
 {
-	if (compile->match_count == CV_MAX_MATCHES)
-		return too_many_matches(conf, err);
-	compile->set->matches[compile->match_count++] = *match;
+	struct cv_rules *out = compile->out;
+
+	if (out->match_count == compile->room) {
+		size_t room = compile->room ? compile->room * 2 : 64;
+		struct cv_match *grown = reallocarray(out->matches, room, sizeof(*grown));
+
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "rule %s: out of memory", conf->name);
+		out->matches = grown;
+		compile->room = room;
+	}
+	out->matches[out->match_count++] = *match;
 	return 0;
 }
 
@@ -265,12 +264,12 @@ static int emit_sources(struct compile *compile, const struct cv_rule_conf *conf
  * owner: a packet is never dropped before encapsulation that the rules would not drop.
  */
 static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
-		     const struct cv_app *app, struct cv_err *err)
+		     uint8_t dirs, const struct cv_app *app, struct cv_err *err)
 {
-	struct cv_match match = { .rule = index };
+	struct cv_match match = { .rule = index, .dirs = dirs };
 	enum owner owner;
 
-	if (!fill_plain(compile, &conf->match, &match))
+	if (!dirs || !fill_plain(compile, &conf->match, &match))
 		return 0;
 	owner = fill_app(compile, &conf->match, app, &match);
 	if (owner == OWNER_NEVER || (owner == OWNER_UNKNOWN && conf->action.verdict == CV_DROP))
@@ -278,86 +277,93 @@ static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, u
 	return emit_sources(compile, conf, &match, err);
 }
 
-/* One condition "any app" becomes one for each app where the owner is a matter of marks. */
-static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
-			struct cv_err *err)
+/* Directions in which the rule is asked, as bits. */
+static uint8_t dirs_of(const struct cv_match_conf *match)
+{
+	uint8_t dirs = 0;
+
+	if (match->dir != CV_DIR_ONLY_OUT)
+		dirs |= CV_DIR_BIT(CV_DIR_IN);
+	/* A tunnel that a packet came out of is known on its way in only. */
+	if (match->dir != CV_DIR_ONLY_IN && !match->tunnel[0])
+		dirs |= CV_DIR_BIT(CV_DIR_OUT) | CV_DIR_BIT(CV_DIR_ENCAP);
+	return dirs;
+}
+
+/* A rule with an app asks for the socket, but before encapsulation for the mark; there one condition
+ * "any app" becomes one for each app. */
+static int compile_rule_of_app(struct compile *compile, const struct cv_rule_conf *conf,
+			       uint32_t index, struct cv_err *err)
 {
 	const struct cv_resolver *resolver = compile->resolver;
 	const struct cv_match_conf *match = &conf->match;
-	int rc = 0;
+	bool is_named = match->app_match == CV_APP_MATCH_NAME;
+	const struct cv_app *app = is_named ? resolver->app(resolver->arg, match->app) : NULL;
+	uint8_t encap = dirs_of(match) & CV_DIR_BIT(CV_DIR_ENCAP);
+	int rc = emit_rule(compile, conf, index, dirs_of(match) & ~encap, app, err);
 
-	if (match->has_app && match->app_match == CV_APP_MATCH_NAME)
-		return emit_rule(compile, conf, index, resolver->app(resolver->arg, match->app),
-				 err);
-	if (!match->has_app || match->app_match == CV_APP_MATCH_NONE ||
-	    compile->dir != CV_DIR_ENCAP)
-		return emit_rule(compile, conf, index, NULL, err);
-	for (size_t i = 0; !rc && i < compile->state->app_count; i++)
-		rc = emit_rule(compile, conf, index,
-			       resolver->app(resolver->arg, compile->state->apps[i].name), err);
-	return rc;
-}
-
-/* ---- directions ---- */
-
-static bool applies(const struct cv_rule_conf *conf, enum cv_direction dir)
-{
-	if (dir == CV_DIR_IN)
-		return conf->match.dir != CV_DIR_ONLY_OUT;
-	/* A tunnel that a packet came out of is known on its way in only. */
-	return conf->match.dir != CV_DIR_ONLY_IN && !conf->match.tunnel[0];
-}
-
-/* Before encapsulation only drops count, so what comes after the last of them is left out. */
-static size_t encap_rules(const struct cv_state *state, const size_t *order)
-{
-	size_t count = state->rule_count;
-
-	while (count && !(state->rules[order[count - 1]].action.verdict == CV_DROP &&
-			  applies(&state->rules[order[count - 1]], CV_DIR_ENCAP)))
-		count--;
-	return count;
-}
-
-static int compile_direction(struct compile *compile, const size_t *order, size_t count,
-			     struct cv_err *err)
-{
-	struct cv_match_list *list = &compile->set->lists[compile->dir];
-	int rc = 0;
-
-	list->first = compile->match_count;
-	for (size_t i = 0; !rc && i < count; i++) {
-		const struct cv_rule_conf *conf = &compile->state->rules[order[i]];
-
-		if (applies(conf, compile->dir))
-			rc = compile_rule(compile, conf, i, err);
+	if (!rc && match->app_match != CV_APP_MATCH_ANY)
+		return emit_rule(compile, conf, index, encap, app, err);
+	for (size_t i = 0; !rc && i < compile->state->app_count; i++) {
+		app = resolver->app(resolver->arg, compile->state->apps[i].name);
+		rc = emit_rule(compile, conf, index, encap, app, err);
 	}
-	list->count = compile->match_count - list->first;
 	return rc;
 }
 
-int cv_compile(struct cv_rule_set *set, const struct cv_state *state,
+/* What has to be known of packets because of one match. */
+static uint32_t needs_of(const struct cv_match *match, const struct cv_rule *rule)
+{
+	uint32_t needs = 0;
+
+	for (enum cv_direction dir = CV_DIR_IN; dir <= CV_DIR_OUT; dir++)
+		if (match->flags & CV_MATCH_APP && match->dirs & CV_DIR_BIT(dir))
+			needs |= CV_RULES_NEED_OWNER(dir);
+	if (match->dirs & CV_DIR_BIT(CV_DIR_ENCAP) && rule->verdict == CV_VERDICT_DROP)
+		needs |= CV_RULES_DROP_ENCAP;
+	return needs;
+}
+
+static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
+			struct cv_err *err)
+{
+	struct cv_rules *out = compile->out;
+	size_t first = out->match_count;
+	int rc;
+
+	fill_rule(compile, conf, &out->rules[index].rule);
+	if (conf->match.has_app)
+		rc = compile_rule_of_app(compile, conf, index, err);
+	else
+		rc = emit_rule(compile, conf, index, dirs_of(&conf->match), NULL, err);
+	for (size_t i = first; !rc && i < out->match_count; i++)
+		out->flags |= needs_of(&out->matches[i], &out->rules[index].rule);
+	return rc;
+}
+
+int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	       const struct cv_resolver *resolver, struct cv_err *err)
 {
-	struct compile compile = { .set = set, .state = state, .resolver = resolver };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules = { 0 };
+	struct compile compile = { .out = &rules, .state = state, .resolver = resolver };
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	int rc = 0;
 
-	if (!order)
+	rules.rules = calloc(state->rule_count + 1, sizeof(*rules.rules));
+	if (!order || !rules.rules)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	if (state->rule_count > CV_MAX_RULES) {
 		cv_err_input(err, "%zu rules: more than the %u that one instance holds",
 			     state->rule_count, CV_MAX_RULES);
 		return cv_err_at(err, &state->rules[CV_MAX_RULES].place);
 	}
+	rules.rule_count = state->rule_count;
 	cv_rule_order(state, order);
-	for (size_t i = 0; i < state->rule_count; i++)
-		fill_rule(&compile, &state->rules[order[i]], &set->rules[i]);
-	set->rule_count = state->rule_count;
-	for (compile.dir = CV_DIR_IN; !rc && compile.dir < CV_DIR_COUNT; compile.dir++)
-		rc = compile_direction(&compile, order,
-				       compile.dir == CV_DIR_ENCAP ? encap_rules(state, order)
-								   : state->rule_count,
-				       err);
-	return rc;
+	for (size_t i = 0; !rc && i < state->rule_count; i++)
+		rc = compile_rule(&compile, &state->rules[order[i]], i, err);
+	if (rc)
+		return rc;
+	*out = rules;
+	rules = (struct cv_rules){ 0 };
+	return 0;
 }

@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The rule compiler: rules as the user wrote them -> the image that the packet path reads
- * (abi.h: struct cv_rule_set). Pure: names are resolved by the caller, nothing in the system is
- * looked at, and the same input gives the same image.
+ * The rule compiler: rules as the user wrote them -> rules.h. Pure: names are resolved by the caller,
+ * nothing in the system is looked at, and the same input gives the same rules.
  *
- * Today's image is one ordered list of conjunctions a direction, and a rule with lists (src A,B)
- * becomes one conjunction for each combination. A faster engine changes this file's back end and
- * bpf/match.h, and no caller.
+ * A rule with lists (src A,B) becomes one conjunction for each combination; one that asks for an app
+ * has others before encapsulation, where marks stand for apps.
  */
 #ifndef CV_COMPILE_H
 #define CV_COMPILE_H
 
 #include "abi.h"
 #include "culvert.h"
+#include "rules.h"
 
 /* What names stand for. */
 struct cv_resolver {
@@ -25,11 +24,11 @@ struct cv_resolver {
 };
 
 /*
- * Fills set (zeroed by the caller; generation and netns_cookie stay the caller's). Fails with
- * CV_ERR_INPUT and the place of the rule at which a bound is passed: CV_MAX_RULES rules,
- * CV_MAX_MATCHES conjunctions.
+ * Makes *out, which is empty or not initialised; the caller releases it. netns_cookie stays zero.
+ * Fails with CV_ERR_INPUT and the place of the rule at which CV_MAX_RULES is passed; *out is then
+ * untouched.
  */
-int cv_compile(struct cv_rule_set *set, const struct cv_state *state,
+int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	       const struct cv_resolver *resolver, struct cv_err *err);
 
 /* Rules in the order in which packets meet them: lowest prio, then order of adding. order has

@@ -53,21 +53,21 @@ bool cv_oracle_holds(const struct cv_match *match, const struct cv_oracle_packet
 	return true;
 }
 
-const struct cv_rule *cv_oracle_find(const struct cv_rule_set *set,
-				     const struct cv_oracle_packet *packet, enum cv_direction dir)
+const struct cv_compiled_rule *cv_oracle_find(const struct cv_rules *rules,
+					      const struct cv_oracle_packet *packet,
+					      enum cv_direction dir)
 {
-	const struct cv_match_list *list = &set->lists[dir];
 	struct cv_oracle_packet asked = *packet;
 
-	if (dir == CV_DIR_ENCAP || !(set->flags & CV_RULES_NEED_OWNER(dir))) {
+	if (dir == CV_DIR_ENCAP || !(rules->flags & CV_RULES_NEED_OWNER(dir))) {
 		asked.app = CV_APP_NONE;
 		asked.is_exact = false;
 	}
-	for (__u32 i = 0; i < list->count; i++) {
-		const struct cv_match *match = &set->matches[list->first + i];
+	for (size_t i = 0; i < rules->match_count; i++) {
+		const struct cv_match *match = &rules->matches[i];
 
-		if (cv_oracle_holds(match, &asked))
-			return &set->rules[match->rule];
+		if (match->dirs & 1 << dir && cv_oracle_holds(match, &asked))
+			return &rules->rules[match->rule];
 	}
 	return NULL;
 }

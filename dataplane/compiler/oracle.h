@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-#include "abi.h"
+#include "rules.h"
 
 /* What of a packet rules can ask for: the members of struct cv_pkt of bpf/packet.h. */
 struct cv_oracle_packet {
@@ -30,9 +30,10 @@ struct cv_oracle_packet {
 /* True if every condition of the match holds. */
 bool cv_oracle_holds(const struct cv_match *match, const struct cv_oracle_packet *packet);
 
-/* The rule that the packet meets in that direction, NULL if none; borrowed from the set. The app of
- * a packet is heeded only where programs ask for it. */
-const struct cv_rule *cv_oracle_find(const struct cv_rule_set *set,
-				     const struct cv_oracle_packet *packet, enum cv_direction dir);
+/* The rule that the packet meets in that direction, NULL if none; borrowed from rules. The app of a
+ * packet is heeded only where programs ask for it. */
+const struct cv_compiled_rule *cv_oracle_find(const struct cv_rules *rules,
+					      const struct cv_oracle_packet *packet,
+					      enum cv_direction dir);
 
 #endif

@@ -149,46 +149,48 @@ static void addresses_lie_in_prefixes(void **unused)
 	assert_true(cv_oracle_holds(&match, &packet));
 }
 
-/* Two rules a direction, the first of which asks for another app. */
-static struct cv_rule_set *a_set(__u32 flags)
+/* Two rules, the first of which asks for an app. */
+static void init_rules(struct cv_rules *rules, uint32_t flags)
 {
-	struct cv_rule_set *set = calloc(1, sizeof(*set));
-
-	assert_non_null(set);
-	set->flags = flags;
-	set->rule_count = 2;
-	for (__u32 i = 0; i < 3; i++)
-		set->matches[1 + i].rule = i > 0;
-	set->matches[1].flags = CV_MATCH_APP;
-	set->matches[1].extra.app = 3;
-	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
-		set->lists[dir] = (struct cv_match_list){ .first = 1, .count = 3 };
-	return set;
+	*rules = (struct cv_rules){ .flags = flags, .rule_count = 2, .match_count = 3 };
+	rules->rules = calloc(rules->rule_count, sizeof(*rules->rules));
+	rules->matches = calloc(rules->match_count, sizeof(*rules->matches));
+	assert_non_null(rules->rules);
+	assert_non_null(rules->matches);
+	for (size_t i = 0; i < rules->match_count; i++) {
+		rules->matches[i].rule = i > 0;
+		rules->matches[i].dirs = (1 << CV_DIR_COUNT) - 1;
+	}
+	rules->matches[0].flags = CV_MATCH_APP;
+	rules->matches[0].extra.app = 3;
 }
 
 static void the_first_match_wins(void **unused)
 {
-	CV_FREE struct cv_rule_set *set = a_set(CV_RULES_NEED_OWNER(CV_DIR_OUT));
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
 	struct cv_oracle_packet packet = a_packet();
 
 	(void)unused;
-	assert_ptr_equal(cv_oracle_find(set, &packet, CV_DIR_OUT), &set->rules[0]);
+	init_rules(&rules, CV_RULES_NEED_OWNER(CV_DIR_OUT));
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_OUT), &rules.rules[0]);
 	packet.app = 4;
-	assert_ptr_equal(cv_oracle_find(set, &packet, CV_DIR_OUT), &set->rules[1]);
-	set->lists[CV_DIR_OUT].count = 1;
-	assert_null(cv_oracle_find(set, &packet, CV_DIR_OUT));
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_OUT), &rules.rules[1]);
+	rules.matches[2].dirs = 0;
+	rules.matches[1].dirs = 1 << CV_DIR_IN;
+	assert_null(cv_oracle_find(&rules, &packet, CV_DIR_OUT));
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_IN), &rules.rules[1]);
 }
 
 static void the_owner_is_known_only_where_it_is_asked_for(void **unused)
 {
-	CV_FREE struct cv_rule_set *set =
-		a_set(CV_RULES_NEED_OWNER(CV_DIR_OUT) | CV_RULES_NEED_OWNER(CV_DIR_ENCAP));
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
 	const struct cv_oracle_packet packet = a_packet();
 
 	(void)unused;
-	assert_ptr_equal(cv_oracle_find(set, &packet, CV_DIR_OUT), &set->rules[0]);
-	assert_ptr_equal(cv_oracle_find(set, &packet, CV_DIR_IN), &set->rules[1]);
-	assert_ptr_equal(cv_oracle_find(set, &packet, CV_DIR_ENCAP), &set->rules[1]);
+	init_rules(&rules, CV_RULES_NEED_OWNER(CV_DIR_OUT) | CV_RULES_NEED_OWNER(CV_DIR_ENCAP));
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_OUT), &rules.rules[0]);
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_IN), &rules.rules[1]);
+	assert_ptr_equal(cv_oracle_find(&rules, &packet, CV_DIR_ENCAP), &rules.rules[1]);
 }
 
 int main(void)

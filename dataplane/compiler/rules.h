@@ -26,14 +26,16 @@ struct cv_interval {
 /* What a set holds: intervals that neither overlap nor touch, ascending. */
 struct cv_compiled_set {
 	char name[CV_NAME_LEN]; /* empty: made by the compiler, for a list that is negated */
-	struct cv_interval *numbers; /* owned; IPv4 addresses, or whatever else is no IPv6 address */
+	struct cv_interval
+		*numbers; /* owned; IPv4 addresses, or whatever else is no IPv6 address */
 	size_t number_count;
 	struct cv_interval *addresses; /* owned; IPv6 */
 	size_t address_count;
 };
 
 struct cv_rules {
-	struct cv_compiled_rule *rules; /* owned, as are all lists; in the order they are asked in */
+	struct cv_compiled_rule
+		*rules; /* owned, as are all lists; in the order they are asked in */
 	size_t rule_count;
 	struct cv_match *matches; /* those of a rule stand together, in the order of the rules */
 	size_t match_count;
