@@ -275,6 +275,15 @@ kernel_tells() {
 	return 1
 }
 
+# kernel_before VERSION TEXT: true, and says that TEXT is left out, if the kernel is older, which cannot
+# be told in another way.
+kernel_before() {
+	local running
+	running=$(uname -r)
+	[[ $(printf '%s\n' "$1" "${running%%[!0-9.]*}" | sort -V | head -n 1) != "$1" ]] || return 1
+	printf 'skip %s: Linux before %s\n' "$2" "$1"
+}
+
 # ---- network ----
 
 # Makes a named network namespace: lo up, no duplicate address detection, pings for everybody.

@@ -162,7 +162,10 @@ capture_stop "$WORK/all.pcap"
 frames_read "$WORK/all.pcap" --strict --offload
 of=$WORK/all.pcap
 # A reset for a connection that is no more is the kernel's, not the app's.
-expect_equal "" "$(frames_query "$of" '.[] | select(plain and packet.flags != "R" and (packet.dport == 7000 or packet.sport == 7200)) |
+not_ours='packet.flags == "R"'
+! kernel_before 6.2 "SYN-ACKs of IPv6, which no hook on cgroups sees" ||
+	not_ours+=' or packet.flags == "SA" and packet.family == 6'
+expect_equal "" "$(frames_query "$of" '.[] | select(plain and ('"$not_ours"' | not) and (packet.dport == 7000 or packet.sport == 7200)) |
 	.outer | "\(.proto) \(.src) \(.sport) \(.dst) \(.dport) \(.flags)"')" "plain packets of the app"
 (($(frames_count "$of" "encapsulated and packet.sport == $(<"$WORK/orphan.log")") > 0)) ||
 	fail "what a closed connection had sent is not in the tunnel"

@@ -88,10 +88,13 @@ sent() { frames_count "$WORK/a0.pcap" "(packet.src | test(\"^(10\\\\.8|fd00:8)\"
 
 title "each packet has the owner that it has on the wire"
 late="packet.dport==$LATE and"
+closed=2 # last ACKs of an app, from TIME_WAIT
+! kernel_before 6.13 "ACKs from TIME_WAIT, which have no socket" || closed=0
 for row in "plain packet.dport==$PLAIN or $late encapsulated==false" \
 	"routed packet.dport==$ROUTED or $late encapsulated" "server packet.sport==$SERVER"; do
 	read -r app condition <<<"$row"
 	packets=$(sent "$condition")
+	[[ $app == server ]] || packets=$((packets - 2 + closed))
 	((packets > 30)) || fail "$app sent $packets packets"
 	expect_equal "$packets" "$(counted "$app")" "packets of $app"
 	printf '%-8s %s packets\n' "$app" "$packets"
@@ -105,5 +108,5 @@ LISTENER=7 COOKIE=9
 expect_equal "$(sent "packet.sport==$SERVER and packet.flags==\"SA\"")" 6 "SYN-ACKs of the server"
 (($(counted server $LISTENER) >= 6)) || fail "SYN-ACKs that are not the listener's"
 for app in plain routed; do
-	expect_equal 2 "$(counted $app $COOKIE)" "packets of closed connections of $app"
+	expect_equal $closed "$(counted $app $COOKIE)" "packets of closed connections of $app"
 done
