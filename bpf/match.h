@@ -6,6 +6,7 @@
 #ifndef CV_MATCH_H
 #define CV_MATCH_H
 
+#include "extra.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -25,11 +26,6 @@ static __always_inline bool cv_addr_matches(const __be32 *addr, const __be32 *pr
 		 ((addr[2] & mask[2]) ^ prefix[2]) | ((addr[3] & mask[3]) ^ prefix[3]));
 }
 
-static __always_inline bool cv_app_matches(__u32 wanted, __u32 app)
-{
-	return wanted == CV_APP_ANY ? app != CV_APP_NONE : app == wanted;
-}
-
 static __always_inline bool cv_match_holds(const struct cv_match *match, const struct cv_pkt *pkt)
 {
 	__u32 flags = match->flags;
@@ -42,23 +38,11 @@ static __always_inline bool cv_match_holds(const struct cv_match *match, const s
 	    (!pkt->has_ports || pkt->sport < match->sport_min || pkt->sport > match->sport_max ||
 	     pkt->dport < match->dport_min || pkt->dport > match->dport_max))
 		return false;
-	if (flags & CV_MATCH_APP && !cv_app_matches(match->extra.app, pkt->app))
-		return false;
-	if (flags & CV_MATCH_EXACT && !CV_OWNER_IS_EXACT(pkt->owner_source))
-		return false;
 	if (flags & CV_MATCH_DST && !cv_addr_matches(pkt->dst, match->dst, match->dst_mask))
 		return false;
 	if (flags & CV_MATCH_SRC && !cv_addr_matches(pkt->src, match->src, match->src_mask))
 		return false;
-	if (flags & CV_MATCH_DSCP && !(match->extra.dscps >> (pkt->tos >> 2) & 1))
-		return false;
-	if (flags & CV_MATCH_DEV && match->extra.ifindex != pkt->ifindex)
-		return false;
-	if (flags & CV_MATCH_MARK && (pkt->mark & match->extra.mark_mask) != match->extra.mark)
-		return false;
-	if (flags & CV_MATCH_TUNNEL && match->extra.tunnel != pkt->tunnel)
-		return false;
-	return true;
+	return !(flags & CV_MATCH_EXTRAS) || cv_conditions_hold(&match->extra, flags, pkt);
 }
 
 /* bpf_loop body: looks at one match. Returns 1 to end the search. */
