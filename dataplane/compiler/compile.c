@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <string.h>
 
+#include "action.h"
 #include "own.h"
 
 #define CV_DIR_BIT(dir) (1 << (dir))
@@ -32,33 +33,6 @@ void cv_rule_order(const struct cv_state *state, size_t *order)
 }
 
 /* ---- one rule ---- */
-
-static uint8_t verdict_of(const struct cv_rule_conf *conf)
-{
-	return conf->action.verdict == CV_DROP	   ? CV_VERDICT_DROP
-	       : conf->action.verdict == CV_ACCEPT ? CV_VERDICT_ACCEPT
-						   : CV_VERDICT_NEXT;
-}
-
-static void fill_rule(const struct compile *compile, const struct cv_rule_conf *conf,
-		      struct cv_rule *rule)
-{
-	const struct cv_action_conf *action = &conf->action;
-	uint32_t every_other_bit = ~compile->state->mark_mask;
-
-	memcpy(rule->name, conf->name, sizeof(conf->name));
-	rule->id = compile->resolver->rule_id(compile->resolver->arg, conf->name);
-	rule->flags = (action->has_mark ? CV_ACTION_MARK : 0) |
-		      (action->has_priority ? CV_ACTION_PRIORITY : 0) |
-		      (action->has_dscp ? CV_ACTION_DSCP : 0);
-	if (action->has_mark) {
-		rule->mark = action->mark;
-		rule->mark_mask = action->has_mark_mask ? action->mark_mask : every_other_bit;
-	}
-	rule->priority = action->priority;
-	rule->dscp = action->dscp;
-	rule->verdict = verdict_of(conf);
-}
 
 static void prefix_to_abi(const struct cv_prefix *prefix, __be32 addr[4], __be32 mask[4])
 {
@@ -331,7 +305,7 @@ static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf
 	size_t first = out->match_count;
 	int rc;
 
-	fill_rule(compile, conf, &out->rules[index].rule);
+	cv_compile_actions(compile->state, compile->resolver, conf, &out->rules[index]);
 	if (conf->match.has_app)
 		rc = compile_rule_of_app(compile, conf, index, err);
 	else
