@@ -42,4 +42,7 @@ void cv_check_peers(struct check *check);
 /* Checks one tunnel, and it against those before it. */
 void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel);
 
+/* Checks all rules: what they match and what they do. */
+void cv_check_rules(struct check *check);
+
 #endif
