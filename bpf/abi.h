@@ -45,6 +45,8 @@
 #define CV_SCRATCH_BUFFERS 64 /* processes that are being identified at one moment */
 #define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
 #define CV_MAX_RULES 256
+#define CV_MAX_SETS 256 /* with a name */
+#define CV_MAX_SET_ELEMENTS 1000000 /* of one set, before neighbours are merged */
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
 #define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */
@@ -501,6 +503,50 @@ struct cv_set_ref {
 _Static_assert(sizeof(struct cv_set_ref) == 4, "cv_set_ref is map ABI");
 
 #define CV_MAX_SET_REFS 6 /* of one match */
+
+#define CV_SET_LEVELS 7
+#define CV_SET_NUMBERS 16 /* keys of a node of numbers */
+#define CV_SET_HALVES 8 /* keys of a node of halves of addresses */
+#define CV_SET_FROM_ZERO (1u << 31)
+
+/*
+ * A set cuts all values into runs that are in it and runs that are not, one after the other. The keys
+ * are the last values of the runs but the last one, ascending; how many of them are below a value says
+ * whether it is in the set.
+ *
+ * They stand in a B-tree without pointers: nodes of 64 bytes, which begin at even cells, all of one
+ * level one behind the other, those of the deepest level with all keys. Node N of a level has the nodes
+ * from N * (keys + 1) on below it, and has of all of them but the first the key before their first
+ * one. What is left over of a node is filled with ones, and no key is all ones.
+ */
+struct cv_set_tree {
+	__u32 levels[CV_SET_LEVELS]; /* cell of the first node, from the root on; 0: no level */
+	__u32 keys; /* how many, and CV_SET_FROM_ZERO: the first run is in the set */
+};
+_Static_assert(sizeof(struct cv_set_tree) == 32, "cv_set_tree is map ABI");
+
+/*
+ * A set of an image. Numbers, which IPv4 addresses are too, and IPv6 addresses have trees of their own.
+ * A key of an address is in two halves: lows has the same shape as highs, and is left out where every
+ * low half is all ones (no prefix longer than 64).
+ */
+struct cv_set {
+	char name[CV_NAME_LEN]; /* empty: made by the compiler, for a list that is negated */
+	struct cv_set_tree numbers; /* of __u32, host order */
+	struct cv_set_tree highs; /* of __u64, host order, as are lows */
+	struct cv_set_tree lows;
+};
+_Static_assert(sizeof(struct cv_set) == 128, "cv_set is map ABI");
+
+/* Where the set of a number is: one that changes is built anew beside the old one, and its turn comes
+ * in the very instant in which rules change. */
+struct cv_set_slot {
+	__u32 root; /* cell of the struct cv_set; 0: there is none */
+	__u32 next_root; /* of the one that follows it */
+	__u32 next_from; /* commit from which on that holds */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_set_slot) == 16, "cv_set_slot is map ABI");
 
 /*
  * The conditions that few rules have. Those that are in flags must hold, those that are in not_flags
