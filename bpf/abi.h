@@ -57,6 +57,8 @@
 #define CV_MAX_GUARDS 1024 /* id 0 is never a guard */
 #define CV_MAX_GUARD_SOURCES 32
 #define CV_LENGTH_BUCKETS 12
+#define CV_MAX_TUPLES 64 /* of one root of rules: a bit each in a pruning word */
+#define CV_MAX_STEPS 1024 /* of one search for a rule, whatever the packet */
 
 /* Map names; the kernel keeps 15 characters. */
 #define CV_MAP_META cv_meta
@@ -74,6 +76,7 @@
 #define CV_MAP_PROBES cv_probes
 #define CV_MAP_DROPS cv_drops
 #define CV_MAP_RULES cv_rules
+#define CV_MAP_LIVE cv_live
 #define CV_MAP_RULE_STATS cv_rule_stats
 #define CV_MAP_DEVS cv_devs
 #define CV_MAP_APPS cv_apps
@@ -658,7 +661,9 @@ struct cv_rule {
 	__u32 priority; /* skb->priority, MAJOR << 16 | MINOR */
 	__u8 dscp;
 	__u8 verdict; /* enum cv_verdict */
-	__u8 pad[6];
+	__u16 born; /* generations of the image in which it is; not for packets, which see records */
+	__u16 dead;
+	__u8 pad[2];
 };
 _Static_assert(sizeof(struct cv_rule) == 64, "cv_rule is map ABI");
 
@@ -688,6 +693,195 @@ struct cv_rule_set {
 };
 _Static_assert(sizeof(struct cv_rule_set) == 48 + 64 * CV_MAX_RULES + 184 * CV_MAX_MATCHES,
 	       "cv_rule_set is map ABI");
+
+/*
+ * The arena: memory that programs read and user space writes in place. It consists of cells; a cell
+ * number is an address. The cells of a bank lie in segments, each the one element of an array behind
+ * a slot of CV_MAP_RULES: segment i of bank b in slot b * CV_ARENA_SEGMENTS + i.
+ *
+ * Arrays of what is no larger than a cell may go on from one segment to the next. What takes several
+ * cells lies in one segment.
+ */
+#define CV_CELL_BYTES 32
+#define CV_ARENA_SEGMENT_BITS 13 /* cells of a segment */
+#define CV_ARENA_SEGMENT_CELLS (1u << CV_ARENA_SEGMENT_BITS)
+#define CV_ARENA_SEGMENTS 512 /* of one bank: 128 MiB */
+#define CV_ARENA_BANKS 2
+#define CV_ARENA_CELL_BITS 22 /* of a cell number */
+#define CV_ARENA_SLACK_CELLS 8 /* behind the last: what begins there may be read whole */
+
+struct cv_arena_segment {
+	__u8 cells[CV_ARENA_SEGMENT_CELLS + CV_ARENA_SLACK_CELLS][CV_CELL_BYTES];
+};
+_Static_assert(sizeof(struct cv_arena_segment) == 262144 + 256, "cv_arena_segment is map ABI");
+
+/*
+ * What packets go by: the one element of CV_MAP_LIVE. Written by one store, so that a whole new
+ * image, or a change of the one that there is, shows itself at one instant.
+ *
+ *   word: number of changes : 32 | 0 : 15 | bank : 1 | generation : 16
+ *
+ * The generation counts the changes of the image in that bank, from 1 on; 0: there are no rules.
+ */
+struct cv_live {
+	__u64 word;
+};
+_Static_assert(sizeof(struct cv_live) == 8, "cv_live is map ABI");
+#define CV_LIVE_GENERATION(word) ((__u32)(word)&0xffff)
+#define CV_LIVE_BANK(word) ((__u32)(word) >> 16 & 1)
+#define CV_LIVE_WORD(changes, bank, generation)                                                    \
+	((__u64)(changes) << 32 | (__u64)(bank) << 16 | (generation))
+#define CV_GENERATION_NEVER 0xffff /* above all that are given out */
+
+/* Records are looked for in one of these, by the packet. */
+enum cv_root_index {
+	CV_ROOT_IPV4, /* and frames that are no IP */
+	CV_ROOT_IPV6,
+	CV_ROOT_QUOTED_IPV4, /* of a packet that an ICMP error quotes */
+	CV_ROOT_QUOTED_IPV6,
+	CV_ROOT_COUNT
+};
+
+#define CV_IMAGE_MAGIC 0x63766932u /* "cvi2": of this layout */
+
+/*
+ * Compiled rules, as packets look them up: stands at cell 0 of a bank, which has one while a
+ * generation of it is live. What is in it only grows: flags and dirs may say more than is needed.
+ */
+struct cv_image {
+	__u32 magic; /* CV_IMAGE_MAGIC */
+	__u32 flags; /* CV_RULES_NEED_* */
+	__u64 netns_cookie; /* owners of sockets of another network namespace are not asked */
+	__u32 dirs; /* a bit for each enum cv_direction in which some record is asked */
+	__u32 roots[CV_ROOT_COUNT]; /* cells of struct cv_root; 0: no record is in it */
+	__u32 sets; /* cell of the table of sets */
+	__u32 set_count;
+	/* From here on for user space. */
+	__u32 used_cells;
+	__u32 garbage_cells; /* that nothing leads to any more */
+	__u32 rule_list; /* cell of the newest struct cv_rule_chunk */
+	__u32 rule_count; /* live ones */
+	__u32 record_count; /* with those that are dead */
+	__u32 built_count; /* records when the image was built */
+	__u32 steps; /* that the worst packet may take */
+	__u16 generation; /* newest that was committed */
+	__u16 is_open; /* 1: a change was begun; if nobody is at it, build the image anew */
+	__u32 pad[5];
+};
+_Static_assert(sizeof(struct cv_image) == 96, "cv_image is map ABI");
+
+/* Some rules, by cell, in no order; the next chunk has older ones. */
+#define CV_RULE_CHUNK 7
+struct cv_rule_chunk {
+	__u32 next; /* cell; 0: the last chunk */
+	__u32 rules[CV_RULE_CHUNK]; /* cells of struct cv_rule; 0: none */
+};
+_Static_assert(sizeof(struct cv_rule_chunk) == 32, "cv_rule_chunk is map ABI");
+
+/*
+ * Pruning words: which tuples can have a record for a packet, as far as one of its fields says. A bit
+ * that is clear is certain, one that is set is not. Word i is the (i % 4)-th of cell + i / 4.
+ */
+struct cv_words {
+	__u64 any; /* bits that all words have beside their own */
+	__u32 cell; /* of the first word */
+	__u32 mask; /* number of words - 1 */
+};
+_Static_assert(sizeof(struct cv_words) == 16, "cv_words is map ABI");
+
+/* By how many of its first bits, or by which, a word of an address is chosen; IPv4 and IPv6. */
+#define CV_ADDR_WORDS 3
+
+/* Words of ports: the block of a port is named by the number at port / CV_PORT_BLOCK in a list of
+ * 16-bit numbers at cv_words.cell; word port % CV_PORT_BLOCK of that block is the port's. Blocks
+ * stand one after the other behind the list. */
+#define CV_PORT_BLOCK 64
+#define CV_PORT_BLOCKS (65536 / CV_PORT_BLOCK)
+#define CV_PORT_LIST_CELLS (CV_PORT_BLOCKS * 2 / CV_CELL_BYTES)
+#define CV_PORT_BLOCK_CELLS (CV_PORT_BLOCK * 8 / CV_CELL_BYTES)
+
+/* Stands before its tuples, which come one a cell. */
+struct cv_root {
+	struct cv_words src[CV_ADDR_WORDS];
+	struct cv_words dst[CV_ADDR_WORDS];
+	struct cv_words sport; /* mask: number of blocks */
+	struct cv_words dport;
+	struct cv_words proto; /* by its low bits */
+	__u64 no_ports; /* tuples with records that do not ask for ports */
+	__u64 dirs[CV_DIR_COUNT];
+	__u32 tuple_count;
+	__u32 src_shift; /* IPv4: src[0] is by the bits from that one on, unhashed */
+	__u32 dst_shift;
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_root) == 192, "cv_root is map ABI");
+#define CV_ROOT_CELLS (sizeof(struct cv_root) / CV_CELL_BYTES)
+
+/*
+ * Records whose conditions are all as exact as these masks say, or more so. A slot is chosen by a
+ * hash of what of the packet is under the masks: 32 bits, the cell of the first record of a bucket
+ * (0: none) and above it a bit or more that say by another part of the hash which keys it has.
+ */
+struct cv_tuple {
+	__u32 slots; /* cell of the first slot */
+	__u32 slot_mask; /* number of slots - 1 */
+	__u32 best; /* no record of it or of a tuple behind it has a lower order */
+	__u32 src_mask; /* host order; IPv6: number of bits */
+	__u32 dst_mask;
+	__u32 ports_mask; /* source ports in the upper half */
+	__u32 proto_mask;
+	__u32 steps; /* that its longest bucket may take */
+};
+_Static_assert(sizeof(struct cv_tuple) == CV_CELL_BYTES, "cv_tuple is a cell");
+#define CV_SLOT_BLOOM_BITS (32 - CV_ARENA_CELL_BITS)
+
+/*
+ * A conjunction of conditions. A bucket is a run of records in ascending order; the last one has
+ * CV_RECORD_LAST, or a cell with CV_RECORD_JUMP says where the run goes on. A record takes one cell;
+ * one of IPv6 has struct cv_record6 behind it, and one with CV_RECORD_EXTRA its struct cv_extra
+ * behind all that. It holds for packets of generations from born to dead - 1.
+ */
+struct cv_record {
+	__u32 rule; /* cell of its struct cv_rule; above it CV_RECORD_* */
+	__u32 order; /* of the rule */
+	__u16 born;
+	__u16 dead; /* CV_GENERATION_NEVER: it lives */
+	__u8 src_bits; /* length of the prefix */
+	__u8 dst_bits;
+	__u8 proto;
+	__u8 dirs; /* a bit for each enum cv_direction */
+	__u16 sport_min;
+	__u16 sport_max;
+	__u16 dport_min;
+	__u16 dport_max;
+	union {
+		struct {
+			__u32 src; /* host order; bits behind the prefix are zero */
+			__u32 dst;
+		};
+		__u64 src_high; /* IPv6 */
+	};
+};
+_Static_assert(sizeof(struct cv_record) == CV_CELL_BYTES, "cv_record is a cell");
+
+struct cv_record6 {
+	__u64 src_low;
+	__u64 dst_high;
+	__u64 dst_low;
+	__u64 pad;
+};
+_Static_assert(sizeof(struct cv_record6) == CV_CELL_BYTES, "cv_record6 is a cell");
+
+#define CV_RECORD_CELL(word) ((word) & ((1u << CV_ARENA_CELL_BITS) - 1))
+#define CV_RECORD_LAST (1u << 22) /* the run ends with it */
+#define CV_RECORD_JUMP (1u << 23) /* no record: the run goes on at that cell */
+#define CV_RECORD_EXTRA (1u << 24)
+#define CV_RECORD_PORTS (1u << 25)
+#define CV_RECORD_PROTO (1u << 26)
+#define CV_RECORD_FAMILY (1u << 27) /* of one family alone */
+#define CV_RECORD_LINK (1u << 28) /* frames that are no IP are meant, too */
+#define CV_RECORD_SRC (1u << 29) /* asks for an address, if only for one of 0 bits */
+#define CV_RECORD_DST (1u << 30)
 
 /* Per CPU, at cv_rule.id. */
 struct cv_rule_stats {

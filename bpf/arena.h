@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Cells of the arena (abi.h), as programs reach them. */
+#ifndef CV_ARENA_H
+#define CV_ARENA_H
+
+#include "maps.h"
+
+/*
+ * The cell, or NULL. Both lookups are a few instructions in line: programs and user space agree on
+ * the size of a segment. What begins in the cell may be read up to CV_ARENA_SLACK_CELLS beyond it.
+ */
+static __always_inline const void *cv_cell(__u32 bank, __u32 cell)
+{
+	__u32 slot = (bank & (CV_ARENA_BANKS - 1)) * CV_ARENA_SEGMENTS +
+		     (cell >> CV_ARENA_SEGMENT_BITS & (CV_ARENA_SEGMENTS - 1));
+	__u32 zero = 0;
+	void *segment = bpf_map_lookup_elem(&CV_MAP_RULES, &slot);
+	const __u8 *cells = segment ? bpf_map_lookup_elem(segment, &zero) : NULL;
+
+	return cells ? cells + (cell & (CV_ARENA_SEGMENT_CELLS - 1)) * CV_CELL_BYTES : NULL;
+}
+
+#endif
