@@ -55,8 +55,12 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 {
 	const struct cv_rule *rule;
 
+	if (set->flags & CV_RULES_NEED_LINK)
+		cv_read_link(skb, pkt);
+	if (set->flags & CV_RULES_NEED_FIELDS)
+		cv_read_fields(skb, pkt, set->flags);
 	cv_ask_owner(skb, pkt, set, dir);
-	rule = cv_rule_find(set, pkt, dir);
+	rule = cv_rule_of(skb, pkt, set, dir);
 	if (rule)
 		cv_rule_apply(skb, pkt, rule);
 	return cv_finish(pkt, rule);
@@ -70,26 +74,42 @@ static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const stru
 	       (set->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
 }
 
+/* Takes the packet out of its tunnel, if it is in one. Returns as cv_decap() does. */
+static __always_inline int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	if (cv_is_icmp(pkt))
+		cv_note_path(skb, pkt->family, pkt->l4);
+	return cv_decap(skb, pkt);
+}
+
+/* True if rules may be about a frame that carries no IP, or a wrong header; pkt then is that. */
+static __always_inline bool cv_parse_any(struct __sk_buff *skb, struct cv_pkt *pkt,
+					 const struct cv_rule_set *set)
+{
+	if (!set || !(set->flags & CV_RULES_NEED_LINK))
+		return false;
+	cv_parse_other(skb, pkt);
+	return true;
+}
+
 SEC("tc")
 int cv_cls_ingress(struct __sk_buff *skb)
 {
-	const struct cv_rule_set *set;
+	const struct cv_rule_set *set = cv_rules_current();
 	struct cv_pkt pkt = {};
-	int reason;
+	int reason = CV_R_OK;
 
 	/* Decapsulation writes the tunnel's id there, and guards of routes read it: what another
 	 * namespace may have left must not pass for one. */
 	skb->tc_index = 0;
-	if (!cv_parse_frame(skb, &pkt))
+	if (cv_parse_frame(skb, &pkt))
+		reason = cv_arrive(skb, &pkt);
+	else if (!cv_parse_any(skb, &pkt, set))
 		return TC_ACT_UNSPEC;
-	if (cv_is_icmp(&pkt))
-		cv_note_path(skb, pkt.family, pkt.l4);
-	reason = cv_decap(skb, &pkt);
 	if (reason == CV_R_PROBE)
 		return bpf_redirect(CV_CTX(skb, ifindex), 0);
 	if (reason != CV_R_OK)
 		return TC_ACT_SHOT;
-	set = cv_rules_current();
 	return set && set->lists[CV_DIR_IN].count ? cv_classify(skb, &pkt, set, CV_DIR_IN)
 						  : TC_ACT_UNSPEC;
 }
@@ -100,7 +120,9 @@ int cv_cls_egress(struct __sk_buff *skb)
 	const struct cv_rule_set *set = cv_rules_current();
 	struct cv_pkt pkt = {};
 
-	if (!set || !cv_concerns_egress(skb, set) || !cv_parse_frame(skb, &pkt))
+	if (!set || !cv_concerns_egress(skb, set))
+		return TC_ACT_UNSPEC;
+	if (!cv_parse_frame(skb, &pkt) && !cv_parse_any(skb, &pkt, set))
 		return TC_ACT_UNSPEC;
 	return cv_classify(skb, &pkt, set, CV_DIR_OUT);
 }

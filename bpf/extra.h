@@ -15,6 +15,20 @@ static __always_inline bool cv_extra_agrees(const struct cv_extra *extra, __u32 
 	return holds != !!(extra->not_flags & flag);
 }
 
+/* Conditions that a frame without an IP packet never meets. */
+#define CV_MATCH_IP                                                                                \
+	(CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_SRC | CV_MATCH_DST |         \
+	 CV_MATCH_DSCP | CV_MATCH_ECN | CV_MATCH_LEN | CV_MATCH_FRAGMENT)
+
+/* True if a match with these flags is about such packets at all: one without an ethertype about IP
+ * packets only, one with "quoted" about packets that are quoted. To be asked of every match. */
+static __always_inline bool cv_match_concerns(__u32 flags, const struct cv_pkt *pkt)
+{
+	if (!(flags & CV_MATCH_QUOTED) == pkt->is_quoted)
+		return false;
+	return pkt->family || (flags & (CV_MATCH_ETHERTYPE | CV_MATCH_IP)) == CV_MATCH_ETHERTYPE;
+}
+
 static __always_inline bool cv_app_matches(__u32 wanted, __u32 app)
 {
 	return wanted == CV_APP_ANY ? app != CV_APP_NONE : app == wanted;
@@ -44,13 +58,71 @@ static __always_inline bool cv_origin_holds(const struct cv_extra *extra, __u32 
 	       cv_extra_agrees(extra, CV_MATCH_TUNNEL, extra->tunnel == pkt->tunnel);
 }
 
+/* A number of the packet's own, such as its length, in a range. */
+static __always_inline bool cv_is_within(__u32 value, __u32 min, __u32 max)
+{
+	return value >= min && value <= max;
+}
+
+/* What stands before the IP packet; not every frame has it. */
+static __always_inline bool cv_link_holds(const struct cv_extra *extra, __u32 flags,
+					  const struct cv_pkt *pkt)
+{
+	if (flags & CV_MATCH_VLAN &&
+	    (pkt->vlan == CV_NO_VLAN ||
+	     !cv_extra_agrees(extra, CV_MATCH_VLAN,
+			      cv_is_within(pkt->vlan, extra->vlan_min, extra->vlan_max))))
+		return false;
+	return !(flags & CV_MATCH_ETHERTYPE) ||
+	       (pkt->ethertype &&
+		cv_extra_agrees(extra, CV_MATCH_ETHERTYPE, pkt->ethertype == extra->ethertype));
+}
+
+/* What stands in IP headers; only IPv6 has a flow label. */
+static __always_inline bool cv_header_holds(const struct cv_extra *extra, __u32 flags,
+					    const struct cv_pkt *pkt)
+{
+	if (flags & CV_MATCH_DSCP && !(extra->dscps >> (pkt->tos >> 2) & 1))
+		return false;
+	if (flags & CV_MATCH_ECN && !(extra->ecns >> (pkt->tos & 3) & 1))
+		return false;
+	if (flags & CV_MATCH_LEN &&
+	    !cv_extra_agrees(extra, CV_MATCH_LEN,
+			     cv_is_within(pkt->len, extra->len_min, extra->len_max)))
+		return false;
+	if (flags & CV_MATCH_FRAGMENT &&
+	    !cv_extra_agrees(extra, CV_MATCH_FRAGMENT, pkt->is_fragment))
+		return false;
+	return !(flags & CV_MATCH_FLOW_LABEL) ||
+	       (pkt->family == 6 &&
+		cv_extra_agrees(extra, CV_MATCH_FLOW_LABEL, pkt->flow_label == extra->flow_label));
+}
+
+/* What stands behind IP headers, if it can be read. */
+static __always_inline bool cv_transport_holds(const struct cv_extra *extra, __u32 flags,
+					       const struct cv_pkt *pkt)
+{
+	if (flags & CV_MATCH_TCP_FLAGS &&
+	    (!pkt->has_tcp ||
+	     !cv_extra_agrees(extra, CV_MATCH_TCP_FLAGS,
+			      (pkt->tcp_flags & extra->tcp_mask) == extra->tcp_flags)))
+		return false;
+	if (flags & (CV_MATCH_ICMP_TYPE | CV_MATCH_ICMP_CODE) && !pkt->has_icmp)
+		return false;
+	if (flags & CV_MATCH_ICMP_TYPE &&
+	    !cv_extra_agrees(extra, CV_MATCH_ICMP_TYPE, pkt->icmp_type == extra->icmp_type))
+		return false;
+	return !(flags & CV_MATCH_ICMP_CODE) ||
+	       cv_extra_agrees(extra, CV_MATCH_ICMP_CODE, pkt->icmp_code == extra->icmp_code);
+}
+
 /* True if all conditions in flags hold. */
 static __always_inline bool cv_conditions_hold(const struct cv_extra *extra, __u32 flags,
 					       const struct cv_pkt *pkt)
 {
-	if (flags & CV_MATCH_DSCP && !(extra->dscps >> (pkt->tos >> 2) & 1))
-		return false;
-	return cv_owner_holds(extra, flags, pkt) && cv_origin_holds(extra, flags, pkt);
+	return cv_owner_holds(extra, flags, pkt) && cv_origin_holds(extra, flags, pkt) &&
+	       cv_link_holds(extra, flags, pkt) && cv_header_holds(extra, flags, pkt) &&
+	       cv_transport_holds(extra, flags, pkt);
 }
 
 /* True if all its conditions hold. */

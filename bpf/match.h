@@ -7,6 +7,7 @@
 #define CV_MATCH_H
 
 #include "extra.h"
+#include "field.h"
 #include "maps.h"
 #include "packet.h"
 
@@ -30,6 +31,8 @@ static __always_inline bool cv_match_holds(const struct cv_match *match, const s
 {
 	__u32 flags = match->flags;
 
+	if (!cv_match_concerns(flags, pkt))
+		return false;
 	if (flags & CV_MATCH_FAMILY && match->family != pkt->family)
 		return false;
 	if (flags & CV_MATCH_PROTO && match->proto != pkt->proto)
@@ -83,6 +86,48 @@ cv_rule_find(const struct cv_rule_set *set, const struct cv_pkt *pkt, enum cv_di
 	if (count)
 		bpf_loop(count, cv_rule_step, &search, 0);
 	return search.found < CV_MAX_RULES ? &set->rules[search.found] : NULL;
+}
+
+/*
+ * The same of the packet that an ICMP error quotes, as far as it does: the index of its rule, or
+ * CV_RULE_NOT_FOUND. For the time of that pkt is the quoted packet: the stack of programs that
+ * encapsulate has no room for two. A global function, as cv_parse_ip() is.
+ */
+__attribute__((noinline)) __u32 cv_rule_find_quoted(struct __sk_buff *skb, struct cv_pkt *pkt,
+						    __u32 dir)
+{
+	const struct cv_rule_set *set = cv_rules_current();
+	const struct cv_rule *rule = NULL;
+	__u32 l3;
+	__u8 family;
+
+	if (!pkt || !set || dir >= CV_DIR_COUNT)
+		return CV_RULE_NOT_FOUND;
+	l3 = pkt->l3;
+	family = pkt->family;
+	if (cv_parse_again(skb, pkt, pkt->l4 + CV_ICMP_HEADER, set->flags) &&
+	    pkt->family == family) {
+		pkt->is_quoted = true;
+		rule = cv_rule_find(set, pkt, dir);
+	}
+	cv_parse_again(skb, pkt, l3, set->flags);
+	return rule ? rule - set->rules : CV_RULE_NOT_FOUND;
+}
+
+/* The first rule that the packet or what it quotes meets, or NULL. */
+static __always_inline const struct cv_rule *cv_rule_of(struct __sk_buff *skb, struct cv_pkt *pkt,
+							const struct cv_rule_set *set,
+							enum cv_direction dir)
+{
+	const struct cv_rule *rule = cv_rule_find(set, pkt, dir);
+	__u32 quoted;
+
+	if (!(set->flags & CV_RULES_NEED_QUOTED) || !cv_quotes(pkt))
+		return rule;
+	quoted = cv_rule_find_quoted(skb, pkt, dir);
+	if (quoted >= CV_MAX_RULES || (rule && rule->order < set->rules[quoted].order))
+		return rule;
+	return &set->rules[quoted];
 }
 
 #endif

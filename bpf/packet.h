@@ -23,6 +23,7 @@
 #define CV_IPV4_OFFSET 0x1fff
 #define CV_IPV6_OFFSET 0xfff8
 #define CV_IPV6_MF 0x0001
+#define CV_IPV6_FLOW_LABEL 0xfffff
 #define CV_E_INVAL (-22)
 #define CV_MAX_HEADER_OFFSET 0x3fff /* no header is looked for behind it */
 
@@ -38,6 +39,8 @@ struct cv_pkt {
 	__u32 app; /* CV_APP_NONE until the owner was asked */
 	__u32 tunnel; /* it was taken out of; 0: none */
 	__be32 fragment_id; /* that all fragments of a packet have; IPv4: in the first two bytes */
+	__u32 len; /* of the IP packet by its own header; bytes, if that cannot say so much */
+	__u32 flow_label; /* IPv6 */
 	__u16 sport;
 	__u16 dport;
 	__u8 family; /* 4, 6; 0: not IP, or a header that is wrong */
@@ -50,7 +53,17 @@ struct cv_pkt {
 	bool has_df; /* IPv4 "do not fragment"; always true for IPv6 */
 	bool is_unfinished; /* IPv6: hops of a routing header are to come, or an AH is to be checked */
 	__u8 owner_source; /* enum cv_owner_source: how app is known */
+	/* Only where a rule asks for it: see field.h. */
+	bool is_quoted; /* by an ICMP error, which is the packet that all else is about */
+	bool has_tcp;
+	bool has_icmp;
+	__u8 tcp_flags; /* as in byte 13 of the header */
+	__u8 icmp_type;
+	__u8 icmp_code;
+	__u16 vlan; /* id of the outermost tag, or CV_NO_VLAN */
+	__u16 ethertype; /* behind all tags, host order; 0: none */
 };
+#define CV_NO_VLAN 0xffff
 
 /*
  * Reads a 32-bit member of the context by just that instruction: out of two reads the compiler would
@@ -134,6 +147,13 @@ static __always_inline void cv_parse_ports(struct __sk_buff *skb, struct cv_pkt 
 	pkt->has_ports = true;
 }
 
+/* Where a packet ends whose header stands at offset `from` and says that so many bytes follow. A
+ * packet of segments may be longer than a header can say, and then it says 0. */
+static __always_inline __u32 cv_end_of(struct __sk_buff *skb, __u32 from, __u32 bytes)
+{
+	return !bytes && CV_CTX(skb, gso_size) ? CV_CTX(skb, len) : from + bytes;
+}
+
 /* Fills pkt from the IPv4 header at pkt->l3. Returns false if that is not one. */
 static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
@@ -153,7 +173,8 @@ static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *
 	pkt->is_later = fragment & CV_IPV4_OFFSET;
 	pkt->fragment_id = ip->id;
 	pkt->l4 = pkt->l3 + ip->ihl * 4;
-	pkt->end = pkt->l3 + bpf_ntohs(ip->tot_len);
+	pkt->end = cv_end_of(skb, pkt->l3, bpf_ntohs(ip->tot_len));
+	pkt->len = pkt->end - pkt->l3;
 	pkt->family = 4;
 	if (!pkt->is_later)
 		cv_parse_ports(skb, pkt);
@@ -223,17 +244,21 @@ static __always_inline bool cv_skip_ipv6_ext(struct __sk_buff *skb, struct cv_pk
 static __always_inline bool cv_parse_ipv6(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	struct ipv6hdr *ip = cv_need(skb, pkt->l3, sizeof(*ip));
+	__u32 first;
 
 	if (!ip || ip->version != 6)
 		return false;
+	first = bpf_ntohl(*(__be32 *)ip);
 	__builtin_memcpy(pkt->src, &ip->saddr, sizeof(pkt->src));
 	__builtin_memcpy(pkt->dst, &ip->daddr, sizeof(pkt->dst));
 	pkt->proto = ip->nexthdr;
-	pkt->tos = bpf_ntohs(*(__be16 *)ip) >> 4;
+	pkt->tos = first >> 20;
+	pkt->flow_label = first & CV_IPV6_FLOW_LABEL;
 	pkt->ttl = ip->hop_limit;
 	pkt->has_df = true;
 	pkt->l4 = pkt->l3 + sizeof(*ip);
-	pkt->end = pkt->l4 + bpf_ntohs(ip->payload_len);
+	pkt->end = cv_end_of(skb, pkt->l4, bpf_ntohs(ip->payload_len));
+	pkt->len = pkt->end - pkt->l3;
 	pkt->family = 6;
 	if (cv_skip_ipv6_ext(skb, pkt))
 		cv_parse_ports(skb, pkt);
@@ -302,12 +327,17 @@ static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt
 	return true;
 }
 
+static __always_inline bool cv_is_vlan_tag(__be16 type)
+{
+	return type == bpf_htons(ETH_P_8021Q) || type == bpf_htons(ETH_P_8021AD);
+}
+
 /*
- * Finds the IP header of an Ethernet frame behind at most CV_MAX_VLAN_TAGS tags that are in the
- * frame itself (the outermost is usually in skb metadata already). Returns the family that the
- * ethertype says, 0 if the frame carries no IP.
+ * Finds what an Ethernet frame carries behind at most CV_MAX_VLAN_TAGS tags that are in the frame
+ * itself (the outermost is usually in skb metadata already). Returns its ethertype, 0 if the frame
+ * is cut off.
  */
-static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
+static __always_inline __be16 cv_find_type(struct __sk_buff *skb, __u32 *l3)
 {
 	__be16 type = CV_CTX(skb, protocol);
 	__be16 *inner;
@@ -315,7 +345,7 @@ static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
 
 	*l3 = ETH_HLEN;
 	for (i = 0; i < CV_MAX_VLAN_TAGS; i++) {
-		if (type != bpf_htons(ETH_P_8021Q) && type != bpf_htons(ETH_P_8021AD))
+		if (!cv_is_vlan_tag(type))
 			break;
 		inner = cv_need(skb, *l3 + 2, sizeof(*inner));
 		if (!inner)
@@ -323,6 +353,15 @@ static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
 		type = *inner;
 		*l3 += 4;
 	}
+	return type;
+}
+
+/* Finds the IP header of an Ethernet frame. Returns the family that the ethertype says, 0 if the
+ * frame carries no IP. */
+static __always_inline __u8 cv_find_ip(struct __sk_buff *skb, __u32 *l3)
+{
+	__be16 type = cv_find_type(skb, l3);
+
 	return type == bpf_htons(ETH_P_IP) ? 4 : type == bpf_htons(ETH_P_IPV6) ? 6 : 0;
 }
 

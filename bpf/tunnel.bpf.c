@@ -25,14 +25,17 @@ const volatile __u32 cv_tunnel_id = 0;
 
 /* True if a rule drops the inner packet; clsact egress, which comes later, sees only the outer
  * header. The packet is counted there, or here if it ends here. */
-static __always_inline bool cv_dropped_by_rule(const struct cv_pkt *pkt)
+static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	const struct cv_rule_set *set = cv_rules_current();
 	const struct cv_rule *rule;
 
 	if (!set)
 		return false;
-	rule = cv_rule_find(set, pkt, CV_DIR_ENCAP);
+	if (set->flags & CV_RULES_NEED_FIELDS)
+		cv_read_fields(skb, pkt, set->flags);
+	cv_read_no_link(pkt);
+	rule = cv_rule_of(skb, pkt, set, CV_DIR_ENCAP);
 	if (!rule || rule->verdict != CV_VERDICT_DROP)
 		return false;
 	cv_count_rule(rule->id, pkt->bytes);
@@ -103,7 +106,7 @@ int cv_xmit(struct __sk_buff *skb)
 		return cv_finish(id, &pkt, CV_R_NO_TUNNEL);
 	if (tunnel->flags & CV_TUNNEL_RULES) {
 		cv_parse_ip(skb, &pkt, 0);
-		if (cv_dropped_by_rule(&pkt))
+		if (cv_dropped_by_rule(skb, &pkt))
 			return cv_finish(id, &pkt, CV_R_RULE_DROP);
 	} else {
 		cv_peek_ip(skb, &pkt, 0);

@@ -67,7 +67,7 @@ struct layer {
 	int16_t len_off; /* added to the right length */
 	uint16_t check_xor; /* spoils the right checksum */
 	uint16_t flags; /* GRE */
-	uint32_t key; /* GRE; VNI of VXLAN and Geneve */
+	uint32_t key; /* GRE; VNI of VXLAN and Geneve; tag of VLAN; flow label of IPv6 */
 	uint32_t spoil; /* exclusive-ored into the first word of GUE, VXLAN and Geneve */
 	uint8_t reserved; /* the byte behind the VNI */
 	uint16_t sport;
@@ -128,8 +128,10 @@ struct layer {
 	}
 #define TCP(from, to, ...) PORTS(6, from, to, __VA_ARGS__)
 #define UDP(from, to, ...) PORTS(17, from, to, __VA_ARGS__)
-#define ICMP PORTS(1, 0x0800, 0)
-#define ICMP6 PORTS(58, 0x8000, 0)
+#define ICMP_OF(type, code) PORTS(1, (type) << 8 | (code), 0)
+#define ICMP6_OF(type, code) PORTS(58, (type) << 8 | (code), 0)
+#define ICMP ICMP_OF(8, 0)
+#define ICMP6 ICMP6_OF(128, 0)
 #define DATA(bytes)                                                                                \
 	{                                                                                          \
 		.kind = L_DATA, .size = (bytes)                                                    \
@@ -285,9 +287,11 @@ static inline void fill_ip4(uint8_t *at, const struct layer *layer, size_t total
 
 static inline void fill_ip6(uint8_t *at, const struct layer *layer, size_t total)
 {
+	uint32_t label = layer->key ? layer->key : 0xabcde;
+
 	at[0] = (layer->version ? layer->version & 0xf : 6) << 4 | layer->tos >> 4;
-	at[1] = layer->tos << 4 | 0x0a; /* with a flow label */
-	frame_be16(at + 2, 0xbcde);
+	at[1] = layer->tos << 4 | label >> 16;
+	frame_be16(at + 2, label);
 	frame_be16(at + 4, total - 40 + layer->len_off);
 	at[6] = layer->next ? layer->next : layer_protocol(layer + 1);
 	at[7] = layer->ttl ? layer->ttl : 64;
@@ -401,7 +405,7 @@ static inline void fill_layer(uint8_t *at, const struct layer *layer, size_t tot
 		frame_be16(at + 12, layer->type ? layer->type : layer_ethertype(layer + 1));
 		break;
 	case L_VLAN:
-		frame_be16(at, 7);
+		frame_be16(at, layer->key ? layer->key : 7);
 		frame_be16(at + 2, layer->type ? layer->type : layer_ethertype(layer + 1));
 		break;
 	case L_IP4:
