@@ -541,15 +541,26 @@ struct cv_set {
 };
 _Static_assert(sizeof(struct cv_set) == 128, "cv_set is map ABI");
 
-/* Where the set of a number is: one that changes is built anew beside the old one, and its turn comes
- * in the very instant in which rules change. */
+/*
+ * Where the set of that number is. One that changes is built anew beside the old one, and its turn comes
+ * in the very instant in which rules change. Written by one store.
+ *
+ *   word: 0 : 4 | generation from which on it is the next one : 16 | cell of that : 22 | cell : 22
+ *
+ * Cells are those of a struct cv_set, 0: there is none. Stands in the table at cv_image.sets, the set
+ * of number 1 first.
+ */
 struct cv_set_slot {
-	__u32 root; /* cell of the struct cv_set; 0: there is none */
-	__u32 next_root; /* of the one that follows it */
-	__u32 next_from; /* commit from which on that holds */
-	__u32 pad;
+	__u64 word;
 };
-_Static_assert(sizeof(struct cv_set_slot) == 16, "cv_set_slot is map ABI");
+_Static_assert(sizeof(struct cv_set_slot) == 8, "cv_set_slot is map ABI");
+#define CV_SET_CELL_MASK ((1u << CV_ARENA_CELL_BITS) - 1)
+#define CV_SET_SLOT_ROOT(word) ((__u32)(word)&CV_SET_CELL_MASK)
+#define CV_SET_SLOT_NEXT(word) ((__u32)((word) >> CV_ARENA_CELL_BITS) & CV_SET_CELL_MASK)
+#define CV_SET_SLOT_FROM(word) ((__u32)((word) >> 2 * CV_ARENA_CELL_BITS))
+#define CV_SET_SLOT_WORD(root, next, from)                                                         \
+	((__u64)(from) << 2 * CV_ARENA_CELL_BITS | (__u64)(next) << CV_ARENA_CELL_BITS | (root))
+#define CV_SET_SLOTS (CV_CELL_BYTES / sizeof(struct cv_set_slot)) /* of one cell */
 
 /*
  * The conditions that few rules have. Those that are in flags must hold, those that are in not_flags
