@@ -303,10 +303,15 @@ enum cv_set_type {
 /* Values that rules ask for by the name of the set; it changes without them. */
 struct cv_set_conf {
 	char name[CV_NAME_MAX + 1];
+	bool has_type;
 	enum cv_set_type type;
 	struct cv_prefixes prefixes; /* CV_SET_PREFIX */
 	struct cv_ranges ranges; /* all others */
 	char *file; /* owned; absolute path of more elements, one or a list with commas a line; NULL */
+	bool is_file_read; /* these are what it has; else what it has is in the kernel */
+	struct cv_prefixes file_prefixes;
+	struct cv_ranges file_ranges;
+	char *unread; /* owned; elements whose type is to come, while words are read */
 	struct cv_place place;
 };
 

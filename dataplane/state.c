@@ -41,6 +41,9 @@ void cv_set_conf_fini(struct cv_set_conf *set)
 	free(set->prefixes.items);
 	free(set->ranges.items);
 	free(set->file);
+	free(set->file_prefixes.items);
+	free(set->file_ranges.items);
+	free(set->unread);
 }
 
 void cv_rule_conf_fini(struct cv_rule_conf *rule)

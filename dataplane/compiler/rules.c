@@ -4,12 +4,12 @@
 
 #include <stdlib.h>
 
+#include "set.h"
+
 void cv_rules_fini(struct cv_rules *rules)
 {
-	for (size_t i = 0; i < rules->set_count; i++) {
-		free(rules->sets[i].numbers);
-		free(rules->sets[i].addresses);
-	}
+	for (size_t i = 0; i < rules->set_count; i++)
+		cv_compiled_set_fini(&rules->sets[i]);
 	free(rules->rules);
 	free(rules->matches);
 	free(rules->sets);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Sets of values: see set.h. */
+#include "set.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+void cv_compiled_set_fini(struct cv_compiled_set *set)
+{
+	free(set->numbers);
+	free(set->addresses);
+	*set = (struct cv_compiled_set){ 0 };
+}
+
+/* ---- elements ---- */
+
+static int make_room(struct cv_interval **intervals, size_t count, size_t more)
+{
+	struct cv_interval *grown = reallocarray(*intervals, count + more + 1, sizeof(*grown));
+
+	if (!grown)
+		return -ENOMEM;
+	*intervals = grown;
+	return 0;
+}
+
+static uint64_t half_of(const uint8_t *bytes)
+{
+	uint64_t half = 0;
+
+	for (int i = 0; i < 8; i++)
+		half = half << 8 | bytes[i];
+	return half;
+}
+
+/* The lowest of count bits are ones; count is at most 64. */
+static uint64_t ones(unsigned int count)
+{
+	return count ? UINT64_MAX >> (64 - count) : 0;
+}
+
+static struct cv_interval address_interval(const struct cv_prefix *prefix)
+{
+	unsigned int host = 128 - prefix->bits;
+	uint64_t high = half_of(prefix->addr.bytes), low = half_of(prefix->addr.bytes + 8);
+
+	return (struct cv_interval){
+		.min = { high, low },
+		.max = { high | ones(host > 64 ? host - 64 : 0),
+			 low | ones(host > 64 ? 64 : host) },
+	};
+}
+
+static struct cv_interval ipv4_interval(const struct cv_prefix *prefix)
+{
+	uint64_t first = half_of(prefix->addr.bytes) >> 32;
+
+	return (struct cv_interval){ .min = { 0, first },
+				     .max = { 0, first | ones(32 - prefix->bits) } };
+}
+
+int cv_set_add_prefixes(struct cv_compiled_set *set, const struct cv_prefixes *prefixes)
+{
+	if (make_room(&set->numbers, set->number_count, prefixes->count) ||
+	    make_room(&set->addresses, set->address_count, prefixes->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < prefixes->count; i++) {
+		const struct cv_prefix *prefix = &prefixes->items[i];
+
+		if (prefix->addr.family == 4)
+			set->numbers[set->number_count++] = ipv4_interval(prefix);
+		else
+			set->addresses[set->address_count++] = address_interval(prefix);
+	}
+	return 0;
+}
+
+int cv_set_add_ranges(struct cv_compiled_set *set, const struct cv_ranges *ranges)
+{
+	if (make_room(&set->numbers, set->number_count, ranges->count))
+		return -ENOMEM;
+	for (size_t i = 0; i < ranges->count; i++)
+		set->numbers[set->number_count++] =
+			(struct cv_interval){ .min = { 0, ranges->items[i].min },
+					      .max = { 0, ranges->items[i].max } };
+	return 0;
+}
+
+static int compare(const uint64_t a[2], const uint64_t b[2])
+{
+	if (a[0] != b[0])
+		return a[0] < b[0] ? -1 : 1;
+	return (a[1] > b[1]) - (a[1] < b[1]);
+}
+
+static int compare_intervals(const void *a, const void *b)
+{
+	return compare(((const struct cv_interval *)a)->min, ((const struct cv_interval *)b)->min);
+}
+
+/* True if the second, which does not begin before the first, overlaps it or begins right behind it. */
+static bool is_joined(const struct cv_interval *first, const struct cv_interval *second)
+{
+	uint64_t next[2] = { first->max[0] + (first->max[1] == UINT64_MAX), first->max[1] + 1 };
+	bool is_last = !next[0] && !next[1];
+
+	return is_last || compare(second->min, next) <= 0;
+}
+
+/* Returns how many are left. */
+static size_t normalise(struct cv_interval *intervals, size_t count)
+{
+	size_t kept = 0;
+
+	qsort(intervals, count, sizeof(*intervals), compare_intervals);
+	for (size_t i = 0; i < count; i++) {
+		struct cv_interval *last = &intervals[kept - 1];
+
+		if (!kept || !is_joined(last, &intervals[i]))
+			intervals[kept++] = intervals[i];
+		else if (compare(intervals[i].max, last->max) > 0)
+			memcpy(last->max, intervals[i].max, sizeof(last->max));
+	}
+	return kept;
+}
+
+void cv_set_normalise(struct cv_compiled_set *set)
+{
+	set->number_count = normalise(set->numbers, set->number_count);
+	set->address_count = normalise(set->addresses, set->address_count);
+}
+
+int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf, struct cv_err *err)
+{
+	memcpy(out->name, conf->name, sizeof(conf->name));
+	if (cv_set_add_prefixes(out, &conf->prefixes) || cv_set_add_ranges(out, &conf->ranges) ||
+	    cv_set_add_prefixes(out, &conf->file_prefixes) ||
+	    cv_set_add_ranges(out, &conf->file_ranges))
+		return cv_err_set(err, -ENOMEM, "set %s: out of memory", conf->name);
+	cv_set_normalise(out);
+	return 0;
+}
+
+/* ---- questions ---- */
+
+static bool has(const struct cv_interval *intervals, size_t count, const uint64_t value[2])
+{
+	size_t first = 0;
+
+	while (count) { /* intervals[first .. first + count - 1] are left */
+		size_t middle = first + count / 2;
+
+		if (compare(value, intervals[middle].min) < 0) {
+			count /= 2;
+		} else if (compare(value, intervals[middle].max) <= 0) {
+			return true;
+		} else {
+			count -= count / 2 + 1;
+			first = middle + 1;
+		}
+	}
+	return false;
+}
+
+bool cv_set_has_number(const struct cv_compiled_set *set, uint32_t number)
+{
+	return has(set->numbers, set->number_count, (uint64_t[2]){ 0, number });
+}
+
+bool cv_set_has_address(const struct cv_compiled_set *set, const uint64_t address[2])
+{
+	return has(set->addresses, set->address_count, address);
+}
+
+static bool is_equal(const struct cv_interval *a, size_t a_count, const struct cv_interval *b,
+		     size_t b_count)
+{
+	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
+}
+
+bool cv_compiled_set_equal(const struct cv_compiled_set *a, const struct cv_compiled_set *b)
+{
+	return is_equal(a->numbers, a->number_count, b->numbers, b->number_count) &&
+	       is_equal(a->addresses, a->address_count, b->addresses, b->address_count);
+}
