@@ -62,7 +62,9 @@ DATAPLANE_ALL := $(wildcard dataplane/*.c dataplane/*/*.c)
 CTL_ALL := $(wildcard ctl/*.c ctl/*/*.c)
 DATAPLANE_SRC := $(filter-out $(is_test),$(DATAPLANE_ALL))
 CTL_SRC := $(filter-out $(is_test),$(CTL_ALL))
-TEST_SRC := $(filter %_test.c,$(DATAPLANE_ALL) $(CTL_ALL))
+RULESET_ALL := $(wildcard netns-tests/rulesets/*.c)
+RULESET_SRC := $(filter-out $(is_test),$(RULESET_ALL))
+TEST_SRC := $(filter %_test.c,$(DATAPLANE_ALL) $(CTL_ALL) $(RULESET_ALL))
 FUZZ_SRC := $(filter %_fuzz.c,$(DATAPLANE_ALL) $(CTL_ALL))
 PROGRUN_SRC := $(wildcard netns-tests/progrun/*.c)
 TOOL_SRC := $(wildcard netns-tests/tools/*.c)
@@ -78,6 +80,8 @@ SKELETONS := $(BPF_NAMES:%=$(OUT)/bpf/%.skel.h)
 LIBCULVERT := $(OUT)/libculvert.a
 # The command without its main(), for tests.
 LIBCTL := $(OUT)/libctl.a
+# Rule sets and packets, for tests and measurements.
+LIBRULESETS := $(OUT)/librulesets.a
 COMMAND := $(OUT)/culvert
 TESTS := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(TEST_SRC)))
 PROGRUN := $(patsubst netns-tests/progrun/%.c,$(OUT)/tests/progrun_%,$(PROGRUN_SRC))
@@ -178,7 +182,7 @@ $(FLAGS_FILE): FORCE
 	$(call keep_text,$(FLAGS_TEXT))
 
 $(SOURCES_FILE): FORCE
-	$(call keep_text,$(DATAPLANE_SRC) $(CTL_SRC))
+	$(call keep_text,$(DATAPLANE_SRC) $(CTL_SRC) $(RULESET_SRC))
 
 # ---- main targets ----------------------------------------------------------------------------
 
@@ -244,6 +248,9 @@ $(LIBCULVERT): $(call objects,$(DATAPLANE_SRC)) $(SOURCES_FILE)
 $(LIBCTL): $(call objects,$(filter-out ctl/main.c,$(CTL_SRC))) $(SOURCES_FILE)
 	$(archive)
 
+$(LIBRULESETS): $(call objects,$(RULESET_SRC)) $(SOURCES_FILE)
+	$(archive)
+
 define link
 	$(call say,LINK,$@)
 	@mkdir -p $(@D)
@@ -255,13 +262,13 @@ $(COMMAND): $(OUT)/ctl/main.o $(LIBCTL) $(LIBCULVERT)
 
 # $(1): program, $(2): its source.
 define test_program
-$(1): $(call objects,$(2)) $(LIBCTL) $(LIBCULVERT)
+$(1): $(call objects,$(2)) $(LIBCTL) $(LIBRULESETS) $(LIBCULVERT)
 	$$(call link,$$(CMOCKA_LIBS))
 endef
 $(foreach src,$(TEST_SRC),$(eval $(call test_program,$(OUT)/tests/$(notdir $(src:.c=)),$(src))))
 $(foreach src,$(PROGRUN_SRC),$(eval $(call test_program,$(OUT)/tests/progrun_$(notdir $(src:.c=)),$(src))))
 
-$(TOOLS): $(OUT)/%: $(OUT)/netns-tests/tools/%.o
+$(TOOLS): $(OUT)/%: $(OUT)/netns-tests/tools/%.o $(LIBRULESETS) $(LIBCULVERT)
 	$(call link)
 
 # ---- man pages -------------------------------------------------------------------------------
@@ -492,5 +499,5 @@ clean:
 
 # ---- dependencies found by the compilers -----------------------------------------------------
 
--include $(patsubst %.o,%.d,$(BPF_OBJ) $(call objects,$(DATAPLANE_ALL) $(CTL_ALL) $(PROGRUN_SRC) $(TOOL_SRC)))
+-include $(patsubst %.o,%.d,$(BPF_OBJ) $(call objects,$(DATAPLANE_ALL) $(CTL_ALL) $(RULESET_ALL) $(PROGRUN_SRC) $(TOOL_SRC)))
 -include $(patsubst %.o,%.d,$(call fuzz_objects,$(DATAPLANE_ALL) $(CTL_ALL)))
