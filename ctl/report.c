@@ -230,6 +230,8 @@ void cv_report_error(struct cv_report *report, const struct cv_err *err)
 {
 	report->errors++;
 	report->status = status_of(err->kind);
+	if (!report->stream)
+		return;
 	if (has_line(&err->place) && report->placed++ >= CV_REPORT_MAX)
 		report->hidden++;
 	else if (!report->is_json)
@@ -258,6 +260,8 @@ void cv_report_warning(struct cv_report *report, const char *text)
 	size_t len = 0;
 	FILE *stream;
 
+	if (!report->stream)
+		return;
 	if (report->is_json) {
 		keep_warning(report, text);
 		return;

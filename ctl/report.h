@@ -17,7 +17,8 @@
 
 struct cv_report;
 
-/* Errors go to stream, as text or (is_json) as one object when the report is freed. */
+/* Errors go to stream, as text or (is_json) as one object when the report is freed; NULL: they are
+ * only counted. */
 int cv_report_new(struct cv_report **out, FILE *stream, bool is_json);
 /* Prints what is still to print (the JSON object; the number of errors not shown). */
 void cv_report_free(struct cv_report **report);

@@ -263,6 +263,21 @@ static void a_file_with_many_errors_is_cut_off(void **state)
 	assert_int_equal(count_text(json.text, "],\"errors_not_shown\":99900}\n"), 1);
 }
 
+static void without_a_stream_errors_are_only_counted(void **state)
+{
+	(void)state;
+	for (int is_json = 0; is_json <= 1; is_json++) {
+		struct cv_report *report CV_CLEANUP(cv_report_free) = NULL;
+
+		assert_int_equal(cv_report_new(&report, NULL, is_json), 0);
+		cv_report_warning(report, "never seen");
+		for (int i = 0; i <= CV_REPORT_MAX; i++)
+			report_input(report, 1, 1, NULL);
+		assert_int_equal(cv_report_errors(report), CV_REPORT_MAX + 1);
+		assert_int_equal(cv_report_status(report), 1);
+	}
+}
+
 static void nearest_word_is_found(void **state)
 {
 	static const char *const words[] = { "remote", "mode", "local", "ttl", "mtu", "df" };
@@ -307,6 +322,7 @@ int main(void)
 		cmocka_unit_test(warnings_leave_the_status),
 		cmocka_unit_test(the_last_error_gives_the_status),
 		cmocka_unit_test(a_file_with_many_errors_is_cut_off),
+		cmocka_unit_test(without_a_stream_errors_are_only_counted),
 		cmocka_unit_test(nearest_word_is_found),
 	};
 
