@@ -625,7 +625,7 @@ static void values_of_the_wrong_kind_are_told(void **unused)
 		   "f:2:22: error: dport \"x\": not a number or range from 0 to 65535\n"
 		   "      r: {match: {dport: [80, x]}, action: {verdict: dorp}}\n"
 		   "                         ^\n"
-		   "f:2:50: error: verdict \"dorp\": not one of next, accept, drop\n"
+		   "f:2:50: error: verdict \"dorp\": not one of next, accept, drop, continue\n"
 		   "      r: {match: {dport: [80, x]}, action: {verdict: dorp}}\n"
 		   "                                                     ^\n"
 		   "hint: did you mean \"drop\"?\n");
@@ -636,7 +636,7 @@ static void values_of_the_wrong_kind_are_told(void **unused)
 		   "                            ^\n");
 	assert_bad("rules:\n"
 		   "  r: {action: {verdict: continue}}\n",
-		   "f:2:25: error: verdict \"continue\": not one of next, accept, drop\n"
+		   "f:2:25: error: verdict \"continue\": not one of next, accept, drop, continue\n"
 		   "      r: {action: {verdict: continue}}\n"
 		   "                            ^\n");
 }
