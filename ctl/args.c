@@ -293,27 +293,41 @@ int cv_arg_range(const char *word, const char *text, uint32_t max, struct cv_ran
 	return 0;
 }
 
-static int add_port_range(const char *word, const char *part, void *out, struct cv_err *err)
+/* A list of ranges while it is read. */
+struct range_list {
+	struct cv_ranges *out;
+	uint32_t max;
+};
+
+static int add_range(const char *word, const char *part, void *arg, struct cv_err *err)
 {
-	struct cv_ranges *ranges = out;
+	struct range_list *list = arg;
 	struct cv_range range = { 0 };
 	struct cv_range *grown;
-	int rc = cv_arg_range(word, part, CV_MAX_PORT, &range, err);
+	int rc = cv_arg_range(word, part, list->max, &range, err);
 
 	if (rc)
 		return rc;
-	grown = reallocarray(ranges->items, ranges->count + 1, sizeof(*grown));
+	grown = reallocarray(list->out->items, list->out->count + 1, sizeof(*grown));
 	if (!grown)
 		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
-	ranges->items = grown;
-	grown[ranges->count++] = range;
+	list->out->items = grown;
+	grown[list->out->count++] = range;
 	return 0;
+}
+
+int cv_arg_ranges(const char *word, const char *text, uint32_t max, struct cv_ranges *out,
+		  struct cv_err *err)
+{
+	struct range_list list = { .out = out, .max = max };
+
+	return each_part(word, text, add_range, &list, err);
 }
 
 int cv_arg_port_ranges(const char *word, const char *text, struct cv_ranges *out,
 		       struct cv_err *err)
 {
-	return each_part(word, text, add_port_range, out, err);
+	return cv_arg_ranges(word, text, CV_MAX_PORT, out, err);
 }
 
 int cv_arg_mark(const char *word, const char *text, uint32_t *mark, uint32_t *mask, bool *has_mask,
@@ -400,6 +414,190 @@ int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err 
 				    "ef, va, le)",
 				    word, text);
 	*out = number;
+	return 0;
+}
+
+/* By codepoint. */
+static const char *const ecns[] = { "not-ect", "ect1", "ect0", "ce" };
+
+static int add_ecn(const char *word, const char *part, void *out, struct cv_err *err)
+{
+	size_t index;
+	int rc = cv_arg_choice(word, part, ecns, CV_COUNT(ecns), &index, err);
+
+	if (!rc)
+		*(uint8_t *)out |= 1 << index;
+	return rc;
+}
+
+int cv_arg_ecns(const char *word, const char *text, uint8_t *out, struct cv_err *err)
+{
+	uint8_t bits = 0;
+	int rc = each_part(word, text, add_ecn, &bits, err);
+
+	if (!rc)
+		*out = bits;
+	return rc;
+}
+
+/* By bit of byte 13 of the header. */
+static const char *const tcp_flags[] = { "fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr" };
+
+/* Reads flags up to end (a character of text, or its end). False if there is anything else. */
+static bool take_tcp_flags(const char *text, const char *end, uint8_t *out)
+{
+	char copy[64];
+	char *rest = copy, *part;
+	uint32_t number;
+
+	if ((size_t)(end - text) >= sizeof(copy))
+		return false;
+	snprintf(copy, sizeof(copy), "%.*s", (int)(end - text), text);
+	*out = !strcmp(copy, "all") ? UINT8_MAX : 0;
+	if (*out || !strcmp(copy, "none"))
+		return true;
+	if (!cv_arg_number("", copy, 0, UINT8_MAX, &number, NULL)) {
+		*out = number;
+		return true;
+	}
+	while ((part = strsep(&rest, "+"))) {
+		size_t bit = 0;
+
+		while (bit < CV_COUNT(tcp_flags) && strcmp(part, tcp_flags[bit]) != 0)
+			bit++;
+		if (bit == CV_COUNT(tcp_flags))
+			return false;
+		*out |= 1 << bit;
+	}
+	return true;
+}
+
+int cv_arg_tcp_flags(const char *word, const char *text, uint8_t *flags, uint8_t *mask,
+		     struct cv_err *err)
+{
+	const char *slash = strchr(text, '/');
+	uint8_t set, asked;
+
+	if (!slash || !take_tcp_flags(text, slash, &set) ||
+	    !take_tcp_flags(slash + 1, strchr(text, '\0'), &asked)) {
+		cv_err_input(err, "%s \"%s\": not SET/MASK", word, text);
+		return cv_err_hint(err, "as syn/syn+ack or 0x02/0x12; the flags are fin, syn, rst, "
+					"psh, ack, urg, ece, cwr");
+	}
+	if (set & ~asked) {
+		cv_err_input(err, "%s \"%s\": flags are outside the mask, it would never match",
+			     word, text);
+		return cv_err_hint(err, "what stands before the '/' must stand behind it, too");
+	}
+	*flags = set;
+	*mask = asked;
+	return 0;
+}
+
+/* The first name of a number is the one that is written. */
+static const struct {
+	const char *name;
+	uint16_t number;
+} ethertypes[] = {
+	{ "ip", 0x0800 },      { "ipv4", 0x0800 },  { "ipv6", 0x86dd },
+	{ "arp", 0x0806 },     { "rarp", 0x8035 },  { "mpls", 0x8847 },
+	{ "mpls-mc", 0x8848 }, { "pppoe", 0x8864 }, { "pppoe-discovery", 0x8863 },
+	{ "lldp", 0x88cc },    { "eapol", 0x888e }, { "macsec", 0x88e5 },
+	{ "ptp", 0x88f7 },     { "cfm", 0x8902 },
+};
+
+int cv_arg_ethertype(const char *word, const char *text, uint16_t *out, struct cv_err *err)
+{
+	const char *names[CV_COUNT(ethertypes)];
+	const char *nearest;
+	uint32_t number;
+
+	for (size_t i = 0; i < CV_COUNT(ethertypes); i++) {
+		names[i] = ethertypes[i].name;
+		if (!strcmp(text, ethertypes[i].name)) {
+			*out = ethertypes[i].number;
+			return 0;
+		}
+	}
+	if (!cv_arg_number(word, text, 0, UINT16_MAX, &number, NULL)) {
+		*out = number;
+		return 0;
+	}
+	nearest = cv_nearest(text, names, CV_COUNT(names));
+	cv_err_input(err, "%s \"%s\": unknown ether type", word, text);
+	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest)
+		       : cv_err_hint(err, "arp, ip, ipv6, mpls, ... or a number from 0 to 0xffff");
+}
+
+#define CV_NO_TYPE 256
+
+static const struct {
+	const char *name;
+	uint16_t type, type_v6; /* CV_NO_TYPE: that protocol has none of the name */
+} icmp_types[] = {
+	{ "echo-reply", 0, 129 },
+	{ "destination-unreachable", 3, 1 },
+	{ "packet-too-big", CV_NO_TYPE, 2 },
+	{ "redirect", 5, 137 },
+	{ "echo-request", 8, 128 },
+	{ "router-advertisement", 9, 134 },
+	{ "router-solicitation", 10, 133 },
+	{ "time-exceeded", 11, 3 },
+	{ "parameter-problem", 12, 4 },
+	{ "timestamp-request", 13, CV_NO_TYPE },
+	{ "timestamp-reply", 14, CV_NO_TYPE },
+	{ "neighbor-solicitation", CV_NO_TYPE, 135 },
+	{ "neighbor-advertisement", CV_NO_TYPE, 136 },
+	{ "mld-query", CV_NO_TYPE, 130 },
+	{ "mld-report", CV_NO_TYPE, 131 },
+	{ "mld-done", CV_NO_TYPE, 132 },
+	{ "mld2-report", CV_NO_TYPE, 143 },
+};
+
+static uint16_t type_in(size_t row, uint8_t proto)
+{
+	return proto == IPPROTO_ICMPV6 ? icmp_types[row].type_v6
+	       : proto == IPPROTO_ICMP ? icmp_types[row].type
+				       : CV_NO_TYPE;
+}
+
+int cv_arg_icmp_type(const char *word, const char *text, uint8_t *type, uint8_t *name,
+		     struct cv_err *err)
+{
+	const char *names[CV_COUNT(icmp_types)];
+	const char *nearest;
+	uint32_t number;
+
+	for (size_t i = 0; i < CV_COUNT(icmp_types); i++) {
+		names[i] = icmp_types[i].name;
+		if (!strcmp(text, icmp_types[i].name)) {
+			*name = i + 1;
+			return 0;
+		}
+	}
+	if (!cv_arg_number(word, text, 0, UINT8_MAX, &number, NULL)) {
+		*type = number;
+		*name = 0;
+		return 0;
+	}
+	nearest = cv_nearest(text, names, CV_COUNT(names));
+	cv_err_input(err, "%s \"%s\": unknown ICMP type", word, text);
+	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest)
+		       : cv_err_hint(err, "echo-request, destination-unreachable, ... or a number "
+					  "from 0 to 255");
+}
+
+int cv_icmp_type(const char *word, uint8_t proto, uint8_t name, uint8_t *out, struct cv_err *err)
+{
+	uint16_t type = type_in(name - 1, proto);
+
+	if (type == CV_NO_TYPE) {
+		cv_err_input(err, "%s \"%s\": not a type of %s", word, icmp_types[name - 1].name,
+			     proto == IPPROTO_ICMPV6 ? "ICMPv6" : "ICMP for IPv4");
+		return cv_err_hint(err, "give proto %s",
+				   proto == IPPROTO_ICMPV6 ? "icmp" : "icmpv6");
+	}
+	*out = type;
 	return 0;
 }
 
@@ -516,6 +714,61 @@ void cv_put_proto(FILE *out, uint8_t proto)
 			return;
 		}
 	fprintf(out, "%u", proto);
+}
+
+void cv_put_ecns(FILE *out, uint8_t bits)
+{
+	const char *comma = "";
+
+	for (size_t i = 0; i < CV_COUNT(ecns); i++) {
+		if (!(bits >> i & 1))
+			continue;
+		fprintf(out, "%s%s", comma, ecns[i]);
+		comma = ",";
+	}
+}
+
+static void put_tcp_flags(FILE *out, uint8_t flags)
+{
+	const char *plus = "";
+
+	if (!flags || flags == UINT8_MAX) {
+		fputs(flags ? "all" : "none", out);
+		return;
+	}
+	for (size_t i = 0; i < CV_COUNT(tcp_flags); i++) {
+		if (!(flags >> i & 1))
+			continue;
+		fprintf(out, "%s%s", plus, tcp_flags[i]);
+		plus = "+";
+	}
+}
+
+void cv_put_tcp_flags(FILE *out, uint8_t flags, uint8_t mask)
+{
+	put_tcp_flags(out, flags);
+	fputc('/', out);
+	put_tcp_flags(out, mask);
+}
+
+void cv_put_ethertype(FILE *out, uint16_t ethertype)
+{
+	for (size_t i = 0; i < CV_COUNT(ethertypes); i++)
+		if (ethertypes[i].number == ethertype) {
+			fputs(ethertypes[i].name, out);
+			return;
+		}
+	fprintf(out, "0x%04x", ethertype);
+}
+
+void cv_put_icmp_type(FILE *out, uint8_t proto, uint8_t type)
+{
+	for (size_t i = 0; i < CV_COUNT(icmp_types); i++)
+		if (type_in(i, proto) == type) {
+			fputs(icmp_types[i].name, out);
+			return;
+		}
+	fprintf(out, "%u", type);
 }
 
 void cv_put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask)

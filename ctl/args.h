@@ -35,6 +35,9 @@ int cv_arg_prefixes(const char *word, const char *text, struct cv_prefixes *out,
 		    struct cv_err *err);
 int cv_arg_port_ranges(const char *word, const char *text, struct cv_ranges *out,
 		       struct cv_err *err);
+/* The same of numbers from 0 to max. */
+int cv_arg_ranges(const char *word, const char *text, uint32_t max, struct cv_ranges *out,
+		  struct cv_err *err);
 /* N or N-M. */
 int cv_arg_range(const char *word, const char *text, uint32_t max, struct cv_range *out,
 		 struct cv_err *err);
@@ -45,6 +48,20 @@ int cv_arg_mark(const char *word, const char *text, uint32_t *mark, uint32_t *ma
 int cv_arg_proto(const char *word, const char *text, uint8_t *out, struct cv_err *err);
 /* 0..63, or a name of RFC 2474, 2597, 3246, 5865, 8622 (cs1, af21, ef, va, le). */
 int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err *err);
+/* A list of not-ect, ect0, ect1, ce as bits 1 << codepoint. */
+int cv_arg_ecns(const char *word, const char *text, uint8_t *out, struct cv_err *err);
+/* SET/MASK: each a number, or names with '+' between them (fin, syn, rst, psh, ack, urg, ece, cwr;
+ * none, all); SET lies within MASK. */
+int cv_arg_tcp_flags(const char *word, const char *text, uint8_t *flags, uint8_t *mask,
+		     struct cv_err *err);
+/* A name (arp, ip, ipv6, mpls, ...) or a number. */
+int cv_arg_ethertype(const char *word, const char *text, uint16_t *out, struct cv_err *err);
+/* A number (*name becomes 0), or a name, whose number depends on the protocol (*name becomes what
+ * cv_icmp_type() takes). */
+int cv_arg_icmp_type(const char *word, const char *text, uint8_t *type, uint8_t *name,
+		     struct cv_err *err);
+/* The type of that name in ICMP (proto IPPROTO_ICMP) or ICMPv6; fails if that has no such type. */
+int cv_icmp_type(const char *word, uint8_t proto, uint8_t name, uint8_t *out, struct cv_err *err);
 /* MAJOR:MINOR, hexadecimal as tc has it. */
 int cv_arg_priority(const char *word, const char *text, uint32_t *out, struct cv_err *err);
 int cv_arg_bool(const char *word, const char *text, bool *out, struct cv_err *err);
@@ -62,6 +79,11 @@ void cv_put_ranges(FILE *out, const struct cv_ranges *ranges);
 void cv_put_range(FILE *out, const struct cv_range *range);
 void cv_put_addr(FILE *out, const struct cv_addr *addr);
 void cv_put_proto(FILE *out, uint8_t proto);
+void cv_put_ecns(FILE *out, uint8_t ecns);
+void cv_put_tcp_flags(FILE *out, uint8_t flags, uint8_t mask);
+void cv_put_ethertype(FILE *out, uint16_t ethertype);
+/* proto: IPPROTO_ICMP or IPPROTO_ICMPV6; of another one the number is written. */
+void cv_put_icmp_type(FILE *out, uint8_t proto, uint8_t type);
 void cv_put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask);
 
 #endif

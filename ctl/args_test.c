@@ -740,6 +740,189 @@ static void choices_are_exact(void **state)
 	run_cases(try_mode, cases, CV_COUNT(cases));
 }
 
+/* ---- ECN, TCP flags, ether types, ICMP types ---- */
+
+static int try_ecns(const char *text, FILE *stream, struct cv_err *err)
+{
+	uint8_t bits;
+	int rc = cv_arg_ecns("ecn", text, &bits, err);
+
+	if (!rc)
+		cv_put_ecns(stream, bits);
+	return rc;
+}
+
+#define NO_ECN(text, part) BAD(text, "ecn \"" part "\": not one of not-ect, ect1, ect0, ce", NULL)
+
+/* RFC 3168: 00 not-ect, 01 ect1, 10 ect0, 11 ce. */
+static void ecn_codepoints_are_bits(void **state)
+{
+	static const struct value_case cases[] = {
+		GOOD("not-ect", "not-ect"), GOOD("ce,ect0,ect1", "ect1,ect0,ce"),
+		GOOD("ce,ce", "ce"),	    NO_ECN("", ""),
+		NO_ECN("CE", "CE"),	    NO_ECN("3", "3"),
+		NO_ECN("ce,", ""),
+	};
+	uint8_t bits;
+
+	(void)state;
+	run_cases(try_ecns, cases, CV_COUNT(cases));
+	assert_int_equal(cv_arg_ecns("ecn", "ect0", &bits, NULL), 0);
+	assert_int_equal(bits, 1 << 2);
+	assert_int_equal(cv_arg_ecns("ecn", "ect1,ce", &bits, NULL), 0);
+	assert_int_equal(bits, 1 << 1 | 1 << 3);
+}
+
+static int try_tcp_flags(const char *text, FILE *stream, struct cv_err *err)
+{
+	uint8_t flags, mask;
+	int rc = cv_arg_tcp_flags("tcp-flags", text, &flags, &mask, err);
+
+	if (!rc)
+		cv_put_tcp_flags(stream, flags, mask);
+	return rc;
+}
+
+#define NO_FLAGS(text)                                                                             \
+	BAD(text, "tcp-flags \"" text "\": not SET/MASK",                                          \
+	    "as syn/syn+ack or 0x02/0x12; the flags are fin, syn, rst, psh, ack, urg, ece, cwr")
+#define OUTSIDE(text)                                                                              \
+	BAD(text, "tcp-flags \"" text "\": flags are outside the mask, it would never match",      \
+	    "what stands before the '/' must stand behind it, too")
+
+static void tcp_flags_have_a_mask(void **state)
+{
+	static const struct value_case cases[] = {
+		GOOD("syn/syn+ack", "syn/syn+ack"),
+		GOOD("0x02/0x12", "syn/syn+ack"),
+		GOOD("2/18", "syn/syn+ack"),
+		GOOD("none/all", "none/all"),
+		GOOD("0/255", "none/all"),
+		GOOD("cwr+ece+urg+psh+rst+fin/all", "fin+rst+psh+urg+ece+cwr/all"),
+		GOOD("all/0xff", "all/all"),
+		GOOD("ack+ack/ack", "ack/ack"),
+		NO_FLAGS("syn"),
+		NO_FLAGS(""),
+		NO_FLAGS("/"),
+		NO_FLAGS("syn/"),
+		NO_FLAGS("/syn"),
+		NO_FLAGS("syn+/syn"),
+		NO_FLAGS("SYN/SYN"),
+		NO_FLAGS("syn/256"),
+		NO_FLAGS("syn,ack/all"),
+		NO_FLAGS("syn/syn/syn"),
+		NO_FLAGS("fin+syn+rst+psh+ack+urg+ece+cwr+fin+syn+rst+psh+ack+urg+ece+cwr+fin/all"),
+		OUTSIDE("syn/ack"),
+		OUTSIDE("syn+ack/syn"),
+		OUTSIDE("1/0"),
+	};
+
+	(void)state;
+	run_cases(try_tcp_flags, cases, CV_COUNT(cases));
+}
+
+/* Each name is one bit of byte 13 of the header, FIN the lowest. */
+static void tcp_flags_are_bits_of_the_header(void **state)
+{
+	static const char *const names[] = {
+		"fin", "syn", "rst", "psh", "ack", "urg", "ece", "cwr"
+	};
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(names); i++) {
+		char text[16];
+		uint8_t flags, mask;
+
+		snprintf(text, sizeof(text), "%s/%s", names[i], names[i]);
+		assert_int_equal(cv_arg_tcp_flags("tcp-flags", text, &flags, &mask, NULL), 0);
+		assert_int_equal(flags, 1 << i);
+		assert_int_equal(mask, 1 << i);
+	}
+}
+
+static int try_ethertype(const char *text, FILE *stream, struct cv_err *err)
+{
+	uint16_t type;
+	int rc = cv_arg_ethertype("ethertype", text, &type, err);
+
+	if (!rc)
+		cv_put_ethertype(stream, type);
+	return rc;
+}
+
+static void ether_types_have_a_name_or_a_number(void **state)
+{
+	static const struct value_case cases[] = {
+		GOOD("arp", "arp"),
+		GOOD("0x0806", "arp"),
+		GOOD("ipv4", "ip"),
+		GOOD("2048", "ip"),
+		GOOD("0x86dd", "ipv6"),
+		GOOD("mpls", "mpls"),
+		GOOD("0x88f", "0x088f"),
+		GOOD("0xffff", "0xffff"),
+		BAD("0x10000", "ethertype \"0x10000\": unknown ether type",
+		    "arp, ip, ipv6, mpls, ... or a number from 0 to 0xffff"),
+		BAD("apr", "ethertype \"apr\": unknown ether type", "did you mean \"arp\"?"),
+	};
+
+	(void)state;
+	run_cases(try_ethertype, cases, CV_COUNT(cases));
+}
+
+static int try_icmp(uint8_t proto, const char *text, FILE *stream, struct cv_err *err)
+{
+	uint8_t type, name;
+	int rc = cv_arg_icmp_type("icmp-type", text, &type, &name, err);
+
+	if (!rc && name)
+		rc = cv_icmp_type("icmp-type", proto, name, &type, err);
+	if (!rc)
+		fprintf(stream, "%u=", type);
+	if (!rc)
+		cv_put_icmp_type(stream, proto, type);
+	return rc;
+}
+
+static int try_icmpv4(const char *text, FILE *stream, struct cv_err *err)
+{
+	return try_icmp(IPPROTO_ICMP, text, stream, err);
+}
+
+static int try_icmpv6(const char *text, FILE *stream, struct cv_err *err)
+{
+	return try_icmp(IPPROTO_ICMPV6, text, stream, err);
+}
+
+static void icmp_types_are_those_of_their_protocol(void **state)
+{
+	static const struct value_case v4[] = {
+		GOOD("echo-request", "8=echo-request"),
+		GOOD("0", "0=echo-reply"),
+		GOOD("255", "255=255"),
+		GOOD("destination-unreachable", "3=destination-unreachable"),
+		BAD("packet-too-big", "icmp-type \"packet-too-big\": not a type of ICMP for IPv4",
+		    "give proto icmpv6"),
+		BAD("256", "icmp-type \"256\": unknown ICMP type",
+		    "echo-request, destination-unreachable, ... or a number from 0 to 255"),
+		BAD("echo-requst", "icmp-type \"echo-requst\": unknown ICMP type",
+		    "did you mean \"echo-request\"?"),
+	};
+	static const struct value_case v6[] = {
+		GOOD("echo-request", "128=echo-request"),
+		GOOD("echo-reply", "129=echo-reply"),
+		GOOD("destination-unreachable", "1=destination-unreachable"),
+		GOOD("8", "8=8"),
+		GOOD("neighbor-solicitation", "135=neighbor-solicitation"),
+		BAD("timestamp-request", "icmp-type \"timestamp-request\": not a type of ICMPv6",
+		    "give proto icmp"),
+	};
+
+	(void)state;
+	run_cases(try_icmpv4, v4, CV_COUNT(v4));
+	run_cases(try_icmpv6, v6, CV_COUNT(v6));
+}
+
 /* ---- lists ---- */
 
 static void long_lists_are_taken_whole(void **state)
@@ -785,6 +968,11 @@ int main(void)
 		cmocka_unit_test(priorities_are_classes_as_in_tc),
 		cmocka_unit_test(bools_are_three_pairs_of_words),
 		cmocka_unit_test(choices_are_exact),
+		cmocka_unit_test(ecn_codepoints_are_bits),
+		cmocka_unit_test(tcp_flags_have_a_mask),
+		cmocka_unit_test(tcp_flags_are_bits_of_the_header),
+		cmocka_unit_test(ether_types_have_a_name_or_a_number),
+		cmocka_unit_test(icmp_types_are_those_of_their_protocol),
 		cmocka_unit_test(long_lists_are_taken_whole),
 	};
 
