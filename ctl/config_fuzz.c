@@ -125,6 +125,14 @@ static bool same_peer(const struct cv_peer_conf *a, const struct cv_peer_conf *b
 	       same_text(a->tunnel, b->tunnel);
 }
 
+static bool same_sets(const struct cv_match_conf *a, const struct cv_match_conf *b)
+{
+	for (int i = 0; i < CV_FIELD_COUNT; i++)
+		if (!same_text(a->sets[i], b->sets[i]))
+			return false;
+	return true;
+}
+
 static bool same_match(const struct cv_match_conf *a, const struct cv_match_conf *b)
 {
 	return a->dir == b->dir && same_text(a->dev, b->dev) && a->has_app == b->has_app &&
@@ -133,9 +141,17 @@ static bool same_match(const struct cv_match_conf *a, const struct cv_match_conf
 	       same_prefixes(&a->src, &b->src) && same_prefixes(&a->dst, &b->dst) &&
 	       a->has_proto == b->has_proto && a->proto == b->proto &&
 	       same_ranges(&a->sport, &b->sport) && same_ranges(&a->dport, &b->dport) &&
-	       a->has_dscp == b->has_dscp && a->dscp == b->dscp && a->has_mark == b->has_mark &&
-	       a->mark == b->mark && a->mark_mask == b->mark_mask &&
-	       same_text(a->tunnel, b->tunnel);
+	       a->has_dscp == b->has_dscp && a->dscp == b->dscp && a->ecns == b->ecns &&
+	       a->has_tcp_flags == b->has_tcp_flags && a->tcp_flags == b->tcp_flags &&
+	       a->tcp_mask == b->tcp_mask && a->has_icmp_type == b->has_icmp_type &&
+	       a->icmp_type == b->icmp_type && a->has_icmp_code == b->has_icmp_code &&
+	       a->icmp_code == b->icmp_code && a->has_mark == b->has_mark && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask && same_text(a->tunnel, b->tunnel) &&
+	       same_ranges(&a->len, &b->len) && a->fragment == b->fragment &&
+	       same_ranges(&a->vlan, &b->vlan) && a->has_ethertype == b->has_ethertype &&
+	       a->ethertype == b->ethertype && a->has_flow_label == b->has_flow_label &&
+	       a->flow_label == b->flow_label && a->is_quoted == b->is_quoted &&
+	       a->not_fields == b->not_fields && same_sets(a, b);
 }
 
 static bool same_action(const struct cv_action_conf *a, const struct cv_action_conf *b)

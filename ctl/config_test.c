@@ -197,6 +197,31 @@ static void good_files_are_written_in_one_form(void **unused)
 		  "rules:\n"
 		  "  r: {match: {app: any, family: 6}, action: {mark: 0x1/0x1}}\n"
 		  "  s: {match: {app: none, family: 4, mark: 0x5}, action: {priority: \"0:0\", dscp: 0}}\n" },
+		{ "rules:\n"
+		  "  r: {match: {ecn: [ect0, ce], proto: tcp, tcp-flags: not syn/syn+ack, len: not 0-99, fragment: no, vlan: [1, 5-7], dport: \"not 80,443\"}}\n"
+		  "  s:\n"
+		  "    match:\n"
+		  "      dport: not 80,443\n"
+		  "      proto: udp\n"
+		  "      ecn: not not-ect\n"
+		  "      dscp: not ef\n"
+		  "      mark: not 1/3\n"
+		  "      src: not ::/0,10.0.0.0/8\n"
+		  "      fragment: true\n"
+		  "      quoted: false\n"
+		  "  t: {match: {icmp-type: echo-request, proto: icmpv6, icmp-code: 0, flow-label: 0xabcde}}\n"
+		  "  u: {match: {icmp-type: 3, icmp-code: 4, proto: 1}}\n"
+		  "  v: {match: {ethertype: 0x806, vlan: not 7, dev: not eth0}}\n"
+		  "  w: {match: {ethertype: not 0x1234}}\n"
+		  "  x: {match: {quoted: true, proto: not udp, src: not 10.0.0.1}}\n",
+		  "rules:\n"
+		  "  r: {match: {proto: tcp, dport: \"not 80,443\", ecn: [ect0, ce], tcp-flags: \"not syn/syn+ack\", len: \"not 0-99\", fragment: no, vlan: [1, 5-7]}, action: {}}\n"
+		  "  s: {match: {src: \"not ::/0,10.0.0.0/8\", proto: udp, dport: \"not 80,443\", dscp: \"not 46\", ecn: \"not not-ect\", mark: \"not 0x1/0x3\", fragment: yes}, action: {}}\n"
+		  "  t: {match: {proto: icmpv6, icmp-type: echo-request, icmp-code: 0, flow-label: 703710}, action: {}}\n"
+		  "  u: {match: {proto: icmp, icmp-type: destination-unreachable, icmp-code: 4}, action: {}}\n"
+		  "  v: {match: {dev: \"not eth0\", vlan: \"not 7\", ethertype: arp}, action: {}}\n"
+		  "  w: {match: {ethertype: \"not 0x1234\"}, action: {}}\n"
+		  "  x: {match: {src: \"not 10.0.0.1/32\", proto: \"not udp\", quoted: true}, action: {}}\n" },
 		/* priority without quotes is text, too: nothing here is YAML 1.1's base 60. */
 		{ "rules:\n  r: {action: {priority: 1:30}}\n",
 		  "rules:\n  r: {match: {}, action: {priority: \"1:30\"}}\n" },
@@ -557,7 +582,7 @@ static void missing_values_are_told(void **unused)
 	assert_bad("rules: {r: {match: {src: []}}}\n", "f:1:26: error: src: has no value\n"
 						       "    rules: {r: {match: {src: []}}}\n"
 						       "                             ^\n"
-						       "hint: src: PREFIX[,...]; " HINT_IPV6);
+						       "hint: src: PREFIX[,...]|@SET; " HINT_IPV6);
 	assert_bad("routes:\n"
 		   "- {tunnel: blue}\n"
 		   "- {to: , tunnel: blue}\n"
@@ -723,6 +748,86 @@ static void faults_of_the_state_stand_at_their_objects(void **unused)
 		   "           ^\n");
 }
 
+static void faults_of_rules_are_told(void **unused)
+{
+	(void)unused;
+	assert_bad(
+		"rules:\n"
+		"  a: {match: {src: 10.9.0.1/16, dst: not 10.9.0.1/8}}\n"
+		"  b: {match: {proto: tcpp, dscp: 64, dport: 90-80}}\n"
+		"  c:\n"
+		"    match:\n"
+		"      proto: icmp\n"
+		"      icmp-type: packet-too-big\n"
+		"      vlan: [1, not 2]\n"
+		"      dport: not\n"
+		"  d: {match: {proto: tcp, icmp-type: 8}}\n"
+		"  e: {match: {proto: tcp, sport: 1, sport: 2}}\n"
+		"  f: {match: {src: \"@nowhere\", app: not any, tcp-flags: syn/ack}}\n"
+		"  g: {match: {src: \"@nowhere\", dport: \"@none\", app: none, exact: true}}\n",
+		"f:11:37: error: duplicate key \"sport\", first on line 11\n"
+		"      e: {match: {proto: tcp, sport: 1, sport: 2}}\n"
+		"                                        ^\n"
+		"f:2:20: error: src \"10.9.0.1/16\": has host bits set\n"
+		"      a: {match: {src: 10.9.0.1/16, dst: not 10.9.0.1/8}}\n"
+		"                       ^\n"
+		"hint: the network is 10.9.0.0/16\n"
+		"f:2:38: error: dst \"10.9.0.1/8\": has host bits set\n"
+		"      a: {match: {src: 10.9.0.1/16, dst: not 10.9.0.1/8}}\n"
+		"                                         ^\n"
+		"hint: the network is 10.0.0.0/8\n"
+		"f:3:22: error: proto \"tcpp\": unknown protocol\n"
+		"      b: {match: {proto: tcpp, dscp: 64, dport: 90-80}}\n"
+		"                         ^\n"
+		"hint: did you mean \"tcp\"?\n"
+		"f:3:34: error: dscp \"64\": not a DSCP (0 to 63, or cs0 to cs7, af11 to af43, ef, va, le)\n"
+		"      b: {match: {proto: tcpp, dscp: 64, dport: 90-80}}\n"
+		"                                     ^\n"
+		"f:3:45: error: dport \"90-80\": the range is inverted\n"
+		"      b: {match: {proto: tcpp, dscp: 64, dport: 90-80}}\n"
+		"                                                ^\n"
+		"hint: 80-90\n"
+		"f:7:18: error: icmp-type \"packet-too-big\": not a type of ICMP for IPv4\n"
+		"          icmp-type: packet-too-big\n"
+		"                     ^\n"
+		"hint: give proto icmpv6\n"
+		"f:8:17: error: vlan: item 2 is negated, which only the whole list can be\n"
+		"          vlan: [1, not 2]\n"
+		"                    ^\n"
+		"hint: as vlan: \"not A,B\"\n"
+		"f:9:14: error: dport \"not\": not a number or range from 0 to 65535\n"
+		"          dport: not\n"
+		"                 ^\n"
+		"f:12:37: error: app \"not any\": only a name can be negated\n"
+		"      f: {match: {src: \"@nowhere\", app: not any, tcp-flags: syn/ack}}\n"
+		"                                        ^\n"
+		"hint: app none says it\n"
+		"f:12:57: error: tcp-flags \"syn/ack\": flags are outside the mask, it would never match\n"
+		"      f: {match: {src: \"@nowhere\", app: not any, tcp-flags: syn/ack}}\n"
+		"                                                            ^\n"
+		"hint: what stands before the '/' must stand behind it, too\n"
+		"f:10:3: error: rule d: icmp-type without a protocol that has it\n"
+		"      d: {match: {proto: tcp, icmp-type: 8}}\n"
+		"      ^\n"
+		"hint: add proto icmp for IPv4 or proto icmpv6 for IPv6\n"
+		"f:13:3: error: rule g: ports without a protocol that has them\n"
+		"      g: {match: {src: \"@nowhere\", dport: \"@none\", app: none, exact: true}}\n"
+		"      ^\n"
+		"hint: add proto tcp or proto udp\n"
+		"f:13:3: error: rule g: there is no set nowhere\n"
+		"      g: {match: {src: \"@nowhere\", dport: \"@none\", app: none, exact: true}}\n"
+		"      ^\n"
+		"hint: add the set first, or mend the name\n"
+		"f:13:3: error: rule g: there is no set none\n"
+		"      g: {match: {src: \"@nowhere\", dport: \"@none\", app: none, exact: true}}\n"
+		"      ^\n"
+		"hint: add the set first, or mend the name\n"
+		"f:13:3: error: rule g: exact without an app, it would never match\n"
+		"      g: {match: {src: \"@nowhere\", dport: \"@none\", app: none, exact: true}}\n"
+		"      ^\n"
+		"hint: add app NAME or app any, or leave exact out\n");
+}
+
 static void faults_among_peers_are_told(void **unused)
 {
 	(void)unused;
@@ -881,6 +986,7 @@ int main(void)
 		cmocka_unit_test(wrong_names_and_prefixes_are_told),
 		cmocka_unit_test(wrong_options_are_told),
 		cmocka_unit_test(faults_of_the_state_stand_at_their_objects),
+		cmocka_unit_test(faults_of_rules_are_told),
 		cmocka_unit_test(faults_among_peers_are_told),
 		cmocka_unit_test(what_follows_from_a_fault_is_not_reported),
 		cmocka_unit_test(all_faults_come_in_one_run),

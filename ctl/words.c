@@ -12,6 +12,7 @@
 
 #define CV_MAX_WORDS 64 /* of one noun, all groups */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define CV_NOT "not"
 
 const struct cv_noun *const cv_nouns[] = {
 	&cv_noun_dev, &cv_noun_app, &cv_noun_tunnel, &cv_noun_peer, &cv_noun_route, &cv_noun_rule,
@@ -31,8 +32,9 @@ static int parse_flag(const struct cv_word *word, void *member, const char *text
 	return cv_arg_flag(word->name, text, member, err);
 }
 
-static bool format_flag(const void *member, FILE *out)
+static bool format_flag(const struct cv_word *word, const void *member, FILE *out)
 {
+	(void)word;
 	(void)out;
 	return *(const bool *)member;
 }
@@ -52,10 +54,11 @@ static int parse_text(const struct cv_word *word, void *member, const char *text
 	return *out ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
 }
 
-static bool format_text(const void *member, FILE *out)
+static bool format_text(const struct cv_word *word, const void *member, FILE *out)
 {
 	const char *text = *(char *const *)member;
 
+	(void)word;
 	if (text)
 		fputs(text, out);
 	return text;
@@ -72,8 +75,17 @@ static int parse_word(const struct cv_word *word, void *conf, const char *text, 
 static bool format_word(const struct cv_word *word, const void *conf, FILE *out)
 {
 	if (word->kind)
-		return word->kind->format((const char *)conf + word->offset, out);
+		return word->kind->format(word, (const char *)conf + word->offset, out);
 	return word->format && word->format(conf, out);
+}
+
+bool cv_word_take_not(const struct cv_word *word, const char **text)
+{
+	if (!word->takes_not || strncmp(*text, CV_NOT " ", strlen(CV_NOT " ")) != 0)
+		return false;
+	*text += strlen(CV_NOT);
+	*text += strspn(*text, " ");
+	return true;
 }
 
 static const struct cv_word *find_word(const struct cv_group *group, const char *name)
@@ -172,6 +184,28 @@ static void *open_item(const struct cv_group *group, void *conf, struct cv_err *
 	return item;
 }
 
+/* The value of the word at argv[*i], at which *i then stands. "not" and what it stands before are one
+ * text, which *joined owns. NULL (with err filled) if there is none. */
+static const char *take_value(const struct cv_word *word, int argc, char **argv, int *i,
+			      char **joined, struct cv_err *err)
+{
+	bool is_not = *i + 1 < argc && word->takes_not && !strcmp(argv[*i + 1], CV_NOT);
+
+	*i += is_not ? 2 : 1;
+	if (*i >= argc) {
+		cv_err_input(err, "%s: its value is missing", word->name);
+		cv_err_hint(err, "%s %s", word->name, word->value);
+		return NULL;
+	}
+	if (!is_not)
+		return argv[*i];
+	if (asprintf(joined, CV_NOT " %s", argv[*i]) >= 0)
+		return *joined;
+	*joined = NULL;
+	cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
+	return NULL;
+}
+
 int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **argv,
 		       struct cv_err *err)
 {
@@ -182,6 +216,7 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 	for (int i = 0; i < argc; i++) {
 		const struct cv_group *opened = find_group(noun, argv[i], false);
 		const struct cv_word *word = find_word(group, argv[i]);
+		CV_FREE char *joined = NULL;
 		const char *value = NULL;
 		int rc;
 
@@ -200,11 +235,9 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 		if (rc)
 			return rc;
 		if (word->value) {
-			if (++i == argc) {
-				cv_err_input(err, "%s: its value is missing", word->name);
-				return cv_err_hint(err, "%s %s", word->name, word->value);
-			}
-			value = argv[i];
+			value = take_value(word, argc, argv, &i, &joined, err);
+			if (!value)
+				return err ? err->code : -EINVAL;
 		}
 		rc = parse_word(word, target, value, err);
 		if (rc)
@@ -219,6 +252,25 @@ static void report_at(struct cv_report *report, struct cv_err *err, const struct
 {
 	cv_err_at(err, place);
 	cv_report_error(report, err);
+}
+
+/* Whether a node can be an item of a list. */
+static int check_item(const struct cv_word *word, const struct cv_yaml_node *item, size_t number,
+		      struct cv_err *err)
+{
+	const char *text = item->text;
+
+	if (item->kind == CV_YAML_SCALAR && !cv_word_take_not(word, &text))
+		return 0;
+	if (item->kind == CV_YAML_SCALAR) {
+		cv_err_input(err, "%s: item %zu is negated, which only the whole list can be",
+			     word->name, number);
+		cv_err_hint(err, "as %s: \"" CV_NOT " A,B\"", word->name);
+	} else {
+		cv_err_input(err, "%s: item %zu is not a single value", word->name, number);
+		cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+	}
+	return cv_err_at(err, &item->place);
 }
 
 /* A scalar, or a sequence of scalars joined by commas. NULL (with err filled) if it is neither. */
@@ -240,12 +292,8 @@ static char *value_text(const struct cv_word *word, const struct cv_yaml_node *n
 	}
 	stream = open_memstream(&text, &size);
 	for (size_t i = 0; stream && i < node->count; i++) {
-		if (node->items[i]->kind != CV_YAML_SCALAR) {
-			cv_err_input(err, "%s: item %zu is not a single value", word->name, i + 1);
-			cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
-			cv_err_at(err, &node->items[i]->place);
+		if (check_item(word, node->items[i], i + 1, err))
 			return NULL;
-		}
 		fprintf(stream, "%s%s", i ? "," : "", node->items[i]->text);
 	}
 	if (!stream || cv_finish_file(&stream)) {
@@ -377,7 +425,8 @@ char *cv_word_text(const struct cv_word *word, const void *conf)
 
 static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
 {
-	bool is_list = word->is_list && strchr(text, ',');
+	const char *rest = text;
+	bool is_list = word->is_list && strchr(text, ',') && !cv_word_take_not(word, &rest);
 	char *part;
 
 	if (!word->value) {
@@ -494,24 +543,39 @@ static void put_json_value(struct cv_json *json, const struct cv_word *word, con
 		cv_json_string(json, key, text);
 }
 
+static void put_json_values(struct cv_json *json, const struct cv_word *word, const char *key,
+			    const char *text)
+{
+	CV_FREE char *copy = word->is_list && strchr(text, ',') ? strdup(text) : NULL;
+	char *rest = copy, *part;
+
+	if (!copy) {
+		put_json_value(json, word, key, text);
+		return;
+	}
+	cv_json_open_array(json, key);
+	while ((part = strsep(&rest, ",")))
+		put_json_value(json, word, NULL, part);
+	cv_json_close(json);
+}
+
 void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_json *json)
 {
 	for (size_t i = 0; i < group->word_count; i++) {
 		const struct cv_word *word = &group->words[i];
 		CV_FREE char *text = cv_word_text(word, conf);
-		char *rest = text, *part;
+		const char *value = text;
 
 		if (!text)
 			continue;
 		if (!word->value) {
 			cv_json_bool(json, word->name, strcmp(text, "false"));
-		} else if (!word->is_list || !strchr(text, ',')) {
-			put_json_value(json, word, word->name, text);
-		} else {
-			cv_json_open_array(json, word->name);
-			while ((part = strsep(&rest, ",")))
-				put_json_value(json, word, NULL, part);
+		} else if (cv_word_take_not(word, &value)) {
+			cv_json_open_object(json, word->name);
+			put_json_values(json, word, CV_NOT, value);
 			cv_json_close(json);
+		} else {
+			put_json_values(json, word, word->name, text);
 		}
 	}
 }
@@ -525,8 +589,9 @@ void cv_group_help(const struct cv_group *group, FILE *out)
 		const struct cv_word *word = &group->words[i];
 		char left[64];
 
-		snprintf(left, sizeof(left), "%s%s%s%s", group->name ? "  " : "", word->name,
-			 word->value ? " " : "", word->value ? word->value : "");
+		snprintf(left, sizeof(left), "%s%s%s%s%s", group->name ? "  " : "", word->name,
+			 word->takes_not ? " [" CV_NOT "]" : "", word->value ? " " : "",
+			 word->value ? word->value : "");
 		fprintf(out, "  %-34s %s\n", left, word->help);
 	}
 }

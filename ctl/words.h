@@ -19,12 +19,11 @@
 
 struct cv_word;
 
-/* How a word that is one member of the conf is read and written: those of one kind differ only in
- * where that member is. */
+/* How words that are alike are read and written: they differ in which member of the conf they are. */
 struct cv_kind {
 	int (*parse)(const struct cv_word *word, void *member, const char *text,
 		     struct cv_err *err);
-	bool (*format)(const void *member, FILE *out);
+	bool (*format)(const struct cv_word *word, const void *member, FILE *out);
 };
 
 extern const struct cv_kind cv_kind_flag; /* bool: a bare word */
@@ -37,11 +36,13 @@ struct cv_word {
 	bool is_list; /* value is a list with commas */
 	bool is_name; /* value is text also where it looks like a number */
 	bool is_command_line_only; /* a short form of another word, not in the state file */
+	bool takes_not; /* "not" may stand before the value, in its text, too: "not 80,443" */
 	const struct cv_kind *kind; /* NULL: it has parse and format of its own */
 	size_t offset; /* of the member, in the conf */
+	int field; /* which it is, for its kind */
 	/* What a text must be like, beyond being one; may be NULL. */
 	int (*check)(const char *word, const char *text, struct cv_err *err);
-	/* text is NULL for a bare word. */
+	/* text is NULL for a bare word. With a kind these two are for that to call. */
 	int (*parse)(void *conf, const char *text, struct cv_err *err);
 	/* Writes the value; false: not set, nothing written. NULL: never written. */
 	bool (*format)(const void *conf, FILE *out);
@@ -181,8 +182,10 @@ char *cv_key_text(const struct cv_noun *noun, const void *conf);
 char *cv_word_text(const struct cv_word *word, const void *conf);
 /* The set words of a group, as they stand on the command line. Caller frees; NULL without memory. */
 char *cv_group_text(const struct cv_group *group, const void *conf);
+/* True if the value is a negated one; *text is then moved behind "not" and the blanks. */
+bool cv_word_take_not(const struct cv_word *word, const char **text);
 /* The set words of a group as members of an open JSON object: numbers as numbers, lists of more
- * than one value as arrays. */
+ * than one value as arrays, what is negated as {"not": value}. */
 void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_json *json);
 
 /* Prints the words of a group, one a line. */

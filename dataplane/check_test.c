@@ -1118,6 +1118,201 @@ static void set_bits_that_were_culverts(struct cv_state *state)
 	set_culverts_bits(state);
 }
 
+static void match_proto(struct cv_state *state, uint8_t proto)
+{
+	match_of(state)->has_proto = true;
+	match_of(state)->proto = proto;
+}
+
+static void negate(struct cv_state *state, enum cv_field field)
+{
+	match_of(state)->not_fields |= 1u << field;
+}
+
+static void ask_set(struct cv_state *state, enum cv_field field, const char *name)
+{
+	match_of(state)->sets[field] = strdup(name);
+	assert_non_null(match_of(state)->sets[field]);
+}
+
+static void add_set(struct cv_state *state, const char *name, enum cv_set_type type)
+{
+	struct cv_set_conf conf = { .type = type };
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_set(state, &conf, NULL), 0);
+}
+
+static void ports_of_any_protocol_but_one(struct cv_state *state)
+{
+	match_proto(state, IPPROTO_TCP);
+	negate(state, CV_FIELD_PROTO);
+	add_range(&match_of(state)->sport, 80, 80);
+}
+
+static void ports_of_a_set_of_protocols(struct cv_state *state)
+{
+	add_set(state, "p", CV_SET_PROTO);
+	add_set(state, "web", CV_SET_PORT);
+	ask_set(state, CV_FIELD_PROTO, "p");
+	ask_set(state, CV_FIELD_DPORT, "web");
+}
+
+static void set_of_ports_alone(struct cv_state *state)
+{
+	add_set(state, "web", CV_SET_PORT);
+	ask_set(state, CV_FIELD_DPORT, "web");
+}
+
+static void set_that_there_is_not(struct cv_state *state)
+{
+	ask_set(state, CV_FIELD_SRC, "blocked");
+}
+
+static void set_of_another_type(struct cv_state *state)
+{
+	add_set(state, "web", CV_SET_PORT);
+	ask_set(state, CV_FIELD_DST, "web");
+}
+
+static void every_set_in_its_field(struct cv_state *state)
+{
+	static const enum cv_field fields[] = { CV_FIELD_SRC,  CV_FIELD_DST, CV_FIELD_DSCP,
+						CV_FIELD_MARK, CV_FIELD_LEN, CV_FIELD_VLAN };
+	static const enum cv_set_type types[] = { CV_SET_PREFIX, CV_SET_PREFIX, CV_SET_DSCP,
+						  CV_SET_MARK,	 CV_SET_LEN,	CV_SET_VLAN };
+
+	for (size_t i = 0; i < CV_COUNT(fields); i++) {
+		char name[CV_NAME_MAX + 1];
+
+		snprintf(name, sizeof(name), "s%zu", i);
+		add_set(state, name, types[i]);
+		ask_set(state, fields[i], name);
+	}
+}
+
+static void one_set_more(struct cv_state *state)
+{
+	every_set_in_its_field(state);
+	match_proto(state, IPPROTO_TCP);
+	negate(state, CV_FIELD_PROTO);
+}
+
+static void tcp_flags(struct cv_state *state)
+{
+	match_proto(state, IPPROTO_TCP);
+	match_of(state)->has_tcp_flags = true;
+}
+
+static void tcp_flags_of_udp(struct cv_state *state)
+{
+	tcp_flags(state);
+	match_proto(state, IPPROTO_UDP);
+}
+
+static void tcp_flags_of_all_but_tcp(struct cv_state *state)
+{
+	tcp_flags(state);
+	negate(state, CV_FIELD_PROTO);
+}
+
+static void icmp_type_of(struct cv_state *state, uint8_t proto)
+{
+	match_proto(state, proto);
+	match_of(state)->has_icmp_type = true;
+}
+
+static void icmp_type(struct cv_state *state)
+{
+	icmp_type_of(state, IPPROTO_ICMP);
+}
+
+static void icmpv6_type(struct cv_state *state)
+{
+	icmp_type_of(state, IPPROTO_ICMPV6);
+	match_of(state)->family = 6;
+}
+
+static void icmp_type_of_tcp(struct cv_state *state)
+{
+	icmp_type_of(state, IPPROTO_TCP);
+}
+
+static void icmp_code_alone(struct cv_state *state)
+{
+	match_of(state)->has_icmp_code = true;
+}
+
+static void icmp_type_of_ipv6(struct cv_state *state)
+{
+	icmp_type(state);
+	add_prefix(&match_of(state)->dst, "2001:db8::", 32);
+}
+
+static void icmpv6_code_of_ipv4(struct cv_state *state)
+{
+	match_proto(state, IPPROTO_ICMPV6);
+	match_of(state)->has_icmp_code = true;
+	match_of(state)->family = 4;
+}
+
+static void flow_label_of_ipv4(struct cv_state *state)
+{
+	match_of(state)->has_flow_label = true;
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+}
+
+static void not_from_ipv4_to_ipv6(struct cv_state *state)
+{
+	add_prefix(&match_of(state)->src, "10.0.0.0", 8);
+	negate(state, CV_FIELD_SRC);
+	add_prefix(&match_of(state)->dst, "2001:db8::", 32);
+}
+
+static void ask_ethertype(struct cv_state *state, uint16_t ethertype)
+{
+	match_of(state)->has_ethertype = true;
+	match_of(state)->ethertype = ethertype;
+}
+
+static void arp_on_a_vlan(struct cv_state *state)
+{
+	ask_ethertype(state, 0x0806);
+	add_range(&match_of(state)->vlan, 7, 7);
+	strcpy(match_of(state)->dev, "eth0");
+}
+
+static void arp_to_an_address(struct cv_state *state)
+{
+	ask_ethertype(state, 0x0806);
+	add_prefix(&match_of(state)->dst, "10.0.0.0", 8);
+}
+
+static void all_but_arp_to_an_address(struct cv_state *state)
+{
+	arp_to_an_address(state);
+	negate(state, CV_FIELD_ETHERTYPE);
+}
+
+static void ipv6_by_ethertype_to_ipv4(struct cv_state *state)
+{
+	ask_ethertype(state, 0x86dd);
+	add_prefix(&match_of(state)->dst, "10.0.0.0", 8);
+}
+
+static void quoted_ports(struct cv_state *state)
+{
+	match_of(state)->is_quoted = true;
+	match_proto(state, IPPROTO_UDP);
+	add_range(&match_of(state)->sport, 53, 53);
+}
+
+static void quoted_dscp(struct cv_state *state)
+{
+	quoted_ports(state);
+	match_of(state)->has_dscp = true;
+}
+
 static void many_rules(struct cv_state *state, size_t count)
 {
 	char name[CV_NAME_MAX + 1];
@@ -1149,12 +1344,12 @@ static void faults_of_matches(void **unused)
 		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
 		{ "ports of protocols that have them", ports_of_each_protocol_that_has_them, "" },
 		{ "src and dst of two families", source_and_destination_of_two_families,
-		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		  "f:51:1: rule second: src is of IPv4 and dst of IPv6, it would never match; leave one of them out, or make two rules\n" },
 		{ "src of both families", source_of_both_families, "" },
 		{ "src against family", source_not_of_the_family,
-		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		  "f:51:1: rule second: family is of IPv6 and src of IPv4, it would never match; leave one of them out, or make two rules\n" },
 		{ "dst against family", destination_not_of_the_family,
-		  "f:51:1: rule second: IPv4 and IPv6 together, it would never match\n" },
+		  "f:51:1: rule second: family is of IPv4 and dst of IPv6, it would never match; leave one of them out, or make two rules\n" },
 		{ "src, dst and family of one kind", source_and_destination_of_the_family, "" },
 		{ "an app that there is not", rule_of_no_app,
 		  "f:51:1: rule second: there is no app eth0; add the app first, or mend the name\n" },
@@ -1173,9 +1368,48 @@ static void faults_of_matches(void **unused)
 		  "f:51:1: rule second: tunnel with dir out would never match; a tunnel is known on the way in only\n" },
 		{ "a tunnel on the way in", rule_of_a_tunnel_on_the_way_in, "" },
 		{ "a mark outside its mask", match_mark_outside_its_mask,
-		  "f:51:1: rule second: mark 0x11 has bits outside its mask 0xf\n" },
+		  "f:51:1: rule second: mark 0x11 has bits outside its mask 0xf; the mask must have all bits of the mark\n" },
 		{ "a mark inside its mask", match_mark_inside_its_mask, "" },
 		{ "culvert's own mark", match_marks_of_culvert, "" },
+		{ "ports of all but tcp", ports_of_any_protocol_but_one,
+		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
+		{ "ports of a set of protocols", ports_of_a_set_of_protocols, "" },
+		{ "a set of ports alone", set_of_ports_alone,
+		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
+		{ "a set that there is not", set_that_there_is_not,
+		  "f:51:1: rule second: there is no set blocked; add the set first, or mend the name\n" },
+		{ "a set of another type", set_of_another_type,
+		  "f:51:1: rule second: dst asks set web, whose type is port; use a set of the type that the field has\n" },
+		{ "six sets", every_set_in_its_field, "" },
+		{ "one set more", one_set_more,
+		  "f:51:1: rule second: 7 sets and negated src, dst, proto: a rule asks 6 at most; let one rule mark what some of them meet and continue, another match the mark\n" },
+		{ "tcp flags", tcp_flags, "" },
+		{ "tcp flags of udp", tcp_flags_of_udp,
+		  "f:51:1: rule second: tcp-flags without proto tcp, which alone has them; add proto tcp\n" },
+		{ "tcp flags of all but tcp", tcp_flags_of_all_but_tcp,
+		  "f:51:1: rule second: tcp-flags without proto tcp, which alone has them; add proto tcp\n" },
+		{ "icmp type", icmp_type, "" },
+		{ "icmpv6 type", icmpv6_type, "" },
+		{ "icmp type of tcp", icmp_type_of_tcp,
+		  "f:51:1: rule second: icmp-type without a protocol that has it; add proto icmp for IPv4 or proto icmpv6 for IPv6\n" },
+		{ "icmp code alone", icmp_code_alone,
+		  "f:51:1: rule second: icmp-code without a protocol that has it; add proto icmp for IPv4 or proto icmpv6 for IPv6\n" },
+		{ "icmp type of IPv6", icmp_type_of_ipv6,
+		  "f:51:1: rule second: dst is of IPv6 and icmp-type of IPv4, it would never match; leave one of them out, or make two rules\n" },
+		{ "icmpv6 code of IPv4", icmpv6_code_of_ipv4,
+		  "f:51:1: rule second: family is of IPv4 and icmp-code of IPv6, it would never match; leave one of them out, or make two rules\n" },
+		{ "flow label of IPv4", flow_label_of_ipv4,
+		  "f:51:1: rule second: src is of IPv4 and flow-label of IPv6, it would never match; leave one of them out, or make two rules\n" },
+		{ "not from IPv4, to IPv6", not_from_ipv4_to_ipv6, "" },
+		{ "arp on a vlan", arp_on_a_vlan, "" },
+		{ "arp to an address", arp_to_an_address,
+		  "f:51:1: rule second: ethertype 0x0806 is not IP and has no dst, it would never match; leave one of them out\n" },
+		{ "all but arp to an address", all_but_arp_to_an_address, "" },
+		{ "IPv6 by ethertype to IPv4", ipv6_by_ethertype_to_ipv4,
+		  "f:51:1: rule second: dst is of IPv4 and ethertype of IPv6, it would never match; leave one of them out, or make two rules\n" },
+		{ "quoted ports", quoted_ports, "" },
+		{ "quoted dscp", quoted_dscp,
+		  "f:51:1: rule second: dscp cannot be asked of a packet that is quoted; quoted goes with family, src, dst, proto, sport, dport\n" },
 	};
 
 	(void)unused;

@@ -155,6 +155,8 @@ enum cv_mss { CV_MSS_OFF, CV_MSS_AUTO, CV_MSS_FIXED };
 #define CV_VXLAN_PORT 4789 /* RFC 7348 */
 #define CV_GENEVE_PORT 6081 /* RFC 8926 */
 #define CV_VNI_MAX 0xffffffu
+#define CV_VLAN_MAX 4095
+#define CV_FLOW_LABEL_MAX 0xfffffu
 
 struct cv_tunnel_conf {
 	char name[CV_NAME_MAX + 1];
@@ -300,6 +302,11 @@ enum cv_set_type {
 	CV_SET_TYPE_COUNT
 };
 
+/* By type, as the command line has them. */
+extern const char *const cv_set_type_names[CV_SET_TYPE_COUNT];
+/* The type of the sets that can stand for the field; false: none can. */
+bool cv_field_set_type(enum cv_field field, enum cv_set_type *type);
+
 /* Values that rules ask for by the name of the set; it changes without them. */
 struct cv_set_conf {
 	char name[CV_NAME_MAX + 1];
@@ -337,6 +344,7 @@ struct cv_match_conf {
 	uint8_t tcp_mask;
 	bool has_icmp_type;
 	uint8_t icmp_type;
+	uint8_t icmp_name; /* ctl's number of the name that the type was given by; 0: by its number */
 	bool has_icmp_code;
 	uint8_t icmp_code;
 	bool has_mark;
