@@ -159,7 +159,7 @@ static size_t search_list(const struct index *index, const struct index_list *li
 		if (at >= best)
 			break;
 		if (match->dirs & 1 << dir && (!is_kept || is_kept[match->rule]) &&
-		    cv_oracle_holds(match, packet))
+		    cv_oracle_holds(index->rules, match, packet))
 			return at;
 	}
 	return best;
