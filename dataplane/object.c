@@ -166,10 +166,23 @@ void cv_object_close(struct bpf_object **object)
 	*object = NULL;
 }
 
+/* The verifier looks at the arguments of a helper only if the program may call it: here it finds the
+ * first one wrong. How it says that a helper may not be called, which is what libbpf looks for, has
+ * changed. */
 bool cv_object_has_task_storage(void)
 {
-	return libbpf_probe_bpf_helper(BPF_PROG_TYPE_CGROUP_SOCK, BPF_FUNC_task_storage_get,
-				       NULL) == 1;
+	const struct bpf_insn call[] = {
+		{ .code = BPF_JMP | BPF_CALL, .imm = BPF_FUNC_task_storage_get },
+		{ .code = BPF_JMP | BPF_EXIT },
+	};
+	char log[4096] = "";
+	LIBBPF_OPTS(bpf_prog_load_opts, opts,
+		    .expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE, .log_level = 1,
+		    .log_buf = log, .log_size = sizeof(log));
+	CV_CLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK, "cv_probe", "GPL", call,
+					sizeof(call) / sizeof(*call), &opts);
+
+	return strstr(log, "R1 type=");
 }
 
 /* Tells programs of cgroups whether they have task storage here. */

@@ -68,7 +68,9 @@ sock.sendall(b'x')
 sock.recv(1)"
 early=$STARTED
 wait_for 10 grep -qx READY "$WORK/early.log" || fail "no connection: $(<"$WORK/early.log")"
-# Another one, that its process leaves to the kernel with what it has sent.
+# Another one, that its process leaves to the kernel with what it has sent. A slow machine must not be
+# too late for it.
+in_ns a sysctl -q net.ipv4.tcp_orphan_retries=14
 mkfifo "$WORK/leave"
 start_in a orphan "$program" -c "import socket
 sock = socket.create_connection(('$B_IN4', 7000))
