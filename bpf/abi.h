@@ -58,7 +58,7 @@
 #define CV_MAX_GUARD_SOURCES 32
 #define CV_LENGTH_BUCKETS 12
 #define CV_MAX_TUPLES 64 /* of one root of rules: a bit each in a pruning word */
-#define CV_MAX_STEPS 1024 /* of one search for a rule, whatever the packet */
+#define CV_MAX_STEPS 2048 /* of one search for a rule, whatever the packet */
 
 /* Map names; the kernel keeps 15 characters. */
 #define CV_MAP_META cv_meta
@@ -719,12 +719,12 @@ _Static_assert(sizeof(struct cv_rule_set) == 48 + 64 * CV_MAX_RULES + 184 * CV_M
 #define CV_ARENA_SEGMENTS 512 /* of one bank: 128 MiB */
 #define CV_ARENA_BANKS 2
 #define CV_ARENA_CELL_BITS 22 /* of a cell number */
-#define CV_ARENA_SLACK_CELLS 8 /* behind the last: what begins there may be read whole */
+#define CV_ARENA_SLACK_CELLS 128 /* behind the last: what begins there may be read whole */
 
 struct cv_arena_segment {
 	__u8 cells[CV_ARENA_SEGMENT_CELLS + CV_ARENA_SLACK_CELLS][CV_CELL_BYTES];
 };
-_Static_assert(sizeof(struct cv_arena_segment) == 262144 + 256, "cv_arena_segment is map ABI");
+_Static_assert(sizeof(struct cv_arena_segment) == 262144 + 4096, "cv_arena_segment is map ABI");
 
 /*
  * What packets go by: the one element of CV_MAP_LIVE. Written by one store, so that a whole new
@@ -791,7 +791,8 @@ _Static_assert(sizeof(struct cv_rule_chunk) == 32, "cv_rule_chunk is map ABI");
 
 /*
  * Pruning words: which tuples can have a record for a packet, as far as one of its fields says. A bit
- * that is clear is certain, one that is set is not. Word i is the (i % 4)-th of cell + i / 4.
+ * that is clear is certain, one that is set is not. Word i is the (i % 4)-th of cell + i / 4. Words of
+ * addresses and protocols of a root lie in one segment, and so do words of ports.
  */
 struct cv_words {
 	__u64 any; /* bits that all words have beside their own */
@@ -808,6 +809,7 @@ _Static_assert(sizeof(struct cv_words) == 16, "cv_words is map ABI");
  * stand one after the other behind the list. */
 #define CV_PORT_BLOCK 64
 #define CV_PORT_BLOCKS (65536 / CV_PORT_BLOCK)
+#define CV_MAX_PORT_BLOCKS 250 /* that differ */
 #define CV_PORT_LIST_CELLS (CV_PORT_BLOCKS * 2 / CV_CELL_BYTES)
 #define CV_PORT_BLOCK_CELLS (CV_PORT_BLOCK * 8 / CV_CELL_BYTES)
 
@@ -824,8 +826,10 @@ struct cv_root {
 	__u32 src_shift; /* IPv4: src[0] is by the bits from that one on, unhashed */
 	__u32 dst_shift;
 	__u32 pad;
+	__u8 bit_numbers[64]; /* number of a bit b: at b * CV_BIT_FACTOR >> 58 */
 };
-_Static_assert(sizeof(struct cv_root) == 192, "cv_root is map ABI");
+_Static_assert(sizeof(struct cv_root) == 256, "cv_root is map ABI");
+#define CV_BIT_FACTOR 0x03f79d71b4cb0a89ull /* de Bruijn: all of its six bits in a row differ */
 #define CV_ROOT_CELLS (sizeof(struct cv_root) / CV_CELL_BYTES)
 
 /*
@@ -846,6 +850,49 @@ struct cv_tuple {
 _Static_assert(sizeof(struct cv_tuple) == CV_CELL_BYTES, "cv_tuple is a cell");
 #define CV_SLOT_BLOOM_BITS (32 - CV_ARENA_CELL_BITS)
 
+/* What of a packet, or of a record, is hashed. */
+struct cv_tuple_key {
+	__u64 src_high; /* host order; IPv4: 0 */
+	__u64 src_low;
+	__u64 dst_high;
+	__u64 dst_low;
+	__u32 ports; /* source port in the upper half */
+	__u32 proto;
+};
+
+#define CV_HASH_1 0x9e3779b97f4a7c15ull
+#define CV_HASH_2 0xc2b2ae3d27d4eb4full
+#define CV_HASH_3 0x165667b19e3779f9ull
+#define CV_HASH_4 0xd6e8feb86659fd93ull
+
+/* The slot is chosen by CV_HASH_SLOT of it, the bit above its cell by CV_HASH_BLOOM. */
+static inline __attribute__((always_inline)) __u64 cv_tuple_hash4(__u32 src, __u32 dst, __u32 ports,
+								  __u32 proto)
+{
+	__u64 hash = ((__u64)src << 32 | dst) * CV_HASH_1;
+
+	hash = ((hash ^ hash >> 32) + ((__u64)ports << 32 | proto)) * CV_HASH_2;
+	return hash ^ hash >> 29;
+}
+
+static inline __attribute__((always_inline)) __u64 cv_tuple_hash6(const struct cv_tuple_key *key)
+{
+	__u64 src = key->src_high * CV_HASH_1 + key->src_low * CV_HASH_3;
+	__u64 dst = key->dst_high * CV_HASH_2 + key->dst_low * CV_HASH_4;
+	__u64 hash = (src ^ src >> 32) * CV_HASH_2 + (dst ^ dst >> 32);
+
+	hash = ((hash ^ hash >> 32) + ((__u64)key->ports << 32 | key->proto)) * CV_HASH_1;
+	return hash ^ hash >> 29;
+}
+
+#define CV_HASH_SLOT(hash) ((__u32)((hash) >> 32))
+#define CV_HASH_BLOOM(hash)                                                                        \
+	(1u << (CV_ARENA_CELL_BITS + (((hash)&0xffff) * CV_SLOT_BLOOM_BITS >> 16)))
+/* Of a number that a pruning word is chosen by. */
+#define CV_HASH_WORD(number) ((__u32)((__u64)(number)*CV_HASH_1 >> 40))
+#define CV_PROTO_WORDS 64 /* chosen by the low bits */
+#define CV_WORD_BITS_IPV4 24 /* src[1] and dst[1] are by a hash of so many bits */
+
 /*
  * A conjunction of conditions. A bucket is a run of records in ascending order; the last one has
  * CV_RECORD_LAST, or a cell with CV_RECORD_JUMP says where the run goes on. A record takes one cell;
@@ -861,7 +908,7 @@ struct cv_record {
 	__u8 dst_bits;
 	__u8 proto;
 	__u8 dirs; /* a bit for each enum cv_direction */
-	__u16 sport_min;
+	__u16 sport_min; /* 0 to 65535 without CV_RECORD_PORTS */
 	__u16 sport_max;
 	__u16 dport_min;
 	__u16 dport_max;

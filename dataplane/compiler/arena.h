@@ -31,8 +31,11 @@ struct cv_arena {
 	uint32_t used; /* cells that are given out */
 };
 
-/* An empty arena, whose first cells are the image's. */
-void cv_arena_init(struct cv_arena *arena, const struct cv_arena_source *source);
+/* An empty arena, whose first cells are the image's. False: there is no memory. */
+bool cv_arena_init(struct cv_arena *arena, const struct cv_arena_source *source);
+
+/* Fetches the segments of an arena of which so many cells are given out. False: there is no memory. */
+bool cv_arena_adopt(struct cv_arena *arena, uint32_t used);
 
 /* Gives out cells, which are zero. may_cross: an array of what is no larger than a cell, which may lie
  * in several segments; else they all lie in one. Returns the first one's number, 0 if there is no

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Buckets: runs of records in chunks, so that a long one is changed in a part of it. */
+#include "engine_parts.h"
+
+uint32_t cv_bucket_steps(size_t count)
+{
+	return count ? count + (count - 1) / CV_BUCKET_CHUNK : 0;
+}
+
+/* Writes the last chunk of a run, and ends it or makes it go on. */
+static uint32_t write_chunk(struct cv_arena *arena, const struct cv_item *const *items,
+			    size_t count, uint32_t next, bool is_ipv6)
+{
+	uint32_t cells = !!next, first, at;
+
+	for (size_t i = 0; i < count; i++)
+		cells += cv_item_cells(items[i], is_ipv6);
+	first = at = cv_arena_take(arena, cells, false);
+	for (size_t i = 0; first && i < count; i++) {
+		cv_item_write(items[i], is_ipv6, cv_arena_at(arena, at));
+		if (i == count - 1 && !next)
+			((struct cv_record *)cv_arena_at(arena, at))->rule |= CV_RECORD_LAST;
+		at += cv_item_cells(items[i], is_ipv6);
+	}
+	if (first && next)
+		((struct cv_record *)cv_arena_at(arena, at))->rule = next | CV_RECORD_JUMP;
+	return first;
+}
+
+/* From its end on: each chunk is told where the next one begins. */
+uint32_t cv_bucket_write(struct cv_arena *arena, const struct cv_item *const *items, size_t count,
+			 uint32_t next, bool is_ipv6)
+{
+	size_t begin = count ? (count - 1) / CV_BUCKET_CHUNK * CV_BUCKET_CHUNK : 0;
+
+	while (count) {
+		next = write_chunk(arena, items + begin, count - begin, next, is_ipv6);
+		if (!next)
+			return 0;
+		count = begin;
+		begin -= count ? CV_BUCKET_CHUNK : 0;
+	}
+	return next;
+}
+
+void cv_chunk_read(const struct cv_arena *arena, uint32_t cell, bool is_ipv6,
+		   struct cv_chunk *chunk)
+{
+	*chunk = (struct cv_chunk){ 0 };
+	for (;;) {
+		const struct cv_record *record = cv_arena_at(arena, cell);
+
+		if (record->rule & CV_RECORD_JUMP) {
+			chunk->jump = cell;
+			chunk->next = CV_RECORD_CELL(record->rule);
+			return;
+		}
+		cv_item_read(&chunk->items[chunk->count], is_ipv6, record);
+		chunk->cells[chunk->count] = cell;
+		cell += cv_item_cells(&chunk->items[chunk->count], is_ipv6);
+		chunk->count++;
+		if (record->rule & CV_RECORD_LAST)
+			return;
+	}
+}
+
+uint32_t cv_root_steps(const struct cv_arena *arena, uint32_t root)
+{
+	const struct cv_root *head = cv_arena_at(arena, root);
+	uint32_t steps = 0;
+
+	for (uint32_t i = 0; i < head->tuple_count; i++) {
+		const struct cv_tuple *tuple = cv_root_tuple(arena, root, i);
+
+		if (tuple->steps)
+			steps += 1 + tuple->steps;
+	}
+	return steps;
+}
+
+static bool visit_bucket(const struct cv_arena *arena, uint32_t cell,
+			 const struct cv_bucket_place *place, cv_record_fn fn, void *arg)
+{
+	struct cv_chunk chunk;
+
+	for (; cell; cell = chunk.next) {
+		cv_chunk_read(arena, cell, cv_root_is_ipv6(place->root), &chunk);
+		for (uint32_t i = 0; i < chunk.count; i++)
+			if (!fn(arg, place, &chunk.items[i]))
+				return false;
+	}
+	return true;
+}
+
+static bool visit_root(const struct cv_arena *arena, uint8_t index, uint32_t root, cv_record_fn fn,
+		       void *arg)
+{
+	const struct cv_root *head = cv_arena_at(arena, root);
+
+	for (uint32_t i = 0; i < head->tuple_count; i++) {
+		const struct cv_tuple *tuple = cv_root_tuple(arena, root, i);
+
+		for (uint32_t slot = 0; slot <= tuple->slot_mask; slot++) {
+			const struct cv_bucket_place place = { index, i, slot };
+			const uint32_t *slots = cv_arena_at(arena, tuple->slots + slot / 8);
+			uint32_t cell = CV_RECORD_CELL(slots[slot % 8]);
+
+			if (!visit_bucket(arena, cell, &place, fn, arg))
+				return false;
+		}
+	}
+	return true;
+}
+
+bool cv_records_visit(const struct cv_arena *arena, cv_record_fn fn, void *arg)
+{
+	const struct cv_image *image = cv_arena_image(arena);
+
+	for (int i = 0; i < CV_ROOT_COUNT; i++)
+		if (image->roots[i] && !visit_root(arena, i, image->roots[i], fn, arg))
+			return false;
+	return true;
+}
