@@ -13,11 +13,11 @@
 #include <string.h>
 #include <yaml.h> /* libyaml's: found because ctl/ is searched for "yaml.h" only (-iquote) */
 
+#include "file.h"
 #include "out.h"
 #include "own.h"
 
 #define BOM "\xef\xbb\xbf"
-#define READ_STEP 65536
 
 #define HINT_IPV6 "quote an IPv6 address that starts or ends with ':' or stands in [ ]"
 #define HINT_TAB "use blanks, not tabs, to indent"
@@ -39,58 +39,9 @@ struct parse {
 	bool has_faults;
 };
 
-static int read_stream(FILE *stream, char **text, size_t *len)
-{
-	char *data CV_FREE = NULL;
-	size_t used = 0, got;
-
-	do {
-		char *bigger = realloc(data, used + READ_STEP + 1);
-
-		if (!bigger)
-			return -ENOMEM;
-		data = bigger;
-		errno = 0;
-		got = fread(data + used, 1, READ_STEP, stream);
-		used += got;
-		if (ferror(stream))
-			return errno ? -errno : -EIO;
-	} while (got > 0 && used <= CV_YAML_MAX_BYTES);
-	if (used > CV_YAML_MAX_BYTES)
-		return -EFBIG;
-	data[used] = '\0';
-	*text = CV_TAKE_PTR(data);
-	*len = used;
-	return 0;
-}
-
-/* All kinds of failure are CV_ERR_INPUT: nothing was tried. */
-static int read_error(struct cv_err *err, const char *file, int code)
-{
-	if (code == -EFBIG)
-		cv_err_set(err, code, "state file %s: larger than %u bytes", file,
-			   CV_YAML_MAX_BYTES);
-	else
-		cv_err_set(err, code, "state file %s: %s", file, strerrordesc_np(-code));
-	if (err)
-		err->kind = CV_ERR_INPUT;
-	return code;
-}
-
 int cv_yaml_read(const char *file, char **text, size_t *len, struct cv_err *err)
 {
-	FILE *opened CV_FCLOSE = NULL;
-	FILE *stream = stdin;
-	int code;
-
-	if (strcmp(file, "-") != 0) {
-		opened = fopen(file, "re");
-		if (!opened)
-			return read_error(err, file, -errno);
-		stream = opened;
-	}
-	code = read_stream(stream, text, len);
-	return code < 0 ? read_error(err, file, code) : 0;
+	return cv_file_read("state file", file, CV_YAML_MAX_BYTES, text, len, err);
 }
 
 static void rewind_cursor(struct parse *parse)
