@@ -46,7 +46,6 @@
 #define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
 #define CV_MAX_RULES 256
 #define CV_MAX_SETS 256 /* with a name */
-#define CV_MAX_SET_ELEMENTS 1000000 /* of one set, before neighbours are merged */
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
 #define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */

@@ -234,6 +234,7 @@ int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg)
 	cv_check_peers(&check);
 	for (size_t i = 0; i < state->route_count; i++)
 		check_route(&check, &state->routes[i]);
+	cv_check_sets(&check);
 	cv_check_rules(&check);
 	return check.errors;
 }

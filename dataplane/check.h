@@ -39,6 +39,9 @@ void cv_check_apps(struct check *check);
 /* Checks all peers, and the tunnels that have them beside others. */
 void cv_check_peers(struct check *check);
 
+/* Checks all sets, each alone. */
+void cv_check_sets(struct check *check);
+
 /* Checks one tunnel, and it against those before it. */
 void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel);
 

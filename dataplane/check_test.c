@@ -1137,7 +1137,7 @@ static void ask_set(struct cv_state *state, enum cv_field field, const char *nam
 
 static void add_set(struct cv_state *state, const char *name, enum cv_set_type type)
 {
-	struct cv_set_conf conf = { .type = type };
+	struct cv_set_conf conf = { .has_type = true, .type = type };
 
 	snprintf(conf.name, sizeof(conf.name), "%s", name);
 	assert_int_equal(cv_state_add_set(state, &conf, NULL), 0);

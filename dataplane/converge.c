@@ -86,7 +86,7 @@ static void undo(struct cv_instance *inst, const struct cv_state *old, struct cv
 static bool is_empty(const struct cv_state *state)
 {
 	return !state->dev_count && !state->app_count && !state->tunnel_count &&
-	       !state->route_count && !state->rule_count;
+	       !state->route_count && !state->set_count && !state->rule_count;
 }
 
 /* True if that is what is applied already. */

@@ -156,6 +156,7 @@ enum cv_mss { CV_MSS_OFF, CV_MSS_AUTO, CV_MSS_FIXED };
 #define CV_GENEVE_PORT 6081 /* RFC 8926 */
 #define CV_VNI_MAX 0xffffffu
 #define CV_VLAN_MAX 4095
+#define CV_SET_ELEMENTS_MAX 1000000u /* of one set, its own and those of its file */
 #define CV_FLOW_LABEL_MAX 0xfffffu
 
 struct cv_tunnel_conf {
@@ -643,6 +644,11 @@ struct cv_rule_info {
 	uint64_t bytes;
 };
 
+struct cv_set_info {
+	char name[CV_NAME_MAX + 1];
+	uint64_t ranges; /* of values that the kernel has of it: neighbours are one */
+};
+
 enum cv_mark_how { CV_MARK_MATCHES, CV_MARK_WRITES, CV_MARK_UNKNOWN };
 
 #define CV_MARK_PLACE_MAX 191
@@ -706,6 +712,8 @@ int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct
 void cv_routes_fini(struct cv_routes *routes);
 int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct cv_rule_info **out,
 		 size_t *count, struct cv_err *err);
+int cv_set_list(struct cv_instance *inst, const struct cv_state *state, struct cv_set_info **out,
+		size_t *count, struct cv_err *err);
 
 /* ---- proving a tunnel ---- */
 
