@@ -53,8 +53,9 @@ static int parse_conf(struct cv_session *session, const struct cv_noun *noun, in
 		return rc;
 	rc = cv_words_from_args(noun, out->conf, argc - 1, argv + 1, err);
 	if (rc)
-		cv_err_prefix(err, "%s %s", noun->name, argv[0]);
-	return rc;
+		return cv_err_prefix(err, "%s %s", noun->name, argv[0]);
+	err->code = 0; /* what is wrong with it is reported by the noun itself */
+	return noun->load ? noun->load(out->conf, session->report) : 0;
 }
 
 static int add_conf(struct cv_session *session, struct owned_conf *owned, struct cv_err *err)

@@ -66,7 +66,8 @@ static void parse_object(struct parse *parse, const struct cv_noun *noun,
 		return;
 	}
 	/* It stays in the state, so that what refers to it is not reported as well. */
-	if (cv_words_from_yaml(noun, conf, body, parse->report) &&
+	if ((cv_words_from_yaml(noun, conf, body, parse->report) ||
+	     (parse->has_places && noun->load && noun->load(conf, parse->report))) &&
 	    parse->faulty_count < CV_FAULTY_MAX)
 		parse->faulty[parse->faulty_count++] = key->place;
 	if (noun->add(parse->state, conf, &err))
@@ -303,7 +304,7 @@ static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
 	if (nearest)
 		cv_err_hint(&err, "did you mean \"%s\"?", nearest);
 	else
-		cv_err_hint(&err, "devices, apps, tunnels, peers, routes, rules or options");
+		cv_err_hint(&err, "devices, apps, tunnels, peers, routes, sets, rules or options");
 	cv_err_at(&err, &key->place);
 	cv_report_error(parse->report, &err);
 }
@@ -376,8 +377,8 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 		cv_report_error(report, &err);
 	}
 	if (root && root->kind != CV_YAML_MAPPING && !is_nothing(root))
-		fault_at(&parse, root,
-			 "devices:, apps:, tunnels:, peers:, routes:, rules:", "not a mapping");
+		fault_at(&parse, root, "devices:, apps:, tunnels:, peers:, routes:, sets:, rules:",
+			 "not a mapping");
 	else if (root && root->kind == CV_YAML_MAPPING)
 		for (size_t i = 0; i < root->count; i += 2)
 			parse_section(&parse, root->items[i], root->items[i + 1]);

@@ -392,11 +392,11 @@ static void sections_are_mappings_or_lists(void **unused)
 	assert_bad("- a\n", "f:1:1: error: not a mapping\n"
 			    "    - a\n"
 			    "    ^\n"
-			    "hint: devices:, apps:, tunnels:, peers:, routes:, rules:\n");
+			    "hint: devices:, apps:, tunnels:, peers:, routes:, sets:, rules:\n");
 	assert_bad("a\n", "f:1:1: error: not a mapping\n"
 			  "    a\n"
 			  "    ^\n"
-			  "hint: devices:, apps:, tunnels:, peers:, routes:, rules:\n");
+			  "hint: devices:, apps:, tunnels:, peers:, routes:, sets:, rules:\n");
 	assert_bad("devices: eth0\n", "f:1:10: error: not a mapping of names\n"
 				      "    devices: eth0\n"
 				      "             ^\n"
@@ -443,7 +443,7 @@ static void unknown_keys_get_a_suggestion(void **unused)
 		   "f:1:1: error: unknown key \"firewall\"\n"
 		   "    firewall: {}\n"
 		   "    ^\n"
-		   "hint: devices, apps, tunnels, peers, routes, rules or options\n");
+		   "hint: devices, apps, tunnels, peers, routes, sets, rules or options\n");
 	assert_bad("option: {}\n", "f:1:1: error: unknown key \"option\"\n"
 				   "    option: {}\n"
 				   "    ^\n"

@@ -15,7 +15,8 @@
 #define CV_NOT "not"
 
 const struct cv_noun *const cv_nouns[] = {
-	&cv_noun_dev, &cv_noun_app, &cv_noun_tunnel, &cv_noun_peer, &cv_noun_route, &cv_noun_rule,
+	&cv_noun_dev,	&cv_noun_app, &cv_noun_tunnel, &cv_noun_peer,
+	&cv_noun_route, &cv_noun_set, &cv_noun_rule,
 };
 const size_t cv_noun_count = CV_COUNT(cv_nouns);
 

@@ -95,6 +95,9 @@ struct cv_noun {
 	int (*set_key)(void *conf, const char *text, struct cv_err *err);
 	void (*put_key)(const void *conf, FILE *out);
 	void (*fini)(void *conf);
+	/* Reads what the words lead to (a file), if the conf is a new one and not one that is applied.
+	 * Reports every fault with its place; -EINVAL if there was one. May be NULL. */
+	int (*load)(void *conf, struct cv_report *report);
 	int (*add)(struct cv_state *state, void *conf, struct cv_err *err);
 	/* The one of the state that conf names, or NULL; -ENOTUNIQ through err if it could be several. */
 	void *(*find)(const struct cv_state *state, const void *conf, struct cv_err *err);
@@ -108,7 +111,7 @@ struct cv_noun {
 };
 
 extern const struct cv_noun cv_noun_dev, cv_noun_app, cv_noun_tunnel, cv_noun_peer, cv_noun_route,
-	cv_noun_rule;
+	cv_noun_set, cv_noun_rule;
 extern const struct cv_noun *const cv_nouns[];
 extern const size_t cv_noun_count;
 
