@@ -56,6 +56,11 @@
 #define CV_MAX_GUARDS 1024 /* id 0 is never a guard */
 #define CV_MAX_GUARD_SOURCES 32
 #define CV_LENGTH_BUCKETS 12
+#define CV_MAX_METERS 16384 /* rules that police or pace, of one instance */
+#define CV_MAX_BUCKETS 16384 /* apps and sources that are policed; the oldest are forgotten */
+#define CV_EVENT_RING_BYTES (256 * 1024) /* events that nobody has taken out yet; power of 2 */
+#define CV_EVENT_BYTES 128 /* of the frame */
+#define CV_PACE_HORIZON_NS 2000000000ULL
 #define CV_MAX_TUPLES 64 /* of one root of rules: a bit each in a pruning word */
 #define CV_MAX_STEPS 2048 /* of one search for a rule, whatever the packet */
 
@@ -92,6 +97,9 @@
 #define CV_MAP_SOURCES cv_sources
 #define CV_MAP_GUARDS cv_guards
 #define CV_MAP_GUARD_STATS cv_guard_stats
+#define CV_MAP_METERS cv_meters
+#define CV_MAP_BUCKETS cv_buckets
+#define CV_MAP_EVENTS cv_events
 
 /*
  * Every way in which a packet can leave the happy path.
@@ -137,7 +145,16 @@
 	X(LATE_MARK, "late_mark",                                                                  \
 	  "a socket changed hands and has no or the former app's mark: until 'culvert repair'")    \
 	X(SCRATCH_FULL, "scratch_full",                                                            \
-	  "too many processes to be identified at one moment: a socket counts as none")
+	  "too many processes to be identified at one moment: a socket counts as none")            \
+	X(POLICE, "police", "above the rate of a rule that polices: dropped")                      \
+	X(PACE_HORIZON, "pace_horizon",                                                            \
+	  "would wait for more than 2 s for its rule's pace: dropped")                             \
+	X(METER_FULL, "meter_full", "no memory to measure a rate by: goes on unmeasured")          \
+	X(REDIRECT_GONE, "redirect_gone",                                                          \
+	  "the device that its rule redirects to is gone: dropped")                                \
+	X(MIRROR_FAILED, "mirror_failed",                                                          \
+	  "the copy for a mirror device could not be sent: goes on")                               \
+	X(EVENT_LOST, "event_lost", "no room for an event, nobody takes them out: goes on")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -619,6 +636,9 @@ _Static_assert(sizeof(struct cv_match) == 184, "cv_match is map ABI");
 #define CV_ACTION_REDIRECT (1 << 5)
 #define CV_ACTION_MIRROR (1 << 6)
 #define CV_ACTION_SAMPLE (1 << 7)
+/* Before encapsulation nobody can say whether this rule, which says continue, applies: the search ends
+ * there, and nothing is dropped. */
+#define CV_ACTION_UNSURE (1 << 8)
 /* Those of struct cv_actions. */
 #define CV_ACTION_MORE                                                                             \
 	(CV_ACTION_POLICE | CV_ACTION_PACE | CV_ACTION_REDIRECT | CV_ACTION_MIRROR |               \
@@ -660,6 +680,30 @@ struct cv_actions {
 };
 _Static_assert(sizeof(struct cv_actions) == 64, "cv_actions is map ABI");
 
+#define CV_TICK_BITS 4 /* ticks: 16ths of nanoseconds of CLOCK_MONOTONIC, so that rates are exact */
+
+/* When the last byte that was let through so far would have been through at the rate: a bucket is
+ * full from then on. 0 in whatever is new. */
+struct cv_bucket {
+	__u64 full_ticks;
+};
+_Static_assert(sizeof(struct cv_bucket) == 8, "cv_bucket is map ABI");
+
+/* Whose packets share a bucket: key of CV_MAP_BUCKETS. */
+struct cv_bucket_key {
+	__u32 rule; /* id */
+	__u32 app; /* CV_POLICE_APP; else 0 */
+	__be32 src[4]; /* CV_POLICE_SOURCE; else zeros */
+};
+_Static_assert(sizeof(struct cv_bucket_key) == 24, "cv_bucket_key is map ABI");
+
+/* What is measured for a rule as a whole: value of CV_MAP_METERS, by the rule's id. */
+struct cv_meter {
+	struct cv_bucket police; /* CV_POLICE_RULE */
+	struct cv_bucket pace; /* when the next packet may depart */
+};
+_Static_assert(sizeof(struct cv_meter) == 16, "cv_meter is map ABI");
+
 /* What a match leads to. */
 struct cv_rule {
 	char name[CV_NAME_LEN];
@@ -699,9 +743,10 @@ struct cv_rule_set {
 	__u64 netns_cookie; /* owners of sockets of another network namespace are not asked */
 	struct cv_match_list lists[CV_DIR_COUNT];
 	struct cv_rule rules[CV_MAX_RULES];
+	struct cv_actions actions[CV_MAX_RULES]; /* at the index of the rule */
 	struct cv_match matches[CV_MAX_MATCHES];
 };
-_Static_assert(sizeof(struct cv_rule_set) == 48 + 64 * CV_MAX_RULES + 184 * CV_MAX_MATCHES,
+_Static_assert(sizeof(struct cv_rule_set) == 48 + 128 * CV_MAX_RULES + 184 * CV_MAX_MATCHES,
 	       "cv_rule_set is map ABI");
 
 /*
@@ -946,6 +991,24 @@ struct cv_rule_stats {
 	__u64 bytes; /* from the IP header on */
 };
 _Static_assert(sizeof(struct cv_rule_stats) == 16, "cv_rule_stats is map ABI");
+
+/* A packet that a rule has sampled: a record of the ring CV_MAP_EVENTS. */
+struct cv_event {
+	__u64 time_ns; /* CLOCK_BOOTTIME */
+	char rule[CV_NAME_LEN];
+	__u32 rule_id;
+	__u32 ifindex;
+	__u32 mark;
+	__u32 app; /* CV_APP_NONE also where no rule of that direction asks for apps */
+	__u32 tunnel; /* it was taken out of; 0: none */
+	__u32 len_bytes; /* of the frame, Ethernet header included; a GSO packet counts once */
+	__u16 captured_bytes; /* of bytes */
+	__u8 dir; /* CV_DIR_IN or CV_DIR_OUT */
+	__u8 owner_source; /* enum cv_owner_source */
+	__u8 pad[4];
+	__u8 bytes[CV_EVENT_BYTES]; /* from the Ethernet header on; zero behind captured_bytes */
+};
+_Static_assert(sizeof(struct cv_event) == 72 + CV_EVENT_BYTES, "cv_event is map ABI");
 
 #define CV_DEV_INGRESS (1 << 0)
 #define CV_DEV_EGRESS (1 << 1)

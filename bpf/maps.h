@@ -156,6 +156,34 @@ struct {
 } CV_MAP_DROPS SEC(".maps");
 #endif
 
+#ifdef CV_USE_ACTIONS
+/* An entry is made by the first packet of a rule that polices or paces; user space takes away those
+ * of rules that are gone. */
+struct {
+	__uint(type, BPF_MAP_TYPE_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__uint(max_entries, CV_MAX_METERS);
+	__type(key, __u32);
+	__type(value, struct cv_meter);
+} CV_MAP_METERS SEC(".maps");
+
+/* What is forgotten begins with a full bucket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_MAX_BUCKETS);
+	__type(key, struct cv_bucket_key);
+	__type(value, struct cv_bucket);
+} CV_MAP_BUCKETS SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(max_entries, CV_EVENT_RING_BYTES);
+} CV_MAP_EVENTS SEC(".maps");
+#endif
+
 #ifdef CV_USE_GUARDS
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);

@@ -25,8 +25,10 @@ static int read_set(const struct cv_rule_set *set, struct cv_rules *rules, struc
 	rules->matches = calloc(CV_MAX_MATCHES, sizeof(*rules->matches));
 	if (!rules->rules || !rules->matches)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	for (uint32_t i = 0; i < set->rule_count; i++)
+	for (uint32_t i = 0; i < set->rule_count; i++) {
 		rules->rules[i].rule = set->rules[i];
+		rules->rules[i].actions = set->actions[i];
+	}
 	rules->rule_count = set->rule_count;
 	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
 		for (uint32_t i = 0; i < set->lists[dir].count; i++) {
@@ -136,21 +138,31 @@ static uint32_t resolve_rule_id(void *arg, const char *name)
 	return id % CV_MAX_RULES;
 }
 
-static int check_devices(struct context *context, struct cv_err *err)
+static int check_device(const struct context *context, const struct cv_rule_conf *conf,
+			const char *name, struct cv_err *err)
+{
+	if (!name[0] || resolve_ifindex(context, name))
+		return 0;
+	cv_err_set(err, -ENODEV, "rule %s: there is no device %s", conf->name, name);
+	return cv_err_at(err, &conf->place);
+}
+
+static int check_devices(const struct context *context, struct cv_err *err)
 {
 	const struct cv_state *state = context->plan->state;
 
-	for (size_t i = 0; i < state->rule_count; i++) {
+	int rc = 0;
+
+	for (size_t i = 0; !rc && !context->plan->is_lenient && i < state->rule_count; i++) {
 		const struct cv_rule_conf *conf = &state->rules[i];
 
-		if (!conf->match.dev[0] || context->plan->is_lenient ||
-		    resolve_ifindex(context, conf->match.dev))
-			continue;
-		cv_err_set(err, -ENODEV, "rule %s: there is no device %s", conf->name,
-			   conf->match.dev);
-		return cv_err_at(err, &conf->place);
+		rc = check_device(context, conf, conf->match.dev, err);
+		if (!rc)
+			rc = check_device(context, conf, conf->action.redirect, err);
+		if (!rc)
+			rc = check_device(context, conf, conf->action.mirror, err);
 	}
-	return 0;
+	return rc;
 }
 
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
@@ -198,8 +210,11 @@ static int write_set(const struct cv_rules *rules, struct cv_rule_set *set, stru
 	set->flags = rules->flags;
 	set->rule_count = rules->rule_count;
 	set->netns_cookie = rules->netns_cookie;
-	for (size_t i = 0; i < rules->rule_count; i++)
+	for (size_t i = 0; i < rules->rule_count; i++) {
 		set->rules[i] = rules->rules[i].rule;
+		set->rules[i].order = i + 1;
+		set->actions[i] = rules->rules[i].actions;
+	}
 	for (int dir = 0; dir < CV_DIR_COUNT; dir++) {
 		set->lists[dir].first = count;
 		for (size_t i = 0; i < rules->match_count; i++) {
