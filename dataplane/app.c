@@ -390,14 +390,6 @@ static void warn_of_scripts(const struct lookup *lookup)
 	}
 }
 
-static bool is_routed(const struct cv_state *state, const char *app)
-{
-	for (size_t i = 0; i < state->route_count; i++)
-		if (!strcmp(state->routes[i].app, app))
-			return true;
-	return false;
-}
-
 static bool mark_is_used(const struct lookup *lookup, uint32_t mark)
 {
 	const struct cv_app_set *live = lookup->plan->live_apps;
@@ -440,7 +432,7 @@ static int choose_id_and_mark(const struct lookup *lookup, struct cv_app_source 
 		live && live->mark && plan->live_apps->mark_mask == plan->state->mark_mask;
 
 	source->id = live ? live->id : (*next_id)++;
-	if (!is_routed(plan->state, name))
+	if (!cv_state_routes_app(plan->state, name))
 		return 0;
 	source->mark = keeps_mark ? live->mark : choose_mark(lookup, source->id);
 	if (source->mark)

@@ -48,4 +48,10 @@ void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel);
 /* Checks all rules: what they match and what they do. */
 void cv_check_rules(struct check *check);
 
+/* Checks what one rule does. */
+void cv_check_action(struct check *check, const struct cv_rule_conf *rule);
+
+/* Checks how many rules measure a rate. */
+void cv_check_meters(struct check *check);
+
 #endif

@@ -84,20 +84,12 @@ static void check_groups(struct check *check, const struct cv_app_conf *app)
 		      "app %s: unit -.slice: it has no cgroup of its own", app->name);
 }
 
-static bool is_routed(const struct cv_state *state, const char *app)
-{
-	for (size_t i = 0; i < state->route_count; i++)
-		if (!strcmp(state->routes[i].app, app))
-			return true;
-	return false;
-}
-
 /* Packets of sockets elsewhere are seen when they come out of there: too late to route or hold. */
 static void check_netns(struct check *check, const struct cv_app_conf *app)
 {
 	if (!app->netns)
 		return;
-	if (is_routed(check->state, app->name))
+	if (cv_state_routes_app(check->state, app->name))
 		FAULT(check, &app->place, "leave netns out, or route it there: culvert -n NETNS",
 		      "app %s: netns: its packets are routed in their own network namespace",
 		      app->name);

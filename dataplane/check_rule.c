@@ -290,27 +290,12 @@ static void check_match(struct check *check, const struct cv_rule_conf *rule)
 		      match->mark_mask);
 }
 
-static void check_action(struct check *check, const struct cv_rule_conf *rule)
-{
-	const struct cv_action_conf *action = &rule->action;
-	uint32_t ours = check->state->mark_mask;
-
-	if (action->has_mark && action->has_mark_mask && action->mark & ~action->mark_mask)
-		FAULT(check, &rule->place, "", "rule %s: mark 0x%x has bits outside its mask 0x%x",
-		      rule->name, action->mark, action->mark_mask);
-	if (action->has_mark &&
-	    (action->mark | (action->has_mark_mask ? action->mark_mask : 0)) & ours)
-		FAULT(check, &rule->place, "use other bits, or move mark-mask",
-		      "rule %s: mark 0x%x touches culvert's own bits 0x%x", rule->name,
-		      action->mark, ours);
-}
-
 static void check_rule(struct check *check, const struct cv_rule_conf *rule)
 {
 	if (cv_state_find_rule(check->state, rule->name) != rule)
 		FAULT(check, &rule->place, "", "rule %s: given twice", rule->name);
 	check_match(check, rule);
-	check_action(check, rule);
+	cv_check_action(check, rule);
 }
 
 void cv_check_rules(struct check *check)
@@ -322,4 +307,5 @@ void cv_check_rules(struct check *check)
 		return;
 	for (size_t i = 0; i < state->rule_count; i++)
 		check_rule(check, &state->rules[i]);
+	cv_check_meters(check);
 }

@@ -459,6 +459,8 @@ struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const stru
 /* The route to that prefix in that table for that app with that metric. */
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key);
+/* True if there is a route for that app: its sockets have a mark. */
+bool cv_state_routes_app(const struct cv_state *state, const char *app);
 
 /* Take one object out (it must be one of the state's own) and release it. */
 void cv_state_del_dev(struct cv_state *state, struct cv_dev_conf *conf);

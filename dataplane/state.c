@@ -193,6 +193,14 @@ struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 	return NULL;
 }
 
+bool cv_state_routes_app(const struct cv_state *state, const char *app)
+{
+	for (size_t i = 0; i < state->route_count; i++)
+		if (!strcmp(state->routes[i].app, app))
+			return true;
+	return false;
+}
+
 void cv_state_fini(struct cv_state *state)
 {
 	fini_devs(state);

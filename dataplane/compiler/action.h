@@ -9,4 +9,7 @@
 void cv_compile_actions(const struct cv_state *state, const struct cv_resolver *resolver,
 			const struct cv_rule_conf *conf, struct cv_compiled_rule *out);
 
+/* True if the action has to know whose packets are: to have a rate for each app, or to tell of them. */
+bool cv_action_needs_owner(const struct cv_state *state, const struct cv_action_conf *action);
+
 #endif

@@ -233,9 +233,21 @@ static int emit_sources(struct compile *compile, const struct cv_rule_conf *conf
 	return rc;
 }
 
+/* Notes what a rule is whose owner is unknown. False if it is left out. */
+static bool is_asked_unknown(const struct cv_rule_conf *conf, struct cv_rule *rule)
+{
+	bool is_seen_later = rule->flags & (CV_ACTION_MARK | CV_ACTION_DSCP);
+
+	if (conf->action.verdict == CV_CONTINUE && is_seen_later)
+		rule->flags |= CV_ACTION_UNSURE;
+	return conf->action.verdict != CV_DROP &&
+	       (conf->action.verdict != CV_CONTINUE || is_seen_later);
+}
+
 /*
  * Where the owner is unknown a rule that drops is left out, and one that lets pass stands for every
- * owner: a packet is never dropped before encapsulation that the rules would not drop.
+ * owner; so does one that may or may not change what later rules see: a packet is never dropped before
+ * encapsulation that the rules would not drop.
  */
 static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, uint32_t index,
 		     uint8_t dirs, const struct cv_app *app, struct cv_err *err)
@@ -246,7 +258,8 @@ static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, u
 	if (!dirs || !fill_plain(compile, &conf->match, &match))
 		return 0;
 	owner = fill_app(compile, &conf->match, app, &match);
-	if (owner == OWNER_NEVER || (owner == OWNER_UNKNOWN && conf->action.verdict == CV_DROP))
+	if (owner == OWNER_NEVER ||
+	    (owner == OWNER_UNKNOWN && !is_asked_unknown(conf, &compile->out->rules[index].rule)))
 		return 0;
 	return emit_sources(compile, conf, &match, err);
 }
@@ -285,15 +298,18 @@ static int compile_rule_of_app(struct compile *compile, const struct cv_rule_con
 	return rc;
 }
 
-/* What has to be known of packets because of one match. */
-static uint32_t needs_of(const struct cv_match *match, const struct cv_rule *rule)
+/* What has to be known of packets because of one match of a rule. */
+static uint32_t needs_of(const struct compile *compile, const struct cv_rule_conf *conf,
+			 const struct cv_match *match)
 {
+	bool needs_owner =
+		match->flags & CV_MATCH_APP || cv_action_needs_owner(compile->state, &conf->action);
 	uint32_t needs = 0;
 
 	for (enum cv_direction dir = CV_DIR_IN; dir <= CV_DIR_OUT; dir++)
-		if (match->flags & CV_MATCH_APP && match->dirs & CV_DIR_BIT(dir))
+		if (needs_owner && match->dirs & CV_DIR_BIT(dir))
 			needs |= CV_RULES_NEED_OWNER(dir);
-	if (match->dirs & CV_DIR_BIT(CV_DIR_ENCAP) && rule->verdict == CV_VERDICT_DROP)
+	if (match->dirs & CV_DIR_BIT(CV_DIR_ENCAP) && conf->action.verdict == CV_DROP)
 		needs |= CV_RULES_DROP_ENCAP;
 	return needs;
 }
@@ -311,7 +327,7 @@ static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf
 	else
 		rc = emit_rule(compile, conf, index, dirs_of(&conf->match), NULL, err);
 	for (size_t i = first; !rc && i < out->match_count; i++)
-		out->flags |= needs_of(&out->matches[i], &out->rules[index].rule);
+		out->flags |= needs_of(compile, conf, &out->matches[i]);
 	return rc;
 }
 
