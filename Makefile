@@ -70,6 +70,7 @@ PROGRUN_SRC := $(wildcard netns-tests/progrun/*.c)
 TOOL_SRC := $(wildcard netns-tests/tools/*.c)
 HOST_HEADERS := bpf/abi.h $(wildcard dataplane/*.h dataplane/*/*.h ctl/*.h ctl/*/*.h)
 BPF_HEADERS := $(wildcard bpf/*.h)
+BENCH_BPF_SRC := $(wildcard netns-tests/bench/*.bpf.c)
 MAN_SRC := $(wildcard docs/*.8.scd docs/*.5.scd)
 COMPLETION := $(wildcard docs/culvert.bash)
 
@@ -77,6 +78,7 @@ objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 BPF_NAMES := $(patsubst bpf/%.bpf.c,%,$(BPF_SRC))
 BPF_OBJ := $(BPF_NAMES:%=$(OUT)/bpf/%.bpf.o)
 SKELETONS := $(BPF_NAMES:%=$(OUT)/bpf/%.skel.h)
+BENCH_SKELETONS := $(BENCH_BPF_SRC:netns-tests/bench/%.bpf.c=$(OUT)/bench/%.skel.h)
 LIBCULVERT := $(OUT)/libculvert.a
 # The command without its main(), for tests.
 LIBCTL := $(OUT)/libctl.a
@@ -141,7 +143,7 @@ SAN_FLAGS := -fsanitize=address,undefined -fno-sanitize-recover=undefined -fno-o
 # -iquote, not -I: ctl/yaml.h must never be found for <yaml.h>. ctl does not see bpf/. Skeletons are
 # -isystem: warnings about generated code help nobody.
 INCLUDES_CTL := -iquote ctl -iquote dataplane
-INCLUDES := -iquote . -iquote dataplane -iquote bpf -isystem $(OUT)/bpf
+INCLUDES := -iquote . -iquote dataplane -iquote bpf -isystem $(OUT)/bpf -isystem $(OUT)/bench
 # Where the tree lies is nobody's business: objects are the same from any folder.
 PREFIX_MAP := -ffile-prefix-map=$(CURDIR)=.
 
@@ -215,6 +217,17 @@ $(OUT)/bpf/%.bpf.o: bpf/%.bpf.c $(FLAGS_FILE)
 	$(Q)$(CLANG) $(BPF_FLAGS) $(DEPEND) -c -o $@ $<
 	$(Q)$(LLVM_STRIP) -g $@
 
+# Programs of measurements, which are installed nowhere.
+$(OUT)/bench/%.bpf.o: netns-tests/bench/%.bpf.c $(FLAGS_FILE)
+	$(call say,BPF,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CLANG) $(BPF_FLAGS) $(DEPEND) -c -o $@ $<
+	$(Q)$(LLVM_STRIP) -g $@
+
+$(OUT)/bench/%.skel.h: $(OUT)/bench/%.bpf.o Makefile
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name $*_bpf >$@
+
 # Not cv_NAME: the ABI has a struct cv_owner and a struct cv_tunnel. NOLINT: it is not ours to tidy.
 $(OUT)/bpf/%.skel.h: $(OUT)/bpf/%.bpf.o Makefile
 	$(call say,SKEL,$@)
@@ -235,6 +248,7 @@ $(OUT)/%.o: %.c $(FLAGS_FILE)
 
 # Skeletons must be there before the first .d file says so.
 $(OUT)/dataplane/object.o $(call objects,$(PROGRUN_SRC)): $(SKELETONS)
+$(call objects,$(TOOL_SRC) $(PROGRUN_SRC)): $(BENCH_SKELETONS)
 
 # Made anew each time: an archive keeps the members of sources that are gone.
 define archive
@@ -499,5 +513,5 @@ clean:
 
 # ---- dependencies found by the compilers -----------------------------------------------------
 
--include $(patsubst %.o,%.d,$(BPF_OBJ) $(call objects,$(DATAPLANE_ALL) $(CTL_ALL) $(RULESET_ALL) $(PROGRUN_SRC) $(TOOL_SRC)))
+-include $(patsubst %.o,%.d,$(BPF_OBJ) $(BENCH_SKELETONS:%.skel.h=%.bpf.o) $(call objects,$(DATAPLANE_ALL) $(CTL_ALL) $(RULESET_ALL) $(PROGRUN_SRC) $(TOOL_SRC)))
 -include $(patsubst %.o,%.d,$(call fuzz_objects,$(DATAPLANE_ALL) $(CTL_ALL)))

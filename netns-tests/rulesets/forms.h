@@ -23,8 +23,8 @@ static inline uint32_t form_iptables_mark(size_t index)
 	return (uint32_t)(index % FORM_IPTABLES_MARKS) + 1;
 }
 
-/* u32's class numbers, and filters in one list. */
-#define FORM_U32_MAX 4000
+/* Filters in one list of u32: it numbers the first 2048 upwards, and later ones before these. */
+#define FORM_U32_MAX 2000
 
 /* The rules as the compiler makes them, asked in all directions; the caller releases *rules. Returns
  * 0, or -ENOMEM. */
