@@ -18,6 +18,7 @@
 #include <linux/bpf.h>
 #include <net/if.h>
 #include <sched.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -118,10 +119,20 @@ static void *map_memory(const struct bpf_map *map, size_t count, size_t size)
 	return memory;
 }
 
+/* That a clsact is there already is no news. */
+static int silent(enum libbpf_print_level level, const char *format, va_list args)
+{
+	(void)level;
+	(void)format;
+	(void)args;
+	return 0;
+}
+
 static void load(struct bench *bench)
 {
 	size_t count = bench->trace.count;
 
+	libbpf_set_print(silent);
 	bench->skel = live_bpf__open();
 	if (!bench->skel || bpf_map__set_max_entries(bench->skel->maps.live_trace, count) ||
 	    bpf_map__set_max_entries(bench->skel->maps.live_marks, count) ||
