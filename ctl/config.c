@@ -10,6 +10,7 @@
 #include "own.h"
 #include "words.h"
 #include "yaml.h"
+#include "yaml_scan.h"
 
 #define CV_OPTIONS "options"
 #define CV_MARK_MASK "mark-mask"
@@ -21,6 +22,7 @@
 struct parse {
 	struct cv_state *state;
 	struct cv_report *report;
+	struct cv_scan *scan; /* where items come from; NULL: from the tree */
 	bool has_places;
 	/* Objects some word of which was refused: what follows from that is not reported as well. */
 	struct cv_place faulty[CV_FAULTY_MAX];
@@ -49,8 +51,8 @@ static bool is_nothing(const struct cv_yaml_node *node)
 static void parse_object(struct parse *parse, const struct cv_noun *noun,
 			 const struct cv_yaml_node *key, const struct cv_yaml_node *body)
 {
-	CV_FREE void *conf = calloc(1, noun->conf_size);
-	struct cv_err err = { 0 };
+	CV_FREE void *conf = malloc(noun->conf_size);
+	struct cv_err err;
 
 	if (!conf) {
 		fault_at(parse, key, NULL, "out of memory");
@@ -74,130 +76,34 @@ static void parse_object(struct parse *parse, const struct cv_noun *noun,
 		cv_report_error(parse->report, &err);
 }
 
-/* ---- peers, line by line ---- */
+/* ---- sections ---- */
 
-/* Takes text away from the front of a line if it begins with it. */
-static bool take(char **at, const char *text)
+/* The next pair or item of a section, `at` being how many nodes of it were seen. False: there is
+ * none, or none that the scanner can read. */
+static bool next_item(struct parse *parse, const struct cv_yaml_node *section, size_t *at,
+		      const struct cv_yaml_node **key, const struct cv_yaml_node **value)
 {
-	size_t len = strlen(text);
-
-	if (strncmp(*at, text, len) != 0)
+	if (parse->scan)
+		return cv_scan_item(parse->scan, key, value) > 0;
+	if (*at == section->count)
 		return false;
-	*at += len;
+	*key = section->kind == CV_YAML_MAPPING ? section->items[(*at)++] : NULL;
+	*value = section->items[(*at)++];
 	return true;
 }
-
-/* Takes a value up to `end`, plain or quoted, and closes it with a zero. NULL if it is neither, as
- * cv_yaml_put_scalar() would write it. */
-static char *take_value(char **at, const char *end)
-{
-	bool is_quoted = take(at, "\"");
-	char *value = *at;
-	char *last = value + strcspn(value, is_quoted ? "\"\\\n" : ",}\":[]{#& \n");
-
-	*at = last;
-	if (last == value || (is_quoted && !take(at, "\"")) || !take(at, end))
-		return NULL;
-	*last = '\0';
-	return value;
-}
-
-/* Reads a line as put_object() writes a peer. False if it is anything else, or anything is wrong. */
-static bool parse_peer_line(char *line, struct cv_peer_conf *peer)
-{
-	char *to, *remote, *tunnel;
-
-	if (!take(&line, "  - {to: ") || !(to = take_value(&line, ", remote: ")) ||
-	    !(remote = take_value(&line, ", tunnel: ")) || !(tunnel = take_value(&line, "}")) ||
-	    *line)
-		return false;
-	return !cv_arg_prefix("", to, &peer->to, NULL) &&
-	       !cv_arg_addr("", remote, &peer->remote, NULL) &&
-	       !cv_arg_name("", tunnel, peer->tunnel, NULL);
-}
-
-#define CV_PEER_LINE_MAX 256
-#define CV_PEER_KEY_COLUMN 10 /* of the value of "to" */
-
-/* The peer of one line of the text, which ends at `end`; false: not one that can be taken. */
-static bool take_peer(struct parse *parse, const char *file, const char *text, const char *end,
-		      int line)
-{
-	struct cv_peer_conf peer = { 0 };
-	char copy[CV_PEER_LINE_MAX];
-
-	if (end - text >= CV_PEER_LINE_MAX)
-		return false;
-	memcpy(copy, text, end - text);
-	copy[end - text] = '\0';
-	if (!parse_peer_line(copy, &peer))
-		return false;
-	if (parse->has_places)
-		peer.place = (struct cv_place){ file, line, CV_PEER_KEY_COLUMN };
-	return !cv_state_add_peer(parse->state, &peer, NULL);
-}
-
-/* Where the line behind "peers:" begins; NULL: there is none. */
-static const char *find_peers(const char *text, size_t len)
-{
-	static const char key[] = "\npeers:\n";
-	const char *found;
-
-	if (len >= strlen(key + 1) && !memcmp(text, key + 1, strlen(key + 1)))
-		return text + strlen(key + 1);
-	found = memmem(text, len, key, strlen(key));
-	return found ? found + strlen(key) : NULL;
-}
-
-static int count_lines(const char *text, const char *end)
-{
-	int lines = 0;
-
-	while (text < end)
-		lines += *text++ == '\n';
-	return lines;
-}
-
-/*
- * Takes the peers out of a text: with 100,000 of them, reading them as YAML is most of what a small
- * command takes. Only lines right behind "peers:" that look just as `save` writes them are taken,
- * and an empty line stands for each in what is left, so that all places stay what they are. Returns
- * what is left, of *rest_len bytes: caller frees, NULL without memory.
- */
-static char *take_peers(struct parse *parse, const char *file, const char *text, size_t len,
-			size_t *rest_len)
-{
-	const char *end = text + len, *at = find_peers(text, len), *newline;
-	char *rest = malloc(len + 1), *out = rest;
-	int line;
-
-	if (!rest)
-		return NULL;
-	at = at ? at : end;
-	out = mempcpy(out, text, at - text);
-	line = count_lines(text, at) + 1;
-	while ((newline = memchr(at, '\n', end - at)) &&
-	       take_peer(parse, file, at, newline, line++)) {
-		at = newline + 1;
-		*out++ = '\n';
-	}
-	out = mempcpy(out, at, end - at);
-	*out = '\0';
-	*rest_len = out - rest;
-	return rest;
-}
-
-/* ---- sections ---- */
 
 static void parse_named(struct parse *parse, const struct cv_noun *noun,
 			const struct cv_yaml_node *section)
 {
+	const struct cv_yaml_node *key, *body;
+	size_t at = 0;
+
 	if (section->kind != CV_YAML_MAPPING) {
 		fault_at(parse, section, "as NAME: {key: value, ...}", "not a mapping of names");
 		return;
 	}
-	for (size_t i = 0; i < section->count; i += 2)
-		parse_object(parse, noun, section->items[i], section->items[i + 1]);
+	while (next_item(parse, section, &at, &key, &body))
+		parse_object(parse, noun, key, body);
 }
 
 static const struct cv_yaml_node *find_key(const struct cv_yaml_node *mapping, const char *key)
@@ -208,29 +114,35 @@ static const struct cv_yaml_node *find_key(const struct cv_yaml_node *mapping, c
 	return NULL;
 }
 
+static void parse_entry(struct parse *parse, const struct cv_noun *noun,
+			const struct cv_yaml_node *item)
+{
+	const struct cv_yaml_node *key =
+		item->kind == CV_YAML_MAPPING ? find_key(item, noun->list_key) : NULL;
+
+	if (item->kind != CV_YAML_MAPPING)
+		fault_at(parse, item, "as - {to: PREFIX, tunnel: NAME}", "not a mapping");
+	else if (!key)
+		fault_at(parse, item, "give to: PREFIX", "no \"to\"");
+	else if (key->kind != CV_YAML_SCALAR || !*key->text)
+		fault_at(parse, key, "a prefix; an IPv6 address in { } or [ ] must be quoted",
+			 "to: not a single value");
+	else
+		parse_object(parse, noun, key, item);
+}
+
 static void parse_list(struct parse *parse, const struct cv_noun *noun,
 		       const struct cv_yaml_node *section)
 {
+	const struct cv_yaml_node *key, *item;
+	size_t at = 0;
+
 	if (section->kind != CV_YAML_SEQUENCE) {
 		fault_at(parse, section, "as - {to: PREFIX, tunnel: NAME}", "not a list");
 		return;
 	}
-	for (size_t i = 0; i < section->count; i++) {
-		const struct cv_yaml_node *item = section->items[i];
-		const struct cv_yaml_node *key =
-			item->kind == CV_YAML_MAPPING ? find_key(item, noun->list_key) : NULL;
-
-		if (item->kind != CV_YAML_MAPPING)
-			fault_at(parse, item, "as - {to: PREFIX, tunnel: NAME}", "not a mapping");
-		else if (!key)
-			fault_at(parse, item, "give to: PREFIX", "no \"to\"");
-		else if (key->kind != CV_YAML_SCALAR || !*key->text)
-			fault_at(parse, key,
-				 "a prefix; an IPv6 address in { } or [ ] must be quoted",
-				 "to: not a single value");
-		else
-			parse_object(parse, noun, key, item);
-	}
+	while (next_item(parse, section, &at, &key, &item))
+		parse_entry(parse, noun, item);
 }
 
 static int parse_mark_mask(struct parse *parse, const struct cv_yaml_node *value,
@@ -280,14 +192,17 @@ static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
 
 static void parse_options(struct parse *parse, const struct cv_yaml_node *section)
 {
+	const struct cv_yaml_node *key, *value;
+	size_t at = 0;
+
 	if (is_nothing(section))
 		return;
 	if (section->kind != CV_YAML_MAPPING) {
 		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
 		return;
 	}
-	for (size_t i = 0; i < section->count; i += 2)
-		parse_option(parse, section->items[i], section->items[i + 1]);
+	while (next_item(parse, section, &at, &key, &value))
+		parse_option(parse, key, value);
 }
 
 static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
@@ -353,36 +268,88 @@ int cv_config_check(const struct cv_state *state, struct cv_report *report)
 	return cv_state_check(state, report_fault, report) ? -EINVAL : 0;
 }
 
+/* ---- a text ---- */
+
+struct source {
+	const char *file, *text;
+	size_t len;
+};
+
+/* Returns 0, or -1 for a text that the scanner leaves to libyaml; of the state, and of what was
+ * reported, nothing is good then. */
+static int parse_scanned(struct parse *parse, const struct source *source)
+{
+	CV_CLEANUP(cv_scan_free) struct cv_scan *scan = NULL;
+	const struct cv_yaml_node *key, *section;
+	int rc;
+
+	if (cv_scan_new(&scan, source->file, source->text, source->len))
+		return -1;
+	parse->scan = scan;
+	while ((rc = cv_scan_section(scan, &key, &section)) > 0)
+		parse_section(parse, key, section);
+	parse->scan = NULL;
+	return rc;
+}
+
+/* The same, saying nothing. Returns how many faults there are, or -1. */
+static int parse_silently(struct parse *parse, const struct source *source)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
+	struct cv_report *report = parse->report;
+	int rc;
+
+	if (cv_report_new(&silent, NULL, false))
+		return -1;
+	parse->report = silent;
+	rc = parse_scanned(parse, source);
+	parse->report = report;
+	return rc ? rc : cv_report_errors(silent) > 0;
+}
+
 static void free_tree(struct cv_yaml_node **node)
 {
 	cv_yaml_free(node);
 }
 
-int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
-		    struct cv_report *report)
+/* With faults that are not of syntax there is a tree, whose own faults are reported too. Returns 0
+ * if there is one, or nothing in it. */
+static int parse_tree(struct parse *parse, const struct source *source)
 {
 	CV_CLEANUP(free_tree) struct cv_yaml_node *root = NULL;
-	struct parse parse = { .state = state, .report = report, .has_places = file };
-	size_t before = cv_report_errors(report), rest_len = 0;
-	const char *name = file ? file : "applied state";
-	CV_FREE char *rest = take_peers(&parse, name, text, len, &rest_len);
-	struct cv_err err;
+	int rc = cv_yaml_parse(&root, source->file, source->text, source->len, parse->report);
 
-	/* With faults that are not of syntax there is a tree, whose own faults are reported too. */
-	if (rest)
-		cv_yaml_parse(&root, name, rest, rest_len, report);
-	cv_report_source(report, name, text, len);
-	if (!rest) {
-		cv_err_set(&err, -ENOMEM, "state file %s: out of memory", name);
-		cv_report_error(report, &err);
-	}
 	if (root && root->kind != CV_YAML_MAPPING && !is_nothing(root))
-		fault_at(&parse, root, "devices:, apps:, tunnels:, peers:, routes:, sets:, rules:",
+		fault_at(parse, root, "devices:, apps:, tunnels:, peers:, routes:, sets:, rules:",
 			 "not a mapping");
 	else if (root && root->kind == CV_YAML_MAPPING)
 		for (size_t i = 0; i < root->count; i += 2)
-			parse_section(&parse, root->items[i], root->items[i + 1]);
-	if (root || cv_report_errors(report) == before)
+			parse_section(parse, root->items[i], root->items[i + 1]);
+	return root ? 0 : rc;
+}
+
+/* Most texts are good, and read in one go. Faults are reported in a second one, when it is known
+ * that the text is one for the scanner: else libyaml says what is wrong with it, if anything is. */
+static int parse_text(struct parse *parse, const struct source *source)
+{
+	int rc = parse_silently(parse, source);
+
+	if (!rc)
+		return 0;
+	cv_state_fini(parse->state);
+	parse->faulty_count = 0;
+	return rc < 0 ? parse_tree(parse, source) : parse_scanned(parse, source);
+}
+
+int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
+		    struct cv_report *report)
+{
+	struct parse parse = { .state = state, .report = report, .has_places = file };
+	struct source source = { .file = file ? file : "applied state", .text = text, .len = len };
+	size_t before = cv_report_errors(report);
+
+	cv_report_source(report, source.file, text, len);
+	if (!parse_text(&parse, &source))
 		cv_state_check(state, report_new_fault, &parse);
 	return cv_report_errors(report) > before ? -EINVAL : 0;
 }

@@ -7,7 +7,7 @@
 #include "report.h"
 
 /*
- * Adds what text says to state (which was initialised). file names it in places and must outlive
+ * Makes state, which was initialised and is empty, what text says. file names it in places and must outlive
  * the state; NULL: the objects get no places. Reports every fault of the file in one run, those of
  * cv_state_check() included. Returns -EINVAL if there was one.
  */

@@ -13,11 +13,11 @@
 
 #include "config_fuzz.c" /* same_state(), and each good file goes through the fuzz target, too */
 #include "own.h"
+#include "yaml_scan.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
-/* Parses; *printed (caller frees) is what was reported. */
-static int parse(struct cv_state *state, const char *file, const char *text, char **printed)
+static int parse_once(struct cv_state *state, const char *file, const char *text, char **printed)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
 	CV_FCLOSE FILE *stream = NULL;
@@ -32,6 +32,47 @@ static int parse(struct cv_state *state, const char *file, const char *text, cha
 	assert_int_equal(rc, cv_report_errors(report) ? -EINVAL : 0);
 	cv_report_free(&report);
 	assert_int_equal(cv_finish_file(&stream), 0);
+	return rc;
+}
+
+/* The scanner leaves what has this behind it to libyaml, which makes nothing of it. */
+#define CV_END "\n# \xc2\x85"
+
+static bool is_scanned(const char *text)
+{
+	CV_CLEANUP(cv_scan_free) struct cv_scan *scan = NULL;
+	const struct cv_yaml_node *key, *value;
+	int rc;
+
+	assert_int_equal(cv_scan_new(&scan, "f", text, strlen(text)), 0);
+	while ((rc = cv_scan_section(scan, &key, &value)) > 0)
+		;
+	return !rc;
+}
+
+/* What the scanner reads, libyaml reads as the same state, with the same faults. */
+static void assert_read_alike(const struct cv_state *state, const char *file, const char *text,
+			      const char *printed)
+{
+	CV_FREE char *with_end = NULL;
+	CV_FREE char *printed_again = NULL;
+	struct cv_state again;
+
+	assert_true(asprintf(&with_end, "%s" CV_END, text) > 0);
+	assert_false(is_scanned(with_end));
+	parse_once(&again, file, with_end, &printed_again);
+	assert_string_equal(printed_again, printed);
+	assert_true(same_state(state, &again));
+	cv_state_fini(&again);
+}
+
+/* Parses; *printed (caller frees) is what was reported. */
+static int parse(struct cv_state *state, const char *file, const char *text, char **printed)
+{
+	int rc = parse_once(state, file, text, printed);
+
+	if (is_scanned(text))
+		assert_read_alike(state, file, text, *printed);
 	return rc;
 }
 

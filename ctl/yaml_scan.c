@@ -195,8 +195,7 @@ static bool next_line(struct cv_scan *scan)
 	return end_line(scan) && find_line(scan);
 }
 
-/* Blanks, newlines and comments between the parts of a flow collection. What could be the end of
- * the document at the beginning of a line is not for us. */
+/* Takes blanks, newlines and comments between the parts of a flow collection. */
 static bool skip_flow(struct cv_scan *scan)
 {
 	for (;;) {
@@ -204,7 +203,7 @@ static bool skip_flow(struct cv_scan *scan)
 		if (scan->at == scan->end)
 			return false;
 		if (*scan->at != '\n' && *scan->at != '#')
-			return scan->at > scan->line_start || !strchr("-.", *scan->at);
+			return true;
 		if (!end_line(scan))
 			return false;
 	}
@@ -373,7 +372,7 @@ static struct cv_yaml_node *scan_quoted(struct cv_scan *scan)
 			return NULL;
 	if (!set_text(scan, node, from, scan->at++))
 		return NULL;
-	return quote == '\'' && peek(scan) == quote ? NULL : node;
+	return node; /* 'it''s' ends in front of its second half, which can be nothing else */
 }
 
 static struct cv_yaml_node *scan_scalar(struct cv_scan *scan, bool is_flow)
@@ -546,9 +545,11 @@ static bool scan_block_item(struct cv_scan *scan, enum cv_yaml_kind parent, int 
 		pair->key = scan_key(scan, false);
 		pair->value = pair->key ? scan_value(scan, indent, depth) : NULL;
 	}
-	return pair->value && scan->indent <= indent;
+	return pair->value;
 }
 
+/* A line that is indented more than the collection that it follows ends all of them, and is then no
+ * section. */
 static bool has_block_item(const struct cv_scan *scan, enum cv_yaml_kind parent, int indent)
 {
 	return scan->indent == indent && (parent == CV_YAML_MAPPING || is_entry(scan));
