@@ -62,7 +62,7 @@ static bool extra_holds(const struct cv_extra *extra, const void *arg)
 {
 	struct cv_match match = { .flags = extra->flags, .extra = *extra };
 
-	return cv_oracle_holds(&match, arg);
+	return cv_oracle_holds(NULL, &match, arg); /* without sets */
 }
 
 static const struct cv_rule *find(const struct cv_arena *arena, uint16_t generation,

@@ -272,7 +272,7 @@ static inline long random_expected(const struct cv_rules *rules, size_t first,
 {
 	for (size_t i = 0; i < rules->match_count; i++)
 		if (rules->matches[i].rule >= first && rules->matches[i].dirs >> dir & 1 &&
-		    cv_oracle_holds(&rules->matches[i], packet))
+		    cv_oracle_holds(rules, &rules->matches[i], packet))
 			return rules->matches[i].rule;
 	return -1;
 }

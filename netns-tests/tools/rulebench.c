@@ -230,7 +230,7 @@ static bool is_some_rule(const struct bench *bench, const bool *is_kept, uint32_
 			 const struct cv_oracle_packet *packet)
 {
 	return mark && mark <= bench->set.count && is_kept[mark - 1] &&
-	       cv_oracle_holds(&bench->rules.matches[mark - 1], packet);
+	       cv_oracle_holds(&bench->rules, &bench->rules.matches[mark - 1], packet);
 }
 
 static void tell_wrong(const struct bench *bench, const struct system *system, size_t packet,
