@@ -122,27 +122,24 @@ static bool clear_host_bits(struct cv_prefix *prefix)
 
 int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, struct cv_err *err)
 {
-	CV_FREE char *addr = strdup(text);
+	const char *slash = strchrnul(text, '/');
+	size_t len = slash - text;
+	char addr[CV_PREFIX_TEXT], right[CV_PREFIX_TEXT];
 	struct cv_prefix prefix = { 0 };
-	char right[CV_PREFIX_TEXT];
-	char *slash;
 	uint32_t bits = 0, max;
 
-	if (!addr)
-		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
 	if (!strcmp(text, "default")) {
 		*out = prefix;
 		return 0;
 	}
-	slash = strchr(addr, '/');
-	if (slash)
-		*slash++ = '\0';
+	/* What does not fit is no address; nor is the part of it that does. */
+	*(char *)mempcpy(addr, text, len < sizeof(addr) ? len : sizeof(addr) - 1) = '\0';
 	if (cv_arg_addr(word, addr, &prefix.addr, NULL)) {
 		cv_err_input(err, "%s \"%s\": not a prefix", word, text);
 		return cv_err_hint(err, "as 10.9.0.0/16 or 2001:db8::/32");
 	}
 	max = bits = prefix.addr.family == 4 ? 32 : 128;
-	if (slash && cv_arg_number(word, slash, 0, max, &bits, NULL))
+	if (*slash && cv_arg_number(word, slash + 1, 0, max, &bits, NULL))
 		return cv_err_input(err, "%s \"%s\": not a prefix, IPv%u has a length of 0 to %u",
 				    word, text, prefix.addr.family, max);
 	prefix.bits = bits;
@@ -159,10 +156,13 @@ static int each_part(const char *word, const char *text,
 		     int (*one)(const char *word, const char *part, void *out, struct cv_err *err),
 		     void *out, struct cv_err *err)
 {
-	CV_FREE char *copy = strdup(text);
-	char *rest = copy, *part;
+	CV_FREE char *copy = NULL;
+	char *rest, *part;
 	int rc = 0;
 
+	if (!strchr(text, ','))
+		return one(word, text, out, err);
+	rest = copy = strdup(text);
 	if (!copy)
 		return cv_err_set(err, -ENOMEM, "%s: out of memory", word);
 	while (!rc && (part = strsep(&rest, ",")))
@@ -403,7 +403,7 @@ int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err 
 {
 	uint32_t number;
 
-	for (size_t i = 0; i < CV_COUNT(dscps); i++)
+	for (size_t i = 0; isalpha((unsigned char)*text) && i < CV_COUNT(dscps); i++)
 		if (!strcasecmp(text, dscps[i].name)) {
 			*out = dscps[i].value;
 			return 0;
@@ -638,19 +638,20 @@ int cv_arg_flag(const char *word, const char *text, bool *out, struct cv_err *er
 int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
 		  size_t *out, struct cv_err *err)
 {
-	const char *nearest = cv_nearest(text, choices, count);
+	const char *nearest;
 	char list[128] = "";
 	size_t used = 0;
 
-	for (size_t i = 0; i < count; i++) {
+	for (size_t i = 0; i < count; i++)
 		if (!strcmp(text, choices[i])) {
 			*out = i;
 			return 0;
 		}
+	for (size_t i = 0; i < count && used < sizeof(list); i++)
 		used += snprintf(list + used, sizeof(list) - used, "%s%s", i ? ", " : "",
 				 choices[i]);
-	}
 	cv_err_input(err, "%s \"%s\": not one of %s", word, text, list);
+	nearest = cv_nearest(text, choices, count);
 	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest) : -EINVAL;
 }
 

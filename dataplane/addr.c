@@ -14,17 +14,42 @@ const char *cv_mac_format(const struct cv_mac *mac, char *buf)
 	return buf;
 }
 
+/* Writes a number in decimal, without a closing zero. Returns what is behind it. */
+static char *put_byte(char *buf, uint8_t number)
+{
+	if (number >= 100)
+		*buf++ = (char)('0' + number / 100);
+	if (number >= 10)
+		*buf++ = (char)('0' + number / 10 % 10);
+	*buf++ = (char)('0' + number % 10);
+	return buf;
+}
+
+/* By hand: inet_ntop() takes ten times as long, and states have 100,000s of these. */
+static const char *format_ipv4(const uint8_t bytes[4], char *buf)
+{
+	char *at = buf;
+
+	for (int i = 0; i < 4; i++) {
+		at = put_byte(at, bytes[i]);
+		*at++ = '.';
+	}
+	at[-1] = '\0';
+	return buf;
+}
+
 const char *cv_addr_format(const struct cv_addr *addr, char *buf)
 {
-	if (!addr->family ||
-	    !inet_ntop(addr->family == 4 ? AF_INET : AF_INET6, addr->bytes, buf, CV_PREFIX_TEXT))
+	if (addr->family == 4)
+		return format_ipv4(addr->bytes, buf);
+	if (!addr->family || !inet_ntop(AF_INET6, addr->bytes, buf, CV_PREFIX_TEXT))
 		snprintf(buf, CV_PREFIX_TEXT, "any");
 	return buf;
 }
 
 const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf)
 {
-	size_t used;
+	char *at;
 
 	if (!prefix->bits) {
 		snprintf(buf, CV_PREFIX_TEXT, "%s",
@@ -33,9 +58,9 @@ const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf)
 						    : "::/0");
 		return buf;
 	}
-	cv_addr_format(&prefix->addr, buf);
-	used = strlen(buf);
-	snprintf(buf + used, CV_PREFIX_TEXT - used, "/%u", prefix->bits);
+	at = strchr(cv_addr_format(&prefix->addr, buf), '\0');
+	*at++ = '/';
+	*put_byte(at, prefix->bits) = '\0';
 	return buf;
 }
 

@@ -6,6 +6,7 @@
 #include <arpa/inet.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -43,6 +44,25 @@ static void addresses_have_their_usual_text(void **state)
 
 		assert_ptr_equal(cv_addr_format(&addr, buf), buf);
 		assert_string_equal(buf, texts[i]);
+	}
+}
+
+static void every_byte_is_written(void **state)
+{
+	(void)state;
+	for (unsigned int i = 0; i <= UINT8_MAX; i++) {
+		struct cv_addr addr = { .family = 4, .bytes = { i, 255 - i, i, 1 } };
+		char buf[CV_PREFIX_TEXT], expected[CV_PREFIX_TEXT];
+
+		snprintf(expected, sizeof(expected), "%u.%u.%u.1", i, 255 - i, i);
+		assert_string_equal(cv_addr_format(&addr, buf), expected);
+	}
+	for (unsigned int i = 1; i <= 128; i++) {
+		struct cv_prefix prefix = { .addr.family = 6, .bits = i };
+		char buf[CV_PREFIX_TEXT], expected[CV_PREFIX_TEXT];
+
+		snprintf(expected, sizeof(expected), "::/%u", i);
+		assert_string_equal(cv_prefix_format(&prefix, buf), expected);
 	}
 }
 
@@ -213,6 +233,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(addresses_have_their_usual_text),
+		cmocka_unit_test(every_byte_is_written),
 		cmocka_unit_test(address_not_given_is_any),
 		cmocka_unit_test(prefixes_have_their_usual_text),
 		cmocka_unit_test(prefix_of_both_families_is_default),
