@@ -145,12 +145,9 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 /* Whether there is one with that key; a route's key may be that of several. */
 static bool is_there(const struct cv_noun *noun, const struct cv_state *state, const char *key)
 {
-	for (size_t i = 0; i < noun->count(state); i++) {
-		CV_FREE char *text = cv_key_text(noun, noun->at(state, i));
-
-		if (text && !strcmp(text, key))
+	for (size_t i = 0; i < noun->count(state); i++)
+		if (cv_key_is(noun, noun->at(state, i), key))
 			return true;
-	}
 	return false;
 }
 

@@ -358,11 +358,9 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 
 static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
 {
-	CV_FREE char *key = cv_key_text(noun, conf);
-
 	fputs(noun->list_key ? "  - " : "  ", out);
 	if (!noun->list_key) {
-		cv_yaml_put_scalar(out, key ? key : "");
+		cv_key_to_yaml(noun, conf, out);
 		fputs(": ", out);
 	}
 	cv_words_to_yaml(noun, conf, out);

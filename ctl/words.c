@@ -4,6 +4,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -274,16 +275,16 @@ static int check_item(const struct cv_word *word, const struct cv_yaml_node *ite
 	return cv_err_at(err, &item->place);
 }
 
-/* A scalar, or a sequence of scalars joined by commas. NULL (with err filled) if it is neither. */
-static char *value_text(const struct cv_word *word, const struct cv_yaml_node *node,
-			struct cv_err *err)
+/* A scalar, or a sequence of scalars joined by commas, which *joined then owns. NULL (with err
+ * filled) if it is neither. */
+static const char *value_text(const struct cv_word *word, const struct cv_yaml_node *node,
+			      char **joined, struct cv_err *err)
 {
-	CV_FREE char *text = NULL;
 	CV_FCLOSE FILE *stream = NULL;
 	size_t size = 0;
 
 	if (node->kind == CV_YAML_SCALAR)
-		return strdup(node->text);
+		return node->text;
 	if (node->kind != CV_YAML_SEQUENCE || !word->is_list) {
 		cv_err_input(err, "%s: a %s, not a single value", word->name,
 			     node->kind == CV_YAML_SEQUENCE ? "list" : "mapping");
@@ -291,7 +292,7 @@ static char *value_text(const struct cv_word *word, const struct cv_yaml_node *n
 			cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
 		return NULL;
 	}
-	stream = open_memstream(&text, &size);
+	stream = open_memstream(joined, &size);
 	for (size_t i = 0; stream && i < node->count; i++) {
 		if (check_item(word, node->items[i], i + 1, err))
 			return NULL;
@@ -301,14 +302,15 @@ static char *value_text(const struct cv_word *word, const struct cv_yaml_node *n
 		cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
 		return NULL;
 	}
-	return CV_TAKE_PTR(text);
+	return *joined;
 }
 
 static int word_from_yaml(const struct cv_word *word, void *conf, const struct cv_yaml_node *node,
 			  struct cv_report *report)
 {
-	struct cv_err err = { 0 };
-	CV_FREE char *text = value_text(word, node, &err);
+	struct cv_err err;
+	CV_FREE char *joined = NULL;
+	const char *text = value_text(word, node, &joined, &err);
 	int rc = -EINVAL;
 
 	if (text && !*text && word->value) {
@@ -399,29 +401,102 @@ int cv_words_from_yaml(const struct cv_noun *noun, void *conf, const struct cv_y
 
 /* ---- out ---- */
 
-char *cv_key_text(const struct cv_noun *noun, const void *conf)
-{
-	CV_FREE char *text = NULL;
-	CV_FCLOSE FILE *stream = NULL;
-	size_t size = 0;
+/* Where one value at a time is written, to be looked at before it goes out. There is one for all: a
+ * memory stream for each value would take most of the time in which a large state is written. */
+static struct {
+	FILE *stream;
+	char *text; /* owned, as is the stream; to the end of the program */
+	size_t len, room;
+	bool is_short; /* of memory: something is missing in text */
+} scratch;
 
-	stream = open_memstream(&text, &size);
+static ssize_t take_bytes(void *cookie, const char *bytes, size_t count)
+{
+	size_t needed = scratch.len + count + 1;
+
+	(void)cookie;
+	if (needed > scratch.room) {
+		char *grown = realloc(scratch.text, needed * 2);
+
+		if (!grown) {
+			scratch.is_short = true;
+			return (ssize_t)count;
+		}
+		scratch.text = grown;
+		scratch.room = needed * 2;
+	}
+	*(char *)mempcpy(scratch.text + scratch.len, bytes, count) = '\0';
+	scratch.len += count;
+	return (ssize_t)count;
+}
+
+/* The stream for the next value; NULL without memory. */
+static FILE *begin_value(void)
+{
+	scratch.len = 0;
+	scratch.is_short = false;
+	if (scratch.stream)
+		return scratch.stream;
+	scratch.stream = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = take_bytes });
+	if (scratch.stream)
+		__fsetlocking(scratch.stream, FSETLOCKING_BYCALLER);
+	return scratch.stream;
+}
+
+/* What was written since; NULL without memory. Good until the next begin_value(). */
+static char *end_value(void)
+{
+	fflush(scratch.stream);
+	if (!scratch.len)
+		take_bytes(NULL, "", 0);
+	return scratch.is_short ? NULL : scratch.text;
+}
+
+/* NULL: it is not set, or there is no memory. Good until the next value. */
+static char *format_value(const struct cv_word *word, const void *conf)
+{
+	FILE *stream = begin_value();
+
+	return stream && format_word(word, conf, stream) ? end_value() : NULL;
+}
+
+/* The same for what stands first. */
+static char *format_key(const struct cv_noun *noun, const void *conf)
+{
+	FILE *stream = begin_value();
+
 	if (!stream)
 		return NULL;
 	noun->put_key(conf, stream);
-	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
+	return end_value();
+}
+
+char *cv_key_text(const struct cv_noun *noun, const void *conf)
+{
+	const char *text = format_key(noun, conf);
+
+	return text ? strdup(text) : NULL;
 }
 
 char *cv_word_text(const struct cv_word *word, const void *conf)
 {
-	CV_FREE char *text = NULL;
-	CV_FCLOSE FILE *stream = NULL;
-	size_t size = 0;
+	const char *text = format_value(word, conf);
 
-	stream = open_memstream(&text, &size);
-	if (!stream || !format_word(word, conf, stream) || cv_finish_file(&stream))
-		return NULL;
-	return CV_TAKE_PTR(text);
+	return text ? strdup(text) : NULL;
+}
+
+bool cv_key_is(const struct cv_noun *noun, const void *conf, const char *key)
+{
+	const char *text = format_key(noun, conf);
+
+	return text && !strcmp(text, key);
+}
+
+void cv_key_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
+{
+	const char *text = format_key(noun, conf);
+
+	cv_yaml_put_scalar(out, text ? text : "");
 }
 
 static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
@@ -451,11 +526,13 @@ static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
 static bool put_group(const struct cv_group *group, const void *conf, bool is_first, FILE *out)
 {
 	for (size_t i = 0; i < group->word_count; i++) {
-		CV_FREE char *text = cv_word_text(&group->words[i], conf);
+		char *text = format_value(&group->words[i], conf);
 
 		if (!text)
 			continue;
-		fprintf(out, "%s%s: ", is_first ? "" : ", ", group->words[i].name);
+		fputs(is_first ? "" : ", ", out);
+		fputs(group->words[i].name, out);
+		fputs(": ", out);
 		put_yaml_value(&group->words[i], text, out);
 		is_first = false;
 	}
@@ -479,10 +556,8 @@ void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 
 	fputc('{', out);
 	if (noun->list_key) {
-		CV_FREE char *key = cv_key_text(noun, conf);
-
 		fprintf(out, "%s: ", noun->list_key);
-		cv_yaml_put_scalar(out, key ? key : "");
+		cv_key_to_yaml(noun, conf, out);
 		has_some = true;
 	}
 	for (size_t i = 0; i < noun->group_count; i++) {
@@ -518,7 +593,7 @@ char *cv_group_text(const struct cv_group *group, const void *conf)
 	stream = open_memstream(&all, &size);
 	for (size_t i = 0; stream && i < group->word_count; i++) {
 		const struct cv_word *word = &group->words[i];
-		CV_FREE char *text = cv_word_text(word, conf);
+		const char *text = format_value(word, conf);
 
 		if (!text)
 			continue;
@@ -564,7 +639,7 @@ void cv_group_to_json(const struct cv_group *group, const void *conf, struct cv_
 {
 	for (size_t i = 0; i < group->word_count; i++) {
 		const struct cv_word *word = &group->words[i];
-		CV_FREE char *text = cv_word_text(word, conf);
+		const char *text = format_value(word, conf);
 		const char *value = text;
 
 		if (!text)

@@ -181,6 +181,10 @@ void cv_words_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out);
 /* What stands first (name, prefix), as the object itself writes it. Caller frees; NULL without
  * memory. */
 char *cv_key_text(const struct cv_noun *noun, const void *conf);
+/* True if that stands first. */
+bool cv_key_is(const struct cv_noun *noun, const void *conf, const char *key);
+/* Writes it as a YAML scalar. */
+void cv_key_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out);
 /* The value of a word as text, NULL if it is not set. Caller frees. */
 char *cv_word_text(const struct cv_word *word, const void *conf);
 /* The set words of a group, as they stand on the command line. Caller frees; NULL without memory. */

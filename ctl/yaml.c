@@ -536,7 +536,8 @@ static bool is_plain(const char *text)
 	if (!is_alnum(text[0]) && text[0] != '/' && text[0] != '_')
 		return false;
 	for (const char *at = text; *at; at++)
-		if (!is_alnum(*at) && !strchr("/_.+-", *at))
+		if (!is_alnum(*at) && *at != '/' && *at != '_' && *at != '.' && *at != '+' &&
+		    *at != '-')
 			return false;
 	return strcasecmp(text, "null") != 0;
 }
