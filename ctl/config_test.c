@@ -700,11 +700,6 @@ static void values_of_the_wrong_kind_are_told(void **unused)
 		   "f:2:25: error: verdict: a list, not a single value\n"
 		   "      r: {action: {verdict: [drop]}}\n"
 		   "                            ^\n");
-	assert_bad("rules:\n"
-		   "  r: {action: {verdict: continue}}\n",
-		   "f:2:25: error: verdict \"continue\": not one of next, accept, drop, continue\n"
-		   "      r: {action: {verdict: continue}}\n"
-		   "                            ^\n");
 }
 
 static void wrong_names_and_prefixes_are_told(void **unused)
