@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Finding structs of an array by their names, at once however many there are. */
+#ifndef CV_NAMES_H
+#define CV_NAMES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define CV_NAMES_NONE UINT32_MAX
+
+struct cv_names {
+	const char *first; /* borrowed: the array must stay as it is */
+	size_t stride;
+	uint32_t *slots; /* owned; index + 1 of a struct, 0: free */
+	uint32_t mask;
+};
+
+/* Enters count structs of stride bytes each; first is the name within the first of them. Of two with
+ * one name the first is found. -ENOMEM sets no text. */
+int cv_names_init(struct cv_names *names, const void *first, size_t stride, size_t count);
+
+/* The index of the struct of that name, CV_NAMES_NONE if there is none. */
+uint32_t cv_names_find(const struct cv_names *names, const char *name);
+
+void cv_names_fini(struct cv_names *names);
+
+#endif

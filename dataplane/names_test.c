@@ -1,0 +1,64 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+#include "names.h"
+
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "own.h"
+
+struct thing {
+	int number;
+	char name[16];
+};
+
+static void every_name_of_many_is_found(void **state)
+{
+	enum { COUNT = 100000 };
+	CV_FREE struct thing *things = calloc(COUNT, sizeof(*things));
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+
+	(void)state;
+	assert_non_null(things);
+	for (int i = 0; i < COUNT; i++)
+		snprintf(things[i].name, sizeof(things[i].name), "r%d", i);
+	assert_int_equal(cv_names_init(&names, things->name, sizeof(*things), COUNT), 0);
+	for (int i = 0; i < COUNT; i++)
+		assert_int_equal(cv_names_find(&names, things[i].name), i);
+	assert_int_equal(cv_names_find(&names, "r100000"), CV_NAMES_NONE);
+	assert_int_equal(cv_names_find(&names, ""), CV_NAMES_NONE);
+}
+
+static void of_two_with_one_name_the_first_is_found(void **state)
+{
+	struct thing things[] = { { 0, "a" }, { 1, "b" }, { 2, "b" } };
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+
+	(void)state;
+	assert_int_equal(cv_names_init(&names, things->name, sizeof(*things), 3), 0);
+	assert_int_equal(cv_names_find(&names, "b"), 1);
+}
+
+static void nothing_is_found_among_nothing(void **state)
+{
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+
+	(void)state;
+	assert_int_equal(cv_names_init(&names, NULL, sizeof(struct thing), 0), 0);
+	assert_int_equal(cv_names_find(&names, "a"), CV_NAMES_NONE);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(every_name_of_many_is_found),
+		cmocka_unit_test(of_two_with_one_name_the_first_is_found),
+		cmocka_unit_test(nothing_is_found_among_nothing),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
