@@ -45,6 +45,7 @@
 #define CV_SCRATCH_BUFFERS 64 /* processes that are being identified at one moment */
 #define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
 #define CV_MAX_RULES 256
+#define CV_MAX_RULE_IDS (2 * CV_MAX_RULES) /* those of rules that go are not given out at once */
 #define CV_MAX_SETS 256 /* with a name */
 #define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
@@ -707,7 +708,7 @@ _Static_assert(sizeof(struct cv_meter) == 16, "cv_meter is map ABI");
 /* What a match leads to. */
 struct cv_rule {
 	char name[CV_NAME_LEN];
-	__u32 id; /* of its counters; kept while the rule lives */
+	__u32 id; /* of its counters, below CV_MAX_RULE_IDS; kept while the rule lives */
 	__u32 order; /* ascending in the order in which rules are asked */
 	__u32 flags; /* CV_ACTION_*; with one of CV_ACTION_MORE a struct cv_actions follows */
 	__u32 mark;
@@ -985,12 +986,27 @@ _Static_assert(sizeof(struct cv_record6) == CV_CELL_BYTES, "cv_record6 is a cell
 #define CV_RECORD_SRC (1u << 29) /* asks for an address, if only for one of 0 bits */
 #define CV_RECORD_DST (1u << 30)
 
-/* Per CPU, at cv_rule.id. */
+/* What met the rule of an id. */
 struct cv_rule_stats {
 	__u64 packets;
 	__u64 bytes; /* from the IP header on */
+	__u64 last_ns; /* CLOCK_MONOTONIC of the last packet, as fine as the kernel's tick; 0: none came */
+	__u64 tick; /* of the kernel's, in which last_ns was read */
 };
-_Static_assert(sizeof(struct cv_rule_stats) == 16, "cv_rule_stats is map ABI");
+_Static_assert(sizeof(struct cv_rule_stats) == 32, "cv_rule_stats is map ABI");
+
+/*
+ * Counters of some rules on one CPU. The slot of CV_MAP_RULE_STATS that rule_id / CV_STATS_RULES says
+ * has an array of them, an element a CPU; a slot whose array is that of the first slot stands empty.
+ */
+#define CV_STATS_RULES_BITS 10
+#define CV_STATS_RULES (1u << CV_STATS_RULES_BITS)
+#define CV_STATS_CHUNKS 2048
+struct cv_stats_chunk {
+	struct cv_rule_stats rules[CV_STATS_RULES];
+};
+_Static_assert(sizeof(struct cv_stats_chunk) == 32768, "cv_stats_chunk is map ABI");
+_Static_assert(CV_MAX_RULE_IDS <= CV_STATS_CHUNKS * CV_STATS_RULES, "every rule can be counted");
 
 /* A packet that a rule has sampled: a record of the ring CV_MAP_EVENTS. */
 struct cv_event {

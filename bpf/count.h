@@ -20,14 +20,32 @@ static __always_inline void cv_count_reason(__u32 tunnel, __u32 reason)
 			(*count)++;
 }
 
+/* Where a rule's packets are counted on this CPU, NULL if nowhere. */
+static __always_inline struct cv_rule_stats *cv_rule_stats_of(__u32 rule_id)
+{
+	__u32 index = rule_id >> CV_STATS_RULES_BITS;
+	__u32 cpu = bpf_get_smp_processor_id();
+	void *slot = bpf_map_lookup_elem(&CV_MAP_RULE_STATS, &index);
+	struct cv_stats_chunk *chunk = slot ? bpf_map_lookup_elem(slot, &cpu) : NULL;
+
+	return chunk ? &chunk->rules[rule_id & (CV_STATS_RULES - 1)] : NULL;
+}
+
+/* The clock moves with the kernel's tick: it is asked only if that has moved since. Asking it takes
+ * longer than all the rest; the tick is there to be read. */
 static __always_inline void cv_count_rule(__u32 rule_id, __u32 bytes)
 {
-	struct cv_rule_stats *stats = bpf_map_lookup_elem(&CV_MAP_RULE_STATS, &rule_id);
+	struct cv_rule_stats *stats = cv_rule_stats_of(rule_id);
+	__u64 tick = bpf_jiffies64();
 
-	if (stats) {
-		stats->packets++;
-		stats->bytes += bytes;
-	}
+	if (!stats)
+		return;
+	stats->packets++;
+	stats->bytes += bytes;
+	if (stats->tick == tick)
+		return;
+	stats->tick = tick;
+	stats->last_ns = bpf_ktime_get_coarse_ns();
 }
 
 #ifdef CV_USE_TUNNELS

@@ -137,12 +137,14 @@ struct {
 	CV_SLOT_OF(struct cv_rule_set, 1);
 } CV_MAP_RULES SEC(".maps");
 
+/* Made by user space: an array has an element a CPU. MMAPABLE, so that
+ * user space reads and clears many counters without a system call each, and no counter lies in two
+ * cache lines. */
 struct {
-	__uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
-	__uint(pinning, LIBBPF_PIN_BY_NAME);
-	__uint(max_entries, CV_MAX_RULES);
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CV_STATS_CHUNKS);
 	__type(key, __u32);
-	__type(value, struct cv_rule_stats);
+	CV_SLOT_WITH(struct cv_stats_chunk, 1, BPF_F_MMAPABLE);
 } CV_MAP_RULE_STATS SEC(".maps");
 
 /* Memory is taken only for pairs that happen. */

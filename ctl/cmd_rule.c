@@ -69,10 +69,22 @@ static void show_json(const struct cv_session *session, const struct cv_rule_inf
 		cv_json_close(&json);
 		cv_json_number(&json, "packets", infos[i].packets);
 		cv_json_number(&json, "bytes", infos[i].bytes);
+		if (infos[i].is_hit)
+			cv_json_number(&json, "last_hit", infos[i].idle_seconds);
+		else
+			cv_json_null(&json, "last_hit");
 		cv_json_close(&json);
 	}
 	cv_json_close(&json);
 	cv_json_end(&json);
+}
+
+static void format_last_hit(const struct cv_rule_info *info, char *out, size_t size)
+{
+	if (info->is_hit)
+		snprintf(out, size, "%llus ago", (unsigned long long)info->idle_seconds);
+	else
+		snprintf(out, size, "never");
 }
 
 static int add_row(struct cv_table *table, const struct cv_rule_conf *conf,
@@ -80,27 +92,29 @@ static int add_row(struct cv_table *table, const struct cv_rule_conf *conf,
 {
 	CV_FREE char *match = cv_group_text(&cv_rule_match_group, conf);
 	CV_FREE char *action = cv_group_text(&cv_rule_action_group, conf);
-	char prio[16], packets[24], bytes[24];
+	char prio[16], packets[24], bytes[24], last_hit[32];
 	const char *cells[] = { info->name,
 				prio,
 				match && *match ? match : "any",
 				action && *action ? action : "next",
 				packets,
-				bytes };
+				bytes,
+				last_hit };
 
 	snprintf(prio, sizeof(prio), "%u", cv_rule_conf_prio(conf));
 	snprintf(packets, sizeof(packets), "%llu", (unsigned long long)info->packets);
 	snprintf(bytes, sizeof(bytes), "%llu", (unsigned long long)info->bytes);
+	format_last_hit(info, last_hit, sizeof(last_hit));
 	return cv_table_row(table, cells);
 }
 
+/* The last column with -s only. */
 static int show_text(const struct cv_session *session, const struct cv_rule_info *infos, size_t n)
 {
-	static const char *const headers[] = {
-		"RULE", "PRIO", "MATCH", "ACTION", "PACKETS", "BYTES"
-	};
+	static const char *const headers[] = { "RULE",	  "PRIO",  "MATCH",   "ACTION",
+					       "PACKETS", "BYTES", "LAST HIT" };
 	CV_CLEANUP(cv_table_free) struct cv_table *table = NULL;
-	int rc = cv_table_new(&table, headers, CV_COUNT(headers));
+	int rc = cv_table_new(&table, headers, CV_COUNT(headers) - !session->has_stats);
 
 	for (size_t i = 0; !rc && i < n; i++)
 		if (cv_session_shows(session, infos[i].name))

@@ -644,6 +644,8 @@ struct cv_rule_info {
 	size_t index; /* of the state's rules */
 	uint64_t packets;
 	uint64_t bytes;
+	bool is_hit; /* some packet met it */
+	uint64_t idle_seconds; /* since the last one */
 };
 
 struct cv_set_info {

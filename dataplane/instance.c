@@ -12,6 +12,7 @@
 #include <sys/stat.h>
 
 #include "bpffs.h"
+#include "counters.h"
 #include "map.h"
 #include "netns.h"
 #include "object.h"
@@ -304,6 +305,8 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = create_user_map(inst, BPF_MAP_TYPE_HASH, CV_STRING(CV_MAP_DEVS),
 				     sizeof(struct cv_dev), CV_MAX_DEVS, err);
+	if (!rc)
+		rc = cv_counters_create(inst, err);
 	if (!rc)
 		rc = cv_meta_write(inst, &meta, err);
 	if (!rc)

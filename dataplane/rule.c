@@ -5,9 +5,12 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "compiler/compile.h"
+#include "counters.h"
 #include "map.h"
+#include "names.h"
 #include "nl_link.h"
 #include "own.h"
 #include "plan.h"
@@ -63,8 +66,17 @@ int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct
 struct context {
 	struct cv_instance *inst;
 	const struct cv_plan *plan;
-	bool is_taken[CV_MAX_RULES]; /* ids given out in this run */
+	struct cv_names live; /* rules of plan->live_rules */
+	bool *is_taken; /* owned; ids that are not to be given out */
+	uint32_t id_count; /* of them: those behind are nobody's */
+	uint32_t next_id; /* none below is free */
 };
+
+static void fini_context(struct context *context)
+{
+	cv_names_fini(&context->live);
+	free(context->is_taken);
+}
 
 static const struct cv_app *resolve_app(const void *arg, const char *name)
 {
@@ -88,54 +100,57 @@ static uint32_t resolve_ifindex(const void *arg, const char *name)
 	return link.ifindex;
 }
 
-static const struct cv_rule *find_rule(const struct cv_rules *rules, const char *name)
+static int name_rules(struct cv_names *names, const struct cv_rules *rules, struct cv_err *err)
 {
-	for (size_t i = 0; i < rules->rule_count; i++)
-		if (!strcmp(rules->rules[i].rule.name, name))
-			return &rules->rules[i].rule;
-	return NULL;
+	return cv_names_init(names, rules->rules ? rules->rules->rule.name : NULL,
+			     sizeof(*rules->rules), rules->rule_count)
+		       ? cv_err_set(err, -ENOMEM, "rules: out of memory")
+		       : 0;
 }
 
-static bool id_is_live(const struct cv_rules *rules, uint32_t id)
+/* A rule of rules, whose names are given; NULL if none has that name. */
+static const struct cv_rule *find_rule(const struct cv_rules *rules, const struct cv_names *names,
+				       const char *name)
 {
-	for (size_t i = 0; i < rules->rule_count; i++)
-		if (rules->rules[i].rule.id == id)
-			return true;
-	return false;
+	uint32_t index = cv_names_find(names, name);
+
+	return index == CV_NAMES_NONE ? NULL : &rules->rules[index].rule;
 }
 
-/* Ids of rules that stay are theirs, also while ids of rules that go are given out again. */
-static void take_kept_ids(struct context *context)
+/* Ids of rules that stay are theirs. Those of rules that go are given out again by a later change: as
+ * long as packets meet the old rules, they are counted. */
+static int take_live_ids(struct context *context, struct cv_err *err)
 {
-	const struct cv_state *state = context->plan->state;
+	const struct cv_rules *live = &context->plan->live_rules;
+	uint32_t last = 0;
 
-	for (size_t i = 0; i < state->rule_count; i++) {
-		const struct cv_rule *rule =
-			find_rule(&context->plan->live_rules, state->rules[i].name);
-
-		if (rule)
-			context->is_taken[rule->id % CV_MAX_RULES] = true;
-	}
+	for (size_t i = 0; i < live->rule_count; i++)
+		if (live->rules[i].rule.id > last)
+			last = live->rules[i].rule.id;
+	context->id_count = last + 1 + context->plan->state->rule_count;
+	context->is_taken = calloc(context->id_count, sizeof(*context->is_taken));
+	if (!context->is_taken)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	for (size_t i = 0; i < live->rule_count; i++)
+		context->is_taken[live->rules[i].rule.id] = true;
+	return 0;
 }
 
-/* A new rule gets an id that no live rule has, or failing that one of a rule that goes; clear_new()
- * sets its counters to zero before the set is put in. */
+/* The lowest that is free, so that counters stay few. */
+static uint32_t new_id(struct context *context)
+{
+	while (context->is_taken[context->next_id])
+		context->next_id++;
+	return context->next_id++;
+}
+
+/* clear_new() sets the counters of a new id to zero before the rule is put in. */
 static uint32_t resolve_rule_id(void *arg, const char *name)
 {
 	struct context *context = arg;
-	const struct cv_rules *live = &context->plan->live_rules;
-	const struct cv_rule *rule = find_rule(live, name);
-	uint32_t id = rule ? rule->id : 0;
+	const struct cv_rule *rule = find_rule(&context->plan->live_rules, &context->live, name);
 
-	for (int pass = 0; !rule && pass < 2; pass++) {
-		for (id = 0; id < CV_MAX_RULES; id++)
-			if (!context->is_taken[id] && (pass || !id_is_live(live, id)))
-				break;
-		if (id < CV_MAX_RULES)
-			break;
-	}
-	context->is_taken[id % CV_MAX_RULES] = true;
-	return id % CV_MAX_RULES;
+	return rule ? rule->id : new_id(context);
 }
 
 static int check_device(const struct context *context, const struct cv_rule_conf *conf,
@@ -167,7 +182,7 @@ static int check_devices(const struct context *context, struct cv_err *err)
 
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
-	struct context context = { .inst = inst, .plan = plan };
+	CV_CLEANUP(fini_context) struct context context = { .inst = inst, .plan = plan };
 	struct cv_resolver resolver = {
 		.app = resolve_app,
 		.tunnel = resolve_tunnel,
@@ -177,27 +192,32 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 	};
 	int rc = check_devices(&context, err);
 
-	if (rc)
-		return rc;
-	take_kept_ids(&context);
-	rc = cv_compile(&plan->rules, plan->state, &resolver, err);
+	if (!rc)
+		rc = name_rules(&context.live, &plan->live_rules, err);
+	if (!rc)
+		rc = take_live_ids(&context, err);
+	if (!rc)
+		rc = cv_compile(&plan->rules, plan->state, &resolver, err);
 	plan->rules.netns_cookie = inst->netns_cookie;
 	return rc;
 }
 
 /* ---- grow ---- */
 
-static int clear_new(const struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+/* Counters for all rules that there will be; those of rules that come begin at zero. */
+static int make_counters(struct cv_counters *counters, const struct cv_plan *plan,
+			 struct cv_err *err)
 {
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
-	int rc = fd < 0 ? fd : 0;
+	CV_CLEANUP(cv_names_fini) struct cv_names live = { 0 };
+	int rc = name_rules(&live, &plan->live_rules, err);
 
-	for (uint32_t i = 0; !rc && i < plan->rules.rule_count; i++) {
+	if (!rc)
+		rc = cv_counters_grow(counters, &plan->rules, err);
+	for (size_t i = 0; !rc && i < plan->rules.rule_count; i++) {
 		const struct cv_rule *rule = &plan->rules.rules[i].rule;
 
-		if (!find_rule(&plan->live_rules, rule->name))
-			rc = cv_percpu_clear(fd, &rule->id,
-					     sizeof(struct cv_rule_stats) / sizeof(uint64_t), err);
+		if (!find_rule(&plan->live_rules, &live, rule->name))
+			cv_counters_clear(counters, rule->id);
 	}
 	return rc;
 }
@@ -238,6 +258,7 @@ static int write_set(const struct cv_rules *rules, struct cv_rule_set *set, stru
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set)), *live = calloc(1, sizeof(*live));
+	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = NULL;
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
 	uint32_t zero = 0;
 	int rc;
@@ -252,28 +273,60 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	set->generation = live->generation;
 	if (rc || !memcmp(set, live, sizeof(*set)))
 		return rc;
-	rc = clear_new(inst, plan, err);
-	if (rc)
-		return rc;
+	rc = cv_counters_open(&counters, inst, err);
+	if (!rc)
+		rc = make_counters(counters, plan, err);
 	set->generation++;
-	return cv_slot_write(fd, &zero, &cv_rule_shape, set, err);
+	if (!rc)
+		rc = cv_slot_write(fd, &zero, &cv_rule_shape, set, err);
+	return rc ? rc : cv_counters_shrink(counters, &plan->rules, err);
 }
 
 /* ---- list ---- */
 
-static int fill_info(int stats_fd, const struct cv_rules *live, const struct cv_rule_conf *conf,
-		     struct cv_rule_info *info, struct cv_err *err)
-{
-	const struct cv_rule *rule = find_rule(live, conf->name);
-	struct cv_rule_stats stats = { 0 };
-	int rc = 0;
+#define CV_NS_PER_SECOND 1000000000ULL
 
-	memcpy(info->name, conf->name, sizeof(info->name));
-	if (rule)
-		rc = cv_percpu_sum(stats_fd, &rule->id, (uint64_t *)&stats,
-				   sizeof(stats) / sizeof(uint64_t), err);
-	info->packets = stats.packets;
-	info->bytes = stats.bytes;
+/* The clock of cv_rule_stats.last_ns. */
+static uint64_t now_ns(void)
+{
+	struct timespec now = { 0 };
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * CV_NS_PER_SECOND + now.tv_nsec;
+}
+
+static void fill_info(struct cv_rule_info *info, const struct cv_rule_stats *stats, uint64_t now)
+{
+	info->packets = stats->packets;
+	info->bytes = stats->bytes;
+	info->is_hit = stats->last_ns;
+	/* A packet may come while counters are read. */
+	if (info->is_hit && now > stats->last_ns)
+		info->idle_seconds = (now - stats->last_ns) / CV_NS_PER_SECOND;
+}
+
+/* What live rules have counted, to those of their names. */
+static int fill_infos(struct cv_instance *inst, struct cv_rule_info *infos, size_t count,
+		      struct cv_err *err)
+{
+	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = NULL;
+	uint64_t now = now_ns();
+	int rc = cv_live_rules(inst, &live, err);
+
+	if (!rc)
+		rc = name_rules(&names, &live, err);
+	if (!rc)
+		rc = cv_counters_open(&counters, inst, err);
+	for (size_t i = 0; !rc && i < count; i++) {
+		const struct cv_rule *rule = find_rule(&live, &names, infos[i].name);
+		struct cv_rule_stats stats = { 0 };
+
+		if (rule)
+			stats = cv_counters_sum(counters, rule->id);
+		fill_info(&infos[i], &stats, now);
+	}
 	return rc;
 }
 
@@ -281,25 +334,18 @@ int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct 
 		 size_t *count, struct cv_err *err)
 {
 	CV_FREE struct cv_rule_info *infos = calloc(state->rule_count + 1, sizeof(*infos));
-	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
-	CV_CLOSE int fd = -1;
 	int rc = 0;
 
 	if (!infos || !order)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	if (state->rule_count) {
-		rc = cv_live_rules(inst, &live, err);
-		if (!rc)
-			fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
-		if (!rc && fd < 0)
-			rc = fd;
-	}
 	cv_rule_order(state, order);
-	for (size_t i = 0; !rc && i < state->rule_count; i++) {
+	for (size_t i = 0; i < state->rule_count; i++) {
 		infos[i].index = order[i];
-		rc = fill_info(fd, &live, &state->rules[order[i]], &infos[i], err);
+		memcpy(infos[i].name, state->rules[order[i]].name, sizeof(infos[i].name));
 	}
+	if (state->rule_count)
+		rc = fill_infos(inst, infos, state->rule_count, err);
 	if (rc)
 		return rc;
 	*count = state->rule_count;

@@ -24,7 +24,7 @@ static inline int group_setup(void **state)
 		return 0;
 	skel = cv_classify_bpf__open();
 	assert_non_null(skel);
-	forget_pins(skel->obj);
+	prepare_maps(skel->obj);
 	classifier.skel = skel;
 	if (take_loaded(skel->obj, cv_classify_bpf__load(skel))) {
 		classifier.ingress = bpf_program__fd(skel->progs.cv_cls_ingress);

@@ -897,6 +897,50 @@ static void counters_add_up(void **state)
 	assert_rule_counted(6, 3, 3 * TCP4_BYTES);
 }
 
+/* The clock of cv_rule_stats.last_ns. */
+static uint64_t coarse_ns(void)
+{
+	struct timespec now;
+
+	assert_int_equal(clock_gettime(CLOCK_MONOTONIC_COARSE, &now), 0);
+	return now.tv_sec * NS_PER_SECOND + now.tv_nsec;
+}
+
+static void the_last_packet_is_remembered(void **state)
+{
+	struct cv_rule_set set = three_rules();
+
+	(void)state;
+	need_programs();
+	for (int i = 0; i < 3; i++) {
+		uint64_t before = coarse_ns();
+		struct cv_rule_stats stats;
+		struct run_result result;
+
+		run_set(&set, classifier.ingress, &result);
+		take_rule_stats(6, &stats);
+		assert_in_range(stats.last_ns, before, coarse_ns());
+		while (coarse_ns() <= stats.last_ns)
+			; /* the next one finds another time */
+	}
+}
+
+static void a_rule_whose_counters_are_not_there_still_acts(void **state)
+{
+	struct cv_rule_set set = rule_set();
+	struct run_result result;
+
+	(void)state;
+	need_programs();
+	set.rules[0].id = CV_STATS_RULES;
+	set.lists[CV_DIR_IN].count = 1;
+	run_set(&set, classifier.ingress, &result);
+	assert_int_equal(result.mark, HIT_MARK);
+	set.rules[0].id = UINT32_MAX;
+	run_set(&set, classifier.ingress, &result);
+	assert_int_equal(result.mark, HIT_MARK);
+}
+
 /* ---- devices and owners ---- */
 
 /* A tap device of this network namespace; it goes with the fd. */
@@ -1067,6 +1111,8 @@ int main(void)
 		TEST(a_rule_that_does_not_exist_is_none),
 		TEST(without_rules_packets_pass),
 		TEST(counters_add_up),
+		TEST(the_last_packet_is_remembered),
+		TEST(a_rule_whose_counters_are_not_there_still_acts),
 		TEST(a_second_device_is_told_from_the_first),
 		TEST(a_packet_in_belongs_to_the_socket_that_will_get_it),
 		TEST(a_packet_in_for_another_port_or_protocol_has_no_owner),

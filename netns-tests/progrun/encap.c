@@ -53,7 +53,7 @@ static int encap_setup(void **state)
 		return 0;
 	skel = cv_tunnel_bpf__open();
 	assert_non_null(skel);
-	forget_pins(skel->obj);
+	prepare_maps(skel->obj);
 	skel->rodata->cv_tunnel_id = TUNNEL_ID;
 	encapper.skel = skel;
 	if (!take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))

@@ -24,7 +24,7 @@ static int guards_setup(void **state)
 		return 0;
 	guards.skel = cv_route_bpf__open();
 	assert_non_null(guards.skel);
-	forget_pins(guards.skel->obj);
+	prepare_maps(guards.skel->obj);
 	guards.skel->rodata->cv_guard_id = GUARD_ID;
 	if (!take_loaded(guards.skel->obj, cv_route_bpf__load(guards.skel)))
 		return 0;

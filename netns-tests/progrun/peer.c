@@ -43,7 +43,7 @@ static int setup(void **state)
 	skel = cv_tunnel_bpf__open();
 	assert_non_null(skel);
 	skel->rodata->cv_tunnel_id = TUNNEL;
-	forget_pins(skel->obj);
+	prepare_maps(skel->obj);
 	if (take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))
 		xmit = bpf_program__fd(skel->progs.cv_xmit);
 	return 0;

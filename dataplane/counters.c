@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Counters of rules: see counters.h. A slot that was used is never emptied: taking an element out of
+ * a map of maps waits for a grace period of the kernel, each time, and a hundred of them are a second.
+ * All at once they can be set to another array, which is that of the first slot, so that such a slot
+ * is as good as empty.
+ */
+#include "counters.h"
+
+#include <bpf/bpf.h>
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "map.h"
+#include "own.h"
+
+struct cv_counters {
+	int slots_fd;
+	int cpus;
+	struct cv_stats_chunk *chunks[CV_STATS_CHUNKS]; /* mapped, an element a CPU; NULL: none */
+};
+
+static int create_chunk(int cpus, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_RULE_STATS), sizeof(uint32_t),
+				sizeof(struct cv_stats_chunk), cpus, &opts);
+
+	return fd >= 0 ? fd
+		       : cv_err_set(err, -errno, "counters of rules: create: %s",
+				    strerrordesc_np(errno));
+}
+
+static int count_cpus(struct cv_err *err)
+{
+	int cpus = libbpf_num_possible_cpus();
+
+	return cpus > 0 ? cpus : cv_err_set(err, cpus, "number of CPUs: cannot be told");
+}
+
+int cv_counters_create(const struct cv_instance *inst, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts);
+	int cpus = count_cpus(err);
+	CV_CLOSE int chunk = cpus < 0 ? -1 : create_chunk(cpus, err);
+	CV_CLOSE int slots = -1;
+
+	if (chunk < 0)
+		return cpus < 0 ? cpus : chunk;
+	opts.inner_map_fd = chunk;
+	slots = bpf_map_create(BPF_MAP_TYPE_ARRAY_OF_MAPS, CV_STRING(CV_MAP_RULE_STATS),
+			       sizeof(uint32_t), sizeof(uint32_t), CV_STATS_CHUNKS, &opts);
+	if (slots < 0)
+		return cv_err_set(err, -errno, "counters of rules: create slots: %s",
+				  strerrordesc_np(errno));
+	return cv_pin_set(slots, inst->maps, CV_STRING(CV_MAP_RULE_STATS), err);
+}
+
+/* ---- open and close ---- */
+
+static size_t chunk_size(const struct cv_counters *counters)
+{
+	return counters->cpus * sizeof(struct cv_stats_chunk);
+}
+
+static int map_chunk(struct cv_counters *counters, uint32_t index, int fd, struct cv_err *err)
+{
+	void *memory = mmap(NULL, chunk_size(counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+	if (memory == MAP_FAILED)
+		return cv_err_set(err, -errno, "counters of rules: map: %s",
+				  strerrordesc_np(errno));
+	counters->chunks[index] = memory;
+	return 0;
+}
+
+static int map_by_id(struct cv_counters *counters, uint32_t index, uint32_t id, struct cv_err *err)
+{
+	CV_CLOSE int fd = bpf_map_get_fd_by_id(id);
+
+	if (fd < 0)
+		return cv_err_set(err, -errno, "counters of rules: open by id: %s",
+				  strerrordesc_np(errno));
+	return map_chunk(counters, index, fd, err);
+}
+
+static int map_all(struct cv_counters *counters, struct cv_err *err)
+{
+	uint32_t indexes[CV_STATS_CHUNKS], ids[CV_STATS_CHUNKS], count = CV_STATS_CHUNKS, next;
+	int rc = bpf_map_lookup_batch(counters->slots_fd, NULL, &next, indexes, ids, &count, NULL);
+
+	if (rc && errno != ENOENT) /* the end */
+		return cv_err_set(err, -errno, "counters of rules: read slots: %s",
+				  strerrordesc_np(errno));
+	rc = 0;
+	for (uint32_t i = 0; !rc && i < count; i++)
+		if (!i || ids[i] != ids[0])
+			rc = map_by_id(counters, indexes[i], ids[i], err);
+	return rc;
+}
+
+void cv_counters_close(struct cv_counters **counters_ptr)
+{
+	struct cv_counters *counters = *counters_ptr;
+
+	if (!counters)
+		return;
+	for (size_t i = 0; i < CV_STATS_CHUNKS; i++)
+		if (counters->chunks[i])
+			munmap(counters->chunks[i], chunk_size(counters));
+	cv_close_fd(&counters->slots_fd);
+	free(counters);
+	*counters_ptr = NULL;
+}
+
+int cv_counters_open(struct cv_counters **out, const struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = calloc(1, sizeof(*counters));
+	int rc;
+
+	if (!counters)
+		return cv_err_set(err, -ENOMEM, "counters of rules: out of memory");
+	counters->slots_fd = -1;
+	counters->cpus = count_cpus(err);
+	if (counters->cpus < 0)
+		return counters->cpus;
+	counters->slots_fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULE_STATS), err);
+	rc = counters->slots_fd < 0 ? counters->slots_fd : map_all(counters, err);
+	if (!rc)
+		*out = CV_TAKE_PTR(counters);
+	return rc;
+}
+
+/* ---- grow and shrink ---- */
+
+/* Which chunks rules use; the first one always, for it stands in for those that are gone. */
+static void note_used(const struct cv_rules *rules, bool used[CV_STATS_CHUNKS])
+{
+	memset(used, 0, CV_STATS_CHUNKS * sizeof(*used));
+	used[0] = true;
+	for (size_t i = 0; i < rules->rule_count; i++)
+		used[rules->rules[i].rule.id / CV_STATS_RULES] = true;
+}
+
+/* What is to be put into slots. */
+struct batch {
+	uint32_t indexes[CV_STATS_CHUNKS];
+	int fds[CV_STATS_CHUNKS];
+	uint32_t count;
+	bool is_shared; /* all fds are the first */
+};
+
+static void close_batch(const struct batch *batch)
+{
+	for (uint32_t i = 0; i < batch->count; i++)
+		if (!i || !batch->is_shared)
+			cv_close_fd(&batch->fds[i]);
+}
+
+static int put_batch(const struct cv_counters *counters, const struct batch *batch,
+		     struct cv_err *err)
+{
+	uint32_t count = batch->count;
+
+	if (!count ||
+	    !bpf_map_update_batch(counters->slots_fd, batch->indexes, batch->fds, &count, NULL))
+		return 0;
+	return cv_err_set(err, -errno, "counters of rules: set slots: %s", strerrordesc_np(errno));
+}
+
+static int make_chunk(struct cv_counters *counters, uint32_t index, struct batch *batch,
+		      struct cv_err *err)
+{
+	int fd = create_chunk(counters->cpus, err);
+
+	if (fd < 0)
+		return fd;
+	batch->indexes[batch->count] = index;
+	batch->fds[batch->count++] = fd;
+	return map_chunk(counters, index, fd, err);
+}
+
+int cv_counters_grow(struct cv_counters *counters, const struct cv_rules *rules, struct cv_err *err)
+{
+	CV_CLEANUP(close_batch) struct batch batch = { 0 };
+	bool used[CV_STATS_CHUNKS];
+	int rc = 0;
+
+	note_used(rules, used);
+	for (uint32_t i = 0; !rc && i < CV_STATS_CHUNKS; i++)
+		if (used[i] && !counters->chunks[i])
+			rc = make_chunk(counters, i, &batch, err);
+	return rc ? rc : put_batch(counters, &batch, err);
+}
+
+/* Opens the array of the first slot. */
+static int open_first(const struct cv_counters *counters, struct cv_err *err)
+{
+	uint32_t zero = 0, id;
+	int fd =
+		bpf_map_lookup_elem(counters->slots_fd, &zero, &id) ? -1 : bpf_map_get_fd_by_id(id);
+
+	return fd >= 0 ? fd
+		       : cv_err_set(err, -errno, "counters of rules: open by id: %s",
+				    strerrordesc_np(errno));
+}
+
+int cv_counters_shrink(struct cv_counters *counters, const struct cv_rules *rules,
+		       struct cv_err *err)
+{
+	CV_CLEANUP(close_batch) struct batch batch = { .is_shared = true };
+	bool used[CV_STATS_CHUNKS];
+	int first = -1;
+
+	note_used(rules, used);
+	for (uint32_t i = 0; i < CV_STATS_CHUNKS; i++) {
+		if (used[i] || !counters->chunks[i])
+			continue;
+		if (first < 0 && (first = open_first(counters, err)) < 0)
+			return first;
+		munmap(counters->chunks[i], chunk_size(counters));
+		counters->chunks[i] = NULL;
+		batch.indexes[batch.count] = i;
+		batch.fds[batch.count++] = first;
+	}
+	return put_batch(counters, &batch, err);
+}
+
+/* ---- counters ---- */
+
+static struct cv_rule_stats *stats_of(const struct cv_counters *counters, uint32_t id, int cpu)
+{
+	struct cv_stats_chunk *chunk = counters->chunks[id / CV_STATS_RULES];
+
+	return chunk ? &chunk[cpu].rules[id % CV_STATS_RULES] : NULL;
+}
+
+void cv_counters_clear(struct cv_counters *counters, uint32_t id)
+{
+	for (int cpu = 0; cpu < counters->cpus; cpu++) {
+		struct cv_rule_stats *stats = stats_of(counters, id, cpu);
+
+		if (stats)
+			*stats = (struct cv_rule_stats){ 0 };
+	}
+}
+
+struct cv_rule_stats cv_counters_sum(const struct cv_counters *counters, uint32_t id)
+{
+	struct cv_rule_stats sum = { 0 };
+
+	for (int cpu = 0; cpu < counters->cpus; cpu++) {
+		const struct cv_rule_stats *stats = stats_of(counters, id, cpu);
+
+		if (!stats)
+			continue;
+		sum.packets += stats->packets;
+		sum.bytes += stats->bytes;
+		if (stats->last_ns > sum.last_ns)
+			sum.last_ns = stats->last_ns;
+	}
+	return sum;
+}
