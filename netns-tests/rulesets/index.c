@@ -147,10 +147,10 @@ void index_fini(struct index *index)
 	*index = (struct index){ 0 };
 }
 
-/* The first member of the list before best that holds, or best. */
+/* The first member of the list that holds, in part and before best; else best. */
 static size_t search_list(const struct index *index, const struct index_list *list,
 			  const struct cv_oracle_packet *packet, enum cv_direction dir,
-			  const bool *is_kept, size_t best)
+			  const struct index_part *part, size_t best)
 {
 	for (uint32_t i = 0; i < list->count; i++) {
 		size_t at = index->members[list->first + i];
@@ -158,9 +158,24 @@ static size_t search_list(const struct index *index, const struct index_list *li
 
 		if (at >= best)
 			break;
-		if (match->dirs & 1 << dir && (!is_kept || is_kept[match->rule]) &&
+		if (at >= part->begin && match->dirs & 1 << dir &&
+		    (!part->is_kept || part->is_kept[match->rule]) &&
 		    cv_oracle_holds(index->rules, match, packet))
 			return at;
+	}
+	return best;
+}
+
+/* In the lists for the addresses of where, which is the packet or what it quotes. */
+static size_t search_lists(const struct index *index, const struct cv_oracle_packet *packet,
+			   const struct cv_oracle_packet *where, enum cv_direction dir,
+			   const struct index_part *part, size_t best)
+{
+	for (int i = 0; i < INDEX_LISTS; i++) {
+		uint64_t key = key_of(where->src, where->dst, where->family, i / INDEX_DEPTHS,
+				      i % INDEX_DEPTHS);
+
+		best = search_list(index, slot_of(index, key), packet, dir, part, best);
 	}
 	return best;
 }
@@ -168,15 +183,9 @@ static size_t search_list(const struct index *index, const struct index_list *li
 size_t index_first(const struct index *index, const struct cv_oracle_packet *packet,
 		   enum cv_direction dir, const struct index_part *part)
 {
-	size_t best = part->end;
+	size_t best = search_lists(index, packet, packet, dir, part, part->end);
 
-	for (int i = 0; i < INDEX_LISTS; i++) {
-		uint64_t key = key_of(packet->src, packet->dst, packet->family, i / INDEX_DEPTHS,
-				      i % INDEX_DEPTHS);
-
-		best = search_list(index, slot_of(index, key), packet, dir, part->is_kept, best);
-	}
-	return best;
+	return packet->quoted ? search_lists(index, packet, packet->quoted, dir, part, best) : best;
 }
 
 const struct cv_compiled_rule *

@@ -37,9 +37,10 @@ void index_fini(struct index *index);
 const struct cv_compiled_rule *
 index_find(const struct index *index, const struct cv_oracle_packet *packet, enum cv_direction dir);
 
-/* What of the conjunctions is looked at: those of rules that are kept (NULL: all), before that one. */
+/* What of the conjunctions is looked at. */
 struct index_part {
-	const bool *is_kept; /* by index of the rule */
+	const bool *is_kept; /* by index of the rule; NULL: all are */
+	size_t begin;
 	size_t end;
 };
 
