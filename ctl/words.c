@@ -90,10 +90,16 @@ bool cv_word_take_not(const struct cv_word *word, const char **text)
 	return true;
 }
 
+/* Most names differ in their first character, and there are many of them to be compared. */
+static bool same_name(const char *a, const char *b)
+{
+	return *a == *b && !strcmp(a, b);
+}
+
 static const struct cv_word *find_word(const struct cv_group *group, const char *name)
 {
 	for (size_t i = 0; i < group->word_count; i++)
-		if (!strcmp(group->words[i].name, name))
+		if (same_name(group->words[i].name, name))
 			return &group->words[i];
 	return NULL;
 }
@@ -109,7 +115,7 @@ static const struct cv_group *find_group(const struct cv_noun *noun, const char 
 	for (size_t i = 0; i < noun->group_count; i++) {
 		const char *known = group_name(noun->groups[i], in_yaml);
 
-		if (known && !strcmp(known, name))
+		if (known && same_name(known, name))
 			return noun->groups[i];
 	}
 	return NULL;

@@ -20,12 +20,12 @@
 enum cv_yaml_kind { CV_YAML_SCALAR, CV_YAML_SEQUENCE, CV_YAML_MAPPING };
 
 struct cv_yaml_node {
-	enum cv_yaml_kind kind;
 	struct cv_place place;
 	char *text; /* scalar: its text, zero-terminated, without embedded zeros */
-	bool is_quoted; /* scalar: '' or "" or a block scalar */
 	struct cv_yaml_node **items; /* sequence: items; mapping: key, value, key, value, ... */
 	size_t count; /* of items: twice the number of pairs for a mapping */
+	enum cv_yaml_kind kind;
+	bool is_quoted; /* scalar: '' or "" or a block scalar */
 };
 
 /* Reads a file whole; "-" is stdin. *text: caller frees; zero-terminated. Refuses more than

@@ -280,12 +280,15 @@ static struct cv_yaml_node *new_node(struct cv_scan *scan, enum cv_yaml_kind kin
 	return node;
 }
 
-static struct cv_yaml_node *set_text(struct cv_scan *scan, struct cv_yaml_node *node,
-				     const char *from, const char *to)
+/* A scalar with its text, in one piece. */
+static struct cv_yaml_node *new_scalar(struct cv_scan *scan, const struct cv_place *place,
+				       const char *from, const char *to)
 {
-	node->text = cv_pool_take(scan->pool, to - from + 1);
-	if (!node->text)
+	struct cv_yaml_node *node = cv_pool_take(scan->pool, sizeof(*node) + (to - from) + 1);
+
+	if (!node)
 		return NULL;
+	*node = (struct cv_yaml_node){ .place = *place, .text = (char *)(node + 1) };
 	*(char *)mempcpy(node->text, from, to - from) = '\0';
 	return node;
 }
@@ -313,9 +316,12 @@ static bool add_pair(struct cv_scan *scan, struct cv_yaml_node *parent, const st
 {
 	if (!pair->key)
 		return add_item(scan, parent, pair->value);
-	for (size_t i = 0; i < parent->count; i += 2)
-		if (!strcmp(parent->items[i]->text, pair->key->text))
+	for (size_t i = 0; i < parent->count; i += 2) {
+		const char *text = parent->items[i]->text;
+
+		if (*text == *pair->key->text && !strcmp(text, pair->key->text))
 			return false;
+	}
 	return parent->count < 2 * PAIRS_MAX && add_item(scan, parent, pair->key) &&
 	       add_item(scan, parent, pair->value);
 }
@@ -339,39 +345,44 @@ static int pass_mark(struct cv_scan *scan, bool is_flow)
 	return take_visible(scan) ? 1 : -1;
 }
 
+static const char *pass_word(const char *at, const char *end)
+{
+	while (at < end && is_class(*at, WORD))
+		at++;
+	return at;
+}
+
 static struct cv_yaml_node *scan_plain(struct cv_scan *scan, bool is_flow)
 {
-	struct cv_yaml_node *node = new_node(scan, CV_YAML_SCALAR);
+	struct cv_place place = here(scan);
 	const char *from = scan->at, *to;
 	int rc;
 
-	if (!node || !is_class(peek(scan), FIRST))
+	if (!is_class(peek(scan), FIRST))
 		return NULL;
 	do {
-		while (scan->at < scan->end && is_class(*scan->at, WORD))
-			scan->at++;
+		scan->at = pass_word(scan->at, scan->end);
 		rc = pass_mark(scan, is_flow);
 	} while (rc > 0);
 	for (to = scan->at; to[-1] == ' ';)
 		to--;
-	return rc < 0 ? NULL : set_text(scan, node, from, to);
+	return rc < 0 ? NULL : new_scalar(scan, &place, from, to);
 }
 
 /* One that stands for itself: escapes and line breaks are not for us. */
 static struct cv_yaml_node *scan_quoted(struct cv_scan *scan)
 {
-	struct cv_yaml_node *node = new_node(scan, CV_YAML_SCALAR);
+	struct cv_place place = here(scan);
 	char quote = *scan->at++;
 	const char *from = scan->at;
+	struct cv_yaml_node *node;
 
-	if (!node)
-		return NULL;
-	node->is_quoted = true;
 	while (peek(scan) != quote)
 		if ((quote == '"' && peek(scan) == '\\') || !take_visible(scan))
 			return NULL;
-	if (!set_text(scan, node, from, scan->at++))
-		return NULL;
+	node = new_scalar(scan, &place, from, scan->at++);
+	if (node)
+		node->is_quoted = true;
 	return node; /* 'it''s' ends in front of its second half, which can be nothing else */
 }
 
@@ -482,13 +493,15 @@ enum where { IN_LINE, BELOW, NOWHERE, LOST };
 static enum where find_value(struct cv_scan *scan, int indent, struct cv_yaml_node **nothing)
 {
 	const char *colon = scan->at;
+	struct cv_place place;
 
 	skip_blanks(scan);
 	if (peek(scan) != '\n' && peek(scan) != '#')
 		return IN_LINE;
 	scan->at = colon;
-	*nothing = new_node(scan, CV_YAML_SCALAR);
-	if (!*nothing || !set_text(scan, *nothing, "", "") || !next_line(scan))
+	place = here(scan);
+	*nothing = new_scalar(scan, &place, colon, colon);
+	if (!*nothing || !next_line(scan))
 		return LOST;
 	return scan->indent > indent || (scan->indent == indent && is_entry(scan)) ? BELOW
 										   : NOWHERE;
