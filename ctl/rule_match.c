@@ -570,7 +570,7 @@ static const struct cv_word match_words[] = {
 	  .parse = parse_flow_label,
 	  .format = format_flow_label },
 	{ .name = "quoted",
-	  .help = "of an ICMP error what it quotes has these addresses, protocol and ports",
+	  .help = "an ICMP error: all but dev, app, mark and vlan is asked of what it quotes",
 	  .parse = parse_quoted,
 	  .format = format_quoted },
 };

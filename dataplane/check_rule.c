@@ -196,25 +196,6 @@ static void check_link(struct check *check, const struct cv_rule_conf *rule)
 	      match->ethertype, ip_word(match));
 }
 
-/* Of the packet that an ICMP error quotes little more than where it went can be seen. */
-static void check_quoted(struct check *check, const struct cv_rule_conf *rule)
-{
-	const struct cv_match_conf *match = &rule->match;
-	const char *word = match->has_tcp_flags				   ? "tcp-flags"
-			   : match->has_icmp_type			   ? "icmp-type"
-			   : match->has_icmp_code			   ? "icmp-code"
-			   : match->len.count || match->sets[CV_FIELD_LEN] ? "len"
-			   : match->fragment != CV_FRAGMENT_EITHER	   ? "fragment"
-			   : match->has_dscp || match->sets[CV_FIELD_DSCP] ? "dscp"
-			   : match->ecns				   ? "ecn"
-			   : match->has_flow_label			   ? "flow-label"
-									   : NULL;
-
-	if (match->is_quoted && word)
-		FAULT(check, &rule->place, "quoted goes with family, src, dst, proto, sport, dport",
-		      "rule %s: %s cannot be asked of a packet that is quoted", rule->name, word);
-}
-
 /* ---- names ---- */
 
 static void check_set(struct check *check, const struct cv_rule_conf *rule, enum cv_field field)
@@ -276,7 +257,6 @@ static void check_match(struct check *check, const struct cv_rule_conf *rule)
 	check_protocol(check, rule);
 	check_families(check, rule);
 	check_link(check, rule);
-	check_quoted(check, rule);
 	check_names(check, rule);
 	if (match->app_is_exact && (!match->has_app || match->app_match == CV_APP_MATCH_NONE))
 		FAULT(check, place, "add app NAME or app any, or leave exact out",

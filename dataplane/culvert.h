@@ -359,7 +359,7 @@ struct cv_match_conf {
 	uint16_t ethertype; /* host order */
 	bool has_flow_label;
 	uint32_t flow_label;
-	bool is_quoted; /* of an ICMP error, what it quotes: addresses, protocol and ports are its */
+	bool is_quoted; /* of an ICMP error, what it quotes: all that headers say is its */
 	uint32_t not_fields; /* 1 << enum cv_field: it must not be as given */
 	char *sets[CV_FIELD_COUNT]; /* owned; name of the set that stands for the value, or NULL */
 };

@@ -339,7 +339,8 @@ int cv_rule_list(struct cv_instance *inst, const struct cv_state *state, struct 
 
 	if (!infos || !order)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	cv_rule_order(state, order);
+	if (cv_rule_order(state, order))
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	for (size_t i = 0; i < state->rule_count; i++) {
 		infos[i].index = order[i];
 		memcpy(infos[i].name, state->rules[order[i]].name, sizeof(infos[i].name));

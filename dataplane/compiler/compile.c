@@ -6,83 +6,38 @@
 #include <string.h>
 
 #include "action.h"
+#include "compile_parts.h"
 #include "own.h"
 
-#define CV_DIR_BIT(dir) (1 << (dir))
+/* ---- order ---- */
 
-/* A compilation at work. */
-struct compile {
-	struct cv_rules *out;
-	const struct cv_state *state;
-	const struct cv_resolver *resolver;
-	size_t room; /* for matches */
-};
-
-/* Insertion sort: stable, and the count is bounded. */
-void cv_rule_order(const struct cv_state *state, size_t *order)
+/* What is asked first is the smaller number: prio, then index. */
+static int compare_keys(const void *a, const void *b)
 {
-	for (size_t i = 0; i < state->rule_count; i++) {
-		size_t at = i;
+	uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-		for (; at && cv_rule_conf_prio(&state->rules[order[at - 1]]) >
-				     cv_rule_conf_prio(&state->rules[i]);
-		     at--)
-			order[at] = order[at - 1];
-		order[at] = i;
+	return (x > y) - (x < y);
+}
+
+int cv_rule_order(const struct cv_state *state, size_t *order)
+{
+	CV_FREE uint64_t *keys = calloc(state->rule_count + 1, sizeof(*keys));
+	bool is_sorted = true;
+
+	if (!keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < state->rule_count; i++) {
+		keys[i] = (uint64_t)cv_rule_conf_prio(&state->rules[i]) << 32 | i;
+		is_sorted = is_sorted && (!i || keys[i - 1] < keys[i]);
 	}
+	if (!is_sorted)
+		qsort(keys, state->rule_count, sizeof(*keys), compare_keys);
+	for (size_t i = 0; i < state->rule_count; i++)
+		order[i] = (uint32_t)keys[i];
+	return 0;
 }
 
 /* ---- one rule ---- */
-
-static void prefix_to_abi(const struct cv_prefix *prefix, __be32 addr[4], __be32 mask[4])
-{
-	uint8_t bytes[16] = { 0 };
-
-	for (unsigned int bit = 0; bit < prefix->bits; bit++)
-		bytes[bit / 8] |= 0x80 >> bit % 8;
-	memcpy(mask, bytes, sizeof(bytes));
-	memcpy(addr, prefix->addr.bytes, sizeof(bytes));
-}
-
-static void set_family(struct cv_match *match, uint8_t family)
-{
-	if (!family)
-		return;
-	match->flags |= CV_MATCH_FAMILY;
-	match->family = family;
-}
-
-/* Conditions that are not lists, and not the owner. False if no packet can meet them: a name that a
- * lenient plan left out. */
-static bool fill_plain(const struct compile *compile, const struct cv_match_conf *conf,
-		       struct cv_match *match)
-{
-	const struct cv_resolver *resolver = compile->resolver;
-
-	set_family(match, conf->family);
-	if (conf->has_proto) {
-		match->flags |= CV_MATCH_PROTO;
-		match->proto = conf->proto;
-	}
-	if (conf->has_dscp) {
-		match->flags |= CV_MATCH_DSCP;
-		match->extra.dscps = 1ULL << conf->dscp;
-	}
-	if (conf->has_mark) {
-		match->flags |= CV_MATCH_MARK;
-		match->extra.mark = conf->mark;
-		match->extra.mark_mask = conf->mark_mask;
-	}
-	if (conf->dev[0]) {
-		match->flags |= CV_MATCH_DEV;
-		match->extra.ifindex = resolver->ifindex(resolver->arg, conf->dev);
-	}
-	if (conf->tunnel[0]) {
-		match->flags |= CV_MATCH_TUNNEL;
-		match->extra.tunnel = resolver->tunnel(resolver->arg, conf->tunnel);
-	}
-	return (!conf->dev[0] || match->extra.ifindex) && (!conf->tunnel[0] || match->extra.tunnel);
-}
 
 /* Whether the owner that a rule asks for can be told. */
 enum owner {
@@ -91,18 +46,9 @@ enum owner {
 	OWNER_UNKNOWN, /* before encapsulation nobody can say */
 };
 
-/* Adds "the socket's mark is that of this app". */
-static enum owner require_mark(const struct compile *compile, const struct cv_app *app,
-			       struct cv_match *match)
+static void add_mark(struct cv_mark_conditions *marks, uint32_t mark, uint32_t mask, bool is_not)
 {
-	uint32_t mask = compile->state->mark_mask;
-
-	if ((match->extra.mark ^ app->mark) & match->extra.mark_mask & mask)
-		return OWNER_NEVER;
-	match->flags |= CV_MATCH_MARK;
-	match->extra.mark |= app->mark;
-	match->extra.mark_mask |= mask;
-	return OWNER_TOLD;
+	marks->items[marks->count++] = (struct cv_mark_condition){ mark, mask, is_not };
 }
 
 /*
@@ -111,126 +57,45 @@ static enum owner require_mark(const struct compile *compile, const struct cv_ap
  * "none". A mark does not say how the app is known: with "exact" it is only a part of what is asked.
  */
 static enum owner fill_app_by_mark(const struct compile *compile, const struct cv_match_conf *conf,
-				   const struct cv_app *app, struct cv_match *match)
+				   const struct cv_app *app, struct cv_mark_conditions *marks)
 {
-	enum owner owner = app && app->mark ? require_mark(compile, app, match) : OWNER_UNKNOWN;
+	if (!app || !app->mark)
+		return OWNER_UNKNOWN;
+	add_mark(marks, app->mark, compile->state->mark_mask,
+		 cv_match_conf_is_not(conf, CV_FIELD_APP));
+	return conf->app_is_exact ? OWNER_UNKNOWN : OWNER_TOLD;
+}
 
-	return owner == OWNER_TOLD && conf->app_is_exact ? OWNER_UNKNOWN : owner;
+static void fill_app_by_socket(const struct cv_match_conf *conf, const struct cv_app *app,
+			       struct cv_match *match)
+{
+	match->flags |= CV_MATCH_APP;
+	match->extra.app = app					 ? app->id
+			   : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY
+								 : CV_APP_NONE;
+	if (cv_match_conf_is_not(conf, CV_FIELD_APP))
+		match->extra.not_flags |= CV_MATCH_APP;
 }
 
 /* The owner. */
 static enum owner fill_app(const struct compile *compile, const struct cv_match_conf *conf,
-			   const struct cv_app *app, struct cv_match *match)
+			   const struct cv_app *app, struct cv_match *match,
+			   struct cv_mark_conditions *marks)
 {
+	bool is_nobody = conf->app_match == CV_APP_MATCH_NAME && !app; /* of a lenient plan */
+
 	if (!conf->has_app)
 		return OWNER_TOLD;
-	if (conf->app_match == CV_APP_MATCH_NAME && !app)
-		return OWNER_NEVER; /* left out of a lenient plan: nobody is that app */
+	if (is_nobody && !cv_match_conf_is_not(conf, CV_FIELD_APP))
+		return OWNER_NEVER;
 	if (match->dirs == CV_DIR_BIT(CV_DIR_ENCAP))
-		return fill_app_by_mark(compile, conf, app, match);
-	match->flags |= CV_MATCH_APP | (conf->app_is_exact ? CV_MATCH_EXACT : 0);
-	match->extra.app = app					 ? app->id
-			   : conf->app_match == CV_APP_MATCH_ANY ? CV_APP_ANY
-								 : CV_APP_NONE;
+		return is_nobody && !conf->app_is_exact
+			       ? OWNER_TOLD
+			       : fill_app_by_mark(compile, conf, app, marks);
+	if (!is_nobody)
+		fill_app_by_socket(conf, app, match);
+	match->flags |= conf->app_is_exact ? CV_MATCH_EXACT : 0;
 	return OWNER_TOLD;
-}
-
-/* ---- lists multiplied out ---- */
-
-static int emit(struct compile *compile, const struct cv_rule_conf *conf,
-		const struct cv_match *match, struct cv_err *err)
-{
-	struct cv_rules *out = compile->out;
-
-	if (out->match_count == compile->room) {
-		size_t room = compile->room ? compile->room * 2 : 64;
-		struct cv_match *grown = reallocarray(out->matches, room, sizeof(*grown));
-
-		if (!grown)
-			return cv_err_set(err, -ENOMEM, "rule %s: out of memory", conf->name);
-		out->matches = grown;
-		compile->room = room;
-	}
-	out->matches[out->match_count++] = *match;
-	return 0;
-}
-
-static const struct cv_range any_port = { 0, UINT16_MAX };
-
-static int emit_ports(struct compile *compile, const struct cv_rule_conf *conf,
-		      const struct cv_match *base, struct cv_err *err)
-{
-	const struct cv_ranges *sport = &conf->match.sport, *dport = &conf->match.dport;
-	struct cv_match match = *base;
-
-	if (!sport->count && !dport->count)
-		return emit(compile, conf, base, err);
-	match.flags |= CV_MATCH_PORTS;
-	for (size_t s = 0; s < (sport->count ? sport->count : 1); s++) {
-		const struct cv_range *src = sport->count ? &sport->items[s] : &any_port;
-
-		for (size_t d = 0; d < (dport->count ? dport->count : 1); d++) {
-			const struct cv_range *dst = dport->count ? &dport->items[d] : &any_port;
-			int rc;
-
-			match.sport_min = src->min;
-			match.sport_max = src->max;
-			match.dport_min = dst->min;
-			match.dport_max = dst->max;
-			rc = emit(compile, conf, &match, err);
-			if (rc)
-				return rc;
-		}
-	}
-	return 0;
-}
-
-/* Adds a prefix as source or destination. False if its family is another than the match has. */
-static bool add_prefix(struct cv_match *match, const struct cv_prefix *prefix, bool is_src)
-{
-	if (match->flags & CV_MATCH_FAMILY && match->family != prefix->addr.family)
-		return false;
-	set_family(match, prefix->addr.family);
-	match->flags |= is_src ? CV_MATCH_SRC : CV_MATCH_DST;
-	if (is_src)
-		prefix_to_abi(prefix, match->src, match->src_mask);
-	else
-		prefix_to_abi(prefix, match->dst, match->dst_mask);
-	return true;
-}
-
-static int emit_destinations(struct compile *compile, const struct cv_rule_conf *conf,
-			     const struct cv_match *base, struct cv_err *err)
-{
-	const struct cv_prefixes *dst = &conf->match.dst;
-	int rc = 0;
-
-	if (!dst->count)
-		return emit_ports(compile, conf, base, err);
-	for (size_t i = 0; !rc && i < dst->count; i++) {
-		struct cv_match match = *base;
-
-		if (add_prefix(&match, &dst->items[i], false))
-			rc = emit_ports(compile, conf, &match, err);
-	}
-	return rc;
-}
-
-static int emit_sources(struct compile *compile, const struct cv_rule_conf *conf,
-			const struct cv_match *base, struct cv_err *err)
-{
-	const struct cv_prefixes *src = &conf->match.src;
-	int rc = 0;
-
-	if (!src->count)
-		return emit_destinations(compile, conf, base, err);
-	for (size_t i = 0; !rc && i < src->count; i++) {
-		struct cv_match match = *base;
-
-		if (add_prefix(&match, &src->items[i], true))
-			rc = emit_destinations(compile, conf, &match, err);
-	}
-	return rc;
 }
 
 /* Notes what a rule is whose owner is unknown. False if it is left out. */
@@ -253,15 +118,23 @@ static int emit_rule(struct compile *compile, const struct cv_rule_conf *conf, u
 		     uint8_t dirs, const struct cv_app *app, struct cv_err *err)
 {
 	struct cv_match match = { .rule = index, .dirs = dirs };
+	struct cv_mark_conditions marks = { .count = 0 };
 	enum owner owner;
+	int rc;
 
-	if (!dirs || !fill_plain(compile, &conf->match, &match))
+	if (!dirs)
 		return 0;
-	owner = fill_app(compile, &conf->match, app, &match);
+	rc = cv_compile_conditions(compile, conf, &match, err);
+	if (rc <= 0)
+		return rc;
+	if (conf->match.has_mark)
+		add_mark(&marks, conf->match.mark, conf->match.mark_mask,
+			 cv_match_conf_is_not(&conf->match, CV_FIELD_MARK));
+	owner = fill_app(compile, &conf->match, app, &match, &marks);
 	if (owner == OWNER_NEVER ||
 	    (owner == OWNER_UNKNOWN && !is_asked_unknown(conf, &compile->out->rules[index].rule)))
 		return 0;
-	return emit_sources(compile, conf, &match, err);
+	return cv_multiply(compile, conf, &match, &marks, err);
 }
 
 /* Directions in which the rule is asked, as bits. */
@@ -274,6 +147,9 @@ static uint8_t dirs_of(const struct cv_match_conf *match)
 	/* A tunnel that a packet came out of is known on its way in only. */
 	if (match->dir != CV_DIR_ONLY_IN && !match->tunnel[0])
 		dirs |= CV_DIR_BIT(CV_DIR_OUT) | CV_DIR_BIT(CV_DIR_ENCAP);
+	/* Before encapsulation there is no frame yet. */
+	if (match->vlan.count || match->sets[CV_FIELD_VLAN])
+		dirs &= ~CV_DIR_BIT(CV_DIR_ENCAP);
 	return dirs;
 }
 
@@ -298,13 +174,33 @@ static int compile_rule_of_app(struct compile *compile, const struct cv_rule_con
 	return rc;
 }
 
+/* What has to be read of packets because of one match. */
+static uint32_t fields_of(const struct cv_match *match)
+{
+	uint32_t flags = match->flags;
+	uint32_t needs = 0;
+
+	if (flags & CV_MATCH_TCP_FLAGS)
+		needs |= CV_RULES_NEED_TCP;
+	if (flags & (CV_MATCH_ICMP_TYPE | CV_MATCH_ICMP_CODE))
+		needs |= CV_RULES_NEED_ICMP;
+	if (flags & (CV_MATCH_VLAN | CV_MATCH_ETHERTYPE))
+		needs |= CV_RULES_NEED_LINK;
+	if (flags & CV_MATCH_QUOTED)
+		needs |= CV_RULES_NEED_QUOTED;
+	for (int i = 0; flags & CV_MATCH_SETS && i < CV_MAX_SET_REFS; i++)
+		if (match->extra.sets[i].set && match->extra.sets[i].field == CV_SET_FIELD_VLAN)
+			needs |= CV_RULES_NEED_LINK;
+	return needs;
+}
+
 /* What has to be known of packets because of one match of a rule. */
 static uint32_t needs_of(const struct compile *compile, const struct cv_rule_conf *conf,
 			 const struct cv_match *match)
 {
-	bool needs_owner =
-		match->flags & CV_MATCH_APP || cv_action_needs_owner(compile->state, &conf->action);
-	uint32_t needs = 0;
+	bool needs_owner = match->flags & (CV_MATCH_APP | CV_MATCH_EXACT) ||
+			   cv_action_needs_owner(compile->state, &conf->action);
+	uint32_t needs = fields_of(match);
 
 	for (enum cv_direction dir = CV_DIR_IN; dir <= CV_DIR_OUT; dir++)
 		if (needs_owner && match->dirs & CV_DIR_BIT(dir))
@@ -331,11 +227,20 @@ static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf
 	return rc;
 }
 
+static void free_slots(struct compile *compile)
+{
+	free(compile->set_slots);
+}
+
 int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	       const struct cv_resolver *resolver, struct cv_err *err)
 {
 	CV_CLEANUP(cv_rules_fini) struct cv_rules rules = { 0 };
-	struct compile compile = { .out = &rules, .state = state, .resolver = resolver };
+	CV_CLEANUP(free_slots)
+	struct compile compile = { .out = &rules,
+				   .state = state,
+				   .resolver = resolver,
+				   .max_matches = CV_MAX_CONJUNCTIONS };
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	int rc = 0;
 
@@ -348,7 +253,9 @@ int cv_compile(struct cv_rules *out, const struct cv_state *state,
 		return cv_err_at(err, &state->rules[CV_MAX_RULES].place);
 	}
 	rules.rule_count = state->rule_count;
-	cv_rule_order(state, order);
+	if (cv_rule_order(state, order))
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	rc = cv_compile_sets(&compile, err);
 	for (size_t i = 0; !rc && i < state->rule_count; i++)
 		rc = compile_rule(&compile, &state->rules[order[i]], i, err);
 	if (rc)

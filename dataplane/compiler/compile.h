@@ -3,8 +3,9 @@
  * The rule compiler: rules as the user wrote them -> rules.h. Pure: names are resolved by the caller,
  * nothing in the system is looked at, and the same input gives the same rules.
  *
- * A rule with lists (src A,B) becomes one conjunction for each combination; one that asks for an app
- * has others before encapsulation, where marks stand for apps.
+ * A rule with lists (src A,B) becomes one conjunction for each combination, as far as they are not so
+ * long that a set takes their place; one that asks for an app has others before encapsulation, where
+ * marks stand for apps. The sets with a name come first among the sets, in the order of the state.
  */
 #ifndef CV_COMPILE_H
 #define CV_COMPILE_H
@@ -12,6 +13,8 @@
 #include "abi.h"
 #include "culvert.h"
 #include "rules.h"
+
+#define CV_MAX_CONJUNCTIONS (4u << 20) /* of all rules together */
 
 /* What names stand for. */
 struct cv_resolver {
@@ -25,14 +28,14 @@ struct cv_resolver {
 
 /*
  * Makes *out, which is empty or not initialised; the caller releases it. netns_cookie stays zero.
- * Fails with CV_ERR_INPUT and the place of the rule at which CV_MAX_RULES is passed; *out is then
- * untouched.
+ * Fails with CV_ERR_INPUT and the place of the rule at which a bound is passed: CV_MAX_RULES,
+ * CV_MAX_CONJUNCTIONS, or how many sets there can be; *out is then untouched.
  */
 int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	       const struct cv_resolver *resolver, struct cv_err *err);
 
 /* Rules in the order in which packets meet them: lowest prio, then order of adding. order has
- * room for state->rule_count indexes into state->rules. */
-void cv_rule_order(const struct cv_state *state, size_t *order);
+ * room for state->rule_count indexes into state->rules. Returns 0, or -ENOMEM. */
+int cv_rule_order(const struct cv_state *state, size_t *order);
 
 #endif

@@ -15,8 +15,10 @@
 
 #include <cmocka.h>
 
+#include "compile_parts.h"
 #include "oracle.h"
 #include "own.h"
+#include "set.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define NOT_FOUND (-1L)
@@ -167,13 +169,16 @@ static size_t count_of(const struct cv_rules *rules, enum cv_direction dir)
 /* ---- a packet, and the definition ---- */
 
 struct packet {
-	struct cv_addr src, dst;
+	struct cv_addr src, dst; /* family 0: no IP packet */
+	uint16_t ethertype; /* 0: none */
 	uint8_t proto, tos;
-	bool has_ports;
-	uint16_t sport, dport;
-	uint32_t ifindex, mark, tunnel;
+	bool has_ports, has_tcp, has_icmp, has_vlan, is_fragment;
+	uint16_t sport, dport, vlan;
+	uint8_t tcp_flags, icmp_type, icmp_code;
+	uint32_t ifindex, mark, tunnel, len, flow_label;
 	const struct cv_app *app; /* whose socket it really is; NULL: nobody's */
 	bool is_exact;
+	const struct packet *quoted; /* NULL: it is no ICMP error */
 };
 
 static bool is_in_prefix(const struct cv_prefix *prefix, const struct cv_addr *addr)
@@ -191,23 +196,21 @@ static bool is_in_prefixes(const struct cv_prefixes *list, const struct cv_addr 
 	for (size_t i = 0; i < list->count; i++)
 		if (is_in_prefix(&list->items[i], addr))
 			return true;
-	return !list->count;
+	return false;
 }
 
-static bool is_in_ranges(const struct cv_ranges *list, const struct packet *packet, uint16_t port)
+static bool is_in_ranges(const struct cv_ranges *list, uint32_t number)
 {
 	for (size_t i = 0; i < list->count; i++)
-		if (packet->has_ports && port >= list->items[i].min && port <= list->items[i].max)
+		if (number >= list->items[i].min && number <= list->items[i].max)
 			return true;
-	return !list->count;
+	return false;
 }
 
 static bool is_owner(const struct cv_match_conf *match, const struct packet *packet)
 {
 	const struct cv_app *app = packet->app;
 
-	if (match->app_is_exact && !packet->is_exact)
-		return false;
 	switch (match->app_match) {
 	case CV_APP_MATCH_ANY:
 		return app;
@@ -219,30 +222,111 @@ static bool is_owner(const struct cv_match_conf *match, const struct packet *pac
 	return app && !strcmp(app->name, match->app);
 }
 
+/* A condition on a packet: whether it is given, whether the packet has what it is about, and whether
+ * it is as the rule says. */
+static bool agrees(const struct cv_match_conf *match, enum cv_field field, bool is_given, bool has,
+		   bool is_so)
+{
+	return !is_given || (has && is_so != (match->not_fields >> field & 1));
+}
+
+/* A condition that is a list of prefixes or the set that stands for it. */
+static bool address_agrees(const struct cv_state *state, const struct cv_match_conf *match,
+			   enum cv_field field, const struct cv_prefixes *list,
+			   const struct cv_addr *addr)
+{
+	const char *name = match->sets[field];
+
+	if (name)
+		list = &cv_state_find_set(state, name)->prefixes;
+	return agrees(match, field, name || list->count, addr->family, is_in_prefixes(list, addr));
+}
+
+static bool number_agrees(const struct cv_state *state, const struct cv_match_conf *match,
+			  enum cv_field field, const struct cv_ranges *list, bool has,
+			  uint32_t number)
+{
+	const char *name = match->sets[field];
+
+	if (name)
+		list = &cv_state_find_set(state, name)->ranges;
+	return agrees(match, field, name || list->count, has, is_in_ranges(list, number));
+}
+
+static const struct cv_ranges nothing;
+
+static bool header_holds(const struct cv_state *state, const struct cv_match_conf *match,
+			 const struct packet *packet)
+{
+	bool is_ip = packet->src.family;
+	uint8_t dscp = packet->tos >> 2, ecn = packet->tos & 3;
+
+	if (match->family && match->family != packet->src.family)
+		return false;
+	if (match->fragment != CV_FRAGMENT_EITHER &&
+	    (!is_ip || packet->is_fragment != (match->fragment == CV_FRAGMENT_YES)))
+		return false;
+	return address_agrees(state, match, CV_FIELD_SRC, &match->src, &packet->src) &&
+	       address_agrees(state, match, CV_FIELD_DST, &match->dst, &packet->dst) &&
+	       agrees(match, CV_FIELD_PROTO, match->has_proto, is_ip,
+		      match->proto == packet->proto) &&
+	       number_agrees(state, match, CV_FIELD_PROTO, &nothing, is_ip, packet->proto) &&
+	       agrees(match, CV_FIELD_DSCP, match->has_dscp, is_ip, match->dscp == dscp) &&
+	       number_agrees(state, match, CV_FIELD_DSCP, &nothing, is_ip, dscp) &&
+	       agrees(match, CV_FIELD_ECN, match->ecns, is_ip, match->ecns >> ecn & 1) &&
+	       number_agrees(state, match, CV_FIELD_LEN, &match->len, is_ip, packet->len) &&
+	       agrees(match, CV_FIELD_FLOW_LABEL, match->has_flow_label, packet->src.family == 6,
+		      match->flow_label == packet->flow_label);
+}
+
+static bool transport_holds(const struct cv_state *state, const struct cv_match_conf *match,
+			    const struct packet *packet)
+{
+	if (match->has_icmp_code && (!packet->has_icmp || match->icmp_code != packet->icmp_code))
+		return false;
+	return number_agrees(state, match, CV_FIELD_SPORT, &match->sport, packet->has_ports,
+			     packet->sport) &&
+	       number_agrees(state, match, CV_FIELD_DPORT, &match->dport, packet->has_ports,
+			     packet->dport) &&
+	       agrees(match, CV_FIELD_TCP_FLAGS, match->has_tcp_flags, packet->has_tcp,
+		      (packet->tcp_flags & match->tcp_mask) == match->tcp_flags) &&
+	       agrees(match, CV_FIELD_ICMP_TYPE, match->has_icmp_type, packet->has_icmp,
+		      match->icmp_type == packet->icmp_type);
+}
+
+/* What stands before the IP packet, or nowhere in it. */
+static bool surroundings_hold(const struct cv_state *state, const struct cv_match_conf *match,
+			      const struct packet *packet, enum cv_direction dir)
+{
+	bool is_ip = packet->src.family;
+
+	return agrees(match, CV_FIELD_DEV, match->dev[0], true,
+		      find_ifindex(NULL, match->dev) == packet->ifindex) &&
+	       agrees(match, CV_FIELD_APP, match->has_app, is_ip, is_owner(match, packet)) &&
+	       (!match->app_is_exact || packet->is_exact) &&
+	       agrees(match, CV_FIELD_TUNNEL, match->tunnel[0], is_ip && dir == CV_DIR_IN,
+		      find_tunnel(NULL, match->tunnel) == packet->tunnel) &&
+	       agrees(match, CV_FIELD_MARK, match->has_mark, true,
+		      (packet->mark & match->mark_mask) == match->mark) &&
+	       number_agrees(state, match, CV_FIELD_MARK, &nothing, true, packet->mark) &&
+	       number_agrees(state, match, CV_FIELD_VLAN, &match->vlan, packet->has_vlan,
+			     packet->vlan) &&
+	       agrees(match, CV_FIELD_ETHERTYPE, match->has_ethertype, packet->ethertype,
+		      match->ethertype == packet->ethertype);
+}
+
 /* Every condition that is given holds; of a list, one of the alternatives. */
-static bool rule_holds(const struct cv_match_conf *match, const struct packet *packet,
-		       enum cv_direction dir)
+static bool rule_holds(const struct cv_state *state, const struct cv_match_conf *match,
+		       const struct packet *packet, enum cv_direction dir)
 {
 	if (match->dir == (dir == CV_DIR_IN ? CV_DIR_ONLY_OUT : CV_DIR_ONLY_IN))
 		return false;
-	if (match->dev[0] && find_ifindex(NULL, match->dev) != packet->ifindex)
+	if (match->is_quoted)
+		packet = packet->quoted;
+	if (!packet || (!packet->src.family && !match->has_ethertype))
 		return false;
-	if (match->has_app && !is_owner(match, packet))
-		return false;
-	if (match->family && match->family != packet->src.family)
-		return false;
-	if (match->has_proto && match->proto != packet->proto)
-		return false;
-	if (match->has_dscp && match->dscp != packet->tos >> 2)
-		return false;
-	if (match->has_mark && (packet->mark & match->mark_mask) != match->mark)
-		return false;
-	if (match->tunnel[0] && find_tunnel(NULL, match->tunnel) != packet->tunnel)
-		return false;
-	return is_in_prefixes(&match->src, &packet->src) &&
-	       is_in_prefixes(&match->dst, &packet->dst) &&
-	       is_in_ranges(&match->sport, packet, packet->sport) &&
-	       is_in_ranges(&match->dport, packet, packet->dport);
+	return header_holds(state, match, packet) && transport_holds(state, match, packet) &&
+	       surroundings_hold(state, match, packet, dir);
 }
 
 static uint32_t prio_of(const struct cv_rule_conf *rule)
@@ -265,7 +349,7 @@ static long definition(const struct cv_state *state, const struct packet *packet
 	long first = NOT_FOUND;
 
 	for (size_t i = 0; i < state->rule_count; i++)
-		if (rule_holds(&state->rules[i].match, packet, dir) &&
+		if (rule_holds(state, &state->rules[i].match, packet, dir) &&
 		    (first == NOT_FOUND || is_before(state, i, (size_t)first)))
 			first = (long)i;
 	return first;
@@ -273,9 +357,7 @@ static long definition(const struct cv_state *state, const struct packet *packet
 
 /* ---- the image, asked as the packet path does ---- */
 
-/* Index into set->rules. */
-static long find_in_image(const struct cv_rules *set, const struct packet *packet,
-			  enum cv_direction dir)
+static struct cv_oracle_packet ask_about(const struct packet *packet)
 {
 	struct cv_oracle_packet asked = {
 		.ifindex = packet->ifindex,
@@ -283,17 +365,42 @@ static long find_in_image(const struct cv_rules *set, const struct packet *packe
 		.app = packet->app ? packet->app->id : CV_APP_NONE,
 		.is_exact = packet->is_exact,
 		.tunnel = packet->tunnel,
+		.len = packet->len,
+		.flow_label = packet->flow_label,
 		.sport = packet->sport,
 		.dport = packet->dport,
+		.vlan = packet->vlan,
+		.ethertype = packet->ethertype,
 		.family = packet->src.family,
 		.proto = packet->proto,
 		.dscp = packet->tos >> 2,
+		.ecn = packet->tos & 3,
+		.tcp_flags = packet->tcp_flags,
+		.icmp_type = packet->icmp_type,
+		.icmp_code = packet->icmp_code,
 		.has_ports = packet->has_ports,
+		.has_vlan = packet->has_vlan,
+		.has_tcp = packet->has_tcp,
+		.has_icmp = packet->has_icmp,
+		.is_fragment = packet->is_fragment,
 	};
-	const struct cv_compiled_rule *rule;
 
 	memcpy(asked.src, packet->src.bytes, packet->src.family == 4 ? 4 : 16);
 	memcpy(asked.dst, packet->dst.bytes, packet->dst.family == 4 ? 4 : 16);
+	return asked;
+}
+
+/* Index into set->rules. */
+static long find_in_image(const struct cv_rules *set, const struct packet *packet,
+			  enum cv_direction dir)
+{
+	struct cv_oracle_packet asked = ask_about(packet), quoted;
+	const struct cv_compiled_rule *rule;
+
+	if (packet->quoted) {
+		quoted = ask_about(packet->quoted);
+		asked.quoted = &quoted;
+	}
 	rule = cv_oracle_find(set, &asked, dir);
 	return rule ? rule - set->rules : NOT_FOUND;
 }
@@ -328,7 +435,13 @@ static const char *const addresses[] = {
 	"::1",	    "::a09:1",	   "2001:db9::1",     "2001:db8:0:1:8000::1",
 };
 
-static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, 0 };
+static const uint8_t protos[] = { IPPROTO_TCP, IPPROTO_UDP, IPPROTO_ICMP, IPPROTO_ICMPV6, 0 };
+static const uint32_t lengths[] = { 40, 100, 1500, 65536 };
+static const uint16_t vlans[] = { 0, 1, 7, 4095 };
+static const uint16_t ethertypes[] = { 0x0800, 0x86dd, 0x0806, 0x8847 };
+static const uint8_t tcp_flags[] = { 0, 0x02, 0x12, 0x10, 0xff };
+static const uint8_t icmp_types[] = { 0, 3, 8, 128 };
+static const uint32_t flow_labels[] = { 0, 9, 0xfffff };
 static const uint16_t ports[] = { 0, 22, 80, 443, 65535 };
 static const uint32_t marks[] = { 0, 0x1, 0x3, 0x11 };
 
@@ -357,7 +470,15 @@ static void random_prefixes(struct cv_prefixes *list)
 	}
 }
 
-static void random_ranges(struct cv_ranges *list)
+/* Of two of the numbers. */
+static void random_range(struct cv_ranges *list, const uint32_t *numbers, unsigned int count)
+{
+	uint32_t a = numbers[pick(count)], b = numbers[pick(count)];
+
+	add_range(list, a < b ? a : b, a < b ? b : a);
+}
+
+static void random_ports(struct cv_ranges *list)
 {
 	for (unsigned int count = chance(2) ? 0 : 1 + pick(2); count; count--) {
 		uint16_t a = ports[pick(CV_COUNT(ports))], b = ports[pick(CV_COUNT(ports))];
@@ -385,6 +506,86 @@ static void random_mark_match(const struct variety *variety, struct cv_match_con
 	match->mark_mask = is_own ? own_mark_matches[own].mask : mark_matches[i].mask;
 }
 
+/* Sets of few values, one of each type; their names are those of the types. */
+static void add_sets(struct cv_state *state)
+{
+	static const uint32_t values[CV_SET_TYPE_COUNT][2] = {
+		[CV_SET_PORT] = { 22, 443 },  [CV_SET_PROTO] = { 6, 58 },  [CV_SET_DSCP] = { 0, 0 },
+		[CV_SET_MARK] = { 0x1, 0x3 }, [CV_SET_LEN] = { 41, 1500 }, [CV_SET_VLAN] = { 1, 7 },
+	};
+
+	for (int type = 0; type < CV_SET_TYPE_COUNT; type++) {
+		struct cv_set_conf conf = { .type = type };
+
+		snprintf(conf.name, sizeof(conf.name), "%s", cv_set_type_names[type]);
+		if (type == CV_SET_PREFIX) {
+			add_prefix(&conf.prefixes, "10.9.0.0", 16);
+			add_prefix(&conf.prefixes, "2001:db8::", 32);
+		} else {
+			add_range(&conf.ranges, values[type][0], values[type][1]);
+		}
+		assert_int_equal(cv_state_add_set(state, &conf, NULL), 0);
+	}
+}
+
+/* A field that has no value may ask a set. */
+static void random_set(struct cv_match_conf *match, enum cv_field field, bool has_value)
+{
+	enum cv_set_type type;
+
+	if (has_value || !chance(12) || !cv_field_set_type(field, &type))
+		return;
+	match->sets[field] = strdup(cv_set_type_names[type]);
+	assert_non_null(match->sets[field]);
+}
+
+static void random_header(struct cv_match_conf *match)
+{
+	if (chance(8))
+		match->ecns = 1 + pick(15);
+	match->fragment = chance(10) ? CV_FRAGMENT_YES + pick(2) : CV_FRAGMENT_EITHER;
+	for (unsigned int count = chance(6) ? 1 + pick(2) : 0; count; count--)
+		random_range(&match->len, lengths, CV_COUNT(lengths));
+	match->has_flow_label = chance(12);
+	match->flow_label = match->has_flow_label ? flow_labels[pick(CV_COUNT(flow_labels))] : 0;
+	match->has_ethertype = chance(8);
+	match->ethertype = match->has_ethertype ? ethertypes[pick(CV_COUNT(ethertypes))] : 0;
+	for (unsigned int count = chance(8) ? 1 + pick(2) : 0; count; count--) {
+		uint16_t a = vlans[pick(CV_COUNT(vlans))], b = vlans[pick(CV_COUNT(vlans))];
+
+		add_range(&match->vlan, a < b ? a : b, a < b ? b : a);
+	}
+	match->is_quoted = chance(10);
+}
+
+static void random_transport(struct cv_match_conf *match)
+{
+	bool is_icmp = match->proto == IPPROTO_ICMP || match->proto == IPPROTO_ICMPV6;
+
+	if (match->has_proto && match->proto == IPPROTO_TCP && chance(3)) {
+		match->has_tcp_flags = true;
+		match->tcp_mask = tcp_flags[pick(CV_COUNT(tcp_flags))];
+		match->tcp_flags = tcp_flags[pick(CV_COUNT(tcp_flags))] & match->tcp_mask;
+	}
+	if (!match->has_proto || !is_icmp)
+		return;
+	match->has_icmp_type = chance(2);
+	match->icmp_type = match->has_icmp_type ? icmp_types[pick(CV_COUNT(icmp_types))] : 0;
+	match->has_icmp_code = chance(3);
+	match->icmp_code = match->has_icmp_code ? pick(2) : 0;
+}
+
+/* Types and codes need their protocol as it stands. */
+static void random_negations(struct cv_match_conf *match)
+{
+	match->not_fields = chance(2) ? 0 : pick(1 << 15) & pick(1 << 15);
+	match->not_fields |= chance(4) ? pick(4) << 15 : 0;
+	if (match->app_match != CV_APP_MATCH_NAME)
+		match->not_fields &= ~(1u << CV_FIELD_APP);
+	if (match->has_icmp_type || match->has_icmp_code)
+		match->not_fields &= ~(1u << CV_FIELD_PROTO);
+}
+
 static void random_rule(const struct variety *variety, struct cv_state *state)
 {
 	struct cv_rule_conf *rule = add_rule(state);
@@ -409,8 +610,8 @@ static void random_rule(const struct variety *variety, struct cv_state *state)
 	match->has_proto = chance(2);
 	match->proto = match->has_proto ? protos[pick(CV_COUNT(protos))] : 0;
 	if (match->has_proto && (match->proto == IPPROTO_TCP || match->proto == IPPROTO_UDP)) {
-		random_ranges(&match->sport);
-		random_ranges(&match->dport);
+		random_ports(&match->sport);
+		random_ports(&match->dport);
 	}
 	match->has_dscp = chance(6);
 	match->dscp = match->has_dscp ? pick(2) * 46 : 0;
@@ -419,11 +620,25 @@ static void random_rule(const struct variety *variety, struct cv_state *state)
 	if (chance(8) && match->dir != CV_DIR_ONLY_OUT)
 		snprintf(match->tunnel, sizeof(match->tunnel), "%s",
 			 tunnels[pick(CV_COUNT(tunnels))]);
+	if (chance(2))
+		random_header(match);
+	random_transport(match);
+	random_negations(match);
+	random_set(match, CV_FIELD_SRC, match->src.count);
+	random_set(match, CV_FIELD_DST, match->dst.count);
+	random_set(match, CV_FIELD_PROTO, match->has_proto);
+	random_set(match, CV_FIELD_SPORT, match->sport.count);
+	random_set(match, CV_FIELD_DPORT, match->dport.count);
+	random_set(match, CV_FIELD_DSCP, match->has_dscp);
+	random_set(match, CV_FIELD_MARK, match->has_mark);
+	random_set(match, CV_FIELD_LEN, match->len.count);
+	random_set(match, CV_FIELD_VLAN, match->vlan.count);
 }
 
 static void random_state(const struct variety *variety, struct cv_state *state)
 {
 	init_state(state, variety->app_count);
+	add_sets(state);
 	for (unsigned int count = pick(12); count; count--)
 		random_rule(variety, state);
 }
@@ -440,31 +655,70 @@ static struct cv_addr random_addr(uint8_t family)
 	return addr;
 }
 
+static void random_payload(struct packet *packet)
+{
+	uint8_t icmp = packet->src.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6;
+
+	if (chance(8))
+		return; /* cut off, or a later fragment */
+	packet->has_ports = packet->proto == IPPROTO_TCP || packet->proto == IPPROTO_UDP;
+	packet->sport = packet->has_ports ? ports[pick(CV_COUNT(ports))] : 0;
+	packet->dport = packet->has_ports ? ports[pick(CV_COUNT(ports))] : 0;
+	packet->has_tcp = packet->proto == IPPROTO_TCP && !chance(8);
+	packet->tcp_flags = packet->has_tcp ? tcp_flags[pick(CV_COUNT(tcp_flags))] : 0;
+	packet->has_icmp = packet->proto == icmp;
+	packet->icmp_type = packet->has_icmp ? icmp_types[pick(CV_COUNT(icmp_types))] : 0;
+	packet->icmp_code = packet->has_icmp ? pick(2) : 0;
+}
+
+static void random_ip(struct packet *packet)
+{
+	uint8_t family = 4 + 2 * pick(2);
+
+	packet->src = random_addr(family);
+	packet->dst = random_addr(family);
+	packet->ethertype = family == 4 ? 0x0800 : 0x86dd;
+	packet->proto = protos[pick(CV_COUNT(protos))];
+	packet->tos = pick(4) | (chance(2) ? 46 << 2 : 0);
+	packet->len = lengths[pick(CV_COUNT(lengths))];
+	packet->is_fragment = chance(4);
+	packet->flow_label = family == 6 ? flow_labels[pick(CV_COUNT(flow_labels))] : 0;
+	random_payload(packet);
+}
+
 /* A socket of a routed app marks its packets; nobody else has those bits. */
 static struct packet random_packet(const struct variety *variety, enum cv_direction dir)
 {
-	uint8_t family = 4 + 2 * pick(2);
+	static struct packet quoted;
 	struct packet packet = {
-		.src = random_addr(family),
-		.dst = random_addr(family),
-		.proto = protos[pick(CV_COUNT(protos))],
-		.tos = pick(4) | (chance(2) ? 46 << 2 : 0),
 		.ifindex = 1 + pick(3),
 		.mark = marks[pick(CV_COUNT(marks))],
 		.app = variety->app_count && chance(2) ? &apps[pick(variety->app_count)] : NULL,
 	};
 
-	if ((packet.proto == IPPROTO_TCP || packet.proto == IPPROTO_UDP) && !chance(6)) {
-		packet.has_ports = true;
-		packet.sport = ports[pick(CV_COUNT(ports))];
-		packet.dport = ports[pick(CV_COUNT(ports))];
-	}
 	if (packet.app) {
 		packet.mark |= packet.app->mark;
 		packet.is_exact = chance(2);
 	}
 	if (dir == CV_DIR_IN)
 		packet.tunnel = pick(3);
+	if (dir != CV_DIR_ENCAP) {
+		packet.has_vlan = chance(2);
+		packet.vlan = packet.has_vlan ? vlans[pick(CV_COUNT(vlans))] : 0;
+	}
+	if (dir != CV_DIR_ENCAP && chance(8)) {
+		packet.app = NULL; /* a frame without IP */
+		packet.is_exact = false;
+		packet.tunnel = 0;
+		packet.ethertype = chance(8) ? 0 : ethertypes[2 + pick(2)];
+		return packet;
+	}
+	quoted = packet;
+	random_ip(&packet);
+	if (chance(4)) {
+		random_ip(&quoted);
+		packet.quoted = &quoted;
+	}
 	return packet;
 }
 
@@ -617,7 +871,7 @@ static void drops_before_encapsulation_differ_only_by_owners_without_mark(void *
 			long found = index_in(&state, set, drop_in_image(set, &packet));
 
 			if (found != NOT_FOUND)
-				assert_true(rule_holds(&state.rules[found].match, &packet,
+				assert_true(rule_holds(&state, &state.rules[found].match, &packet,
 						       CV_DIR_ENCAP));
 			if (found != expected)
 				assert_true(some_owner_is_not_known(
@@ -630,26 +884,54 @@ static void drops_before_encapsulation_differ_only_by_owners_without_mark(void *
 /* ---- the image itself ---- */
 
 /* Members of conditions that are not given are zero (abi.h), and so is all behind the end. */
+static void clear_given_extras(const struct cv_match *match, struct cv_extra *rest)
+{
+	uint32_t flags = match->flags;
+
+	if (flags & CV_MATCH_DSCP)
+		rest->dscps = 0;
+	if (flags & CV_MATCH_APP)
+		rest->app = 0;
+	if (flags & CV_MATCH_DEV)
+		rest->ifindex = 0;
+	if (flags & CV_MATCH_MARK)
+		rest->mark = rest->mark_mask = 0;
+	if (flags & CV_MATCH_TUNNEL)
+		rest->tunnel = 0;
+	if (flags & CV_MATCH_ECN)
+		rest->ecns = 0;
+	if (flags & CV_MATCH_TCP_FLAGS)
+		rest->tcp_flags = rest->tcp_mask = 0;
+	if (flags & CV_MATCH_ICMP_TYPE)
+		rest->icmp_type = 0;
+	if (flags & CV_MATCH_ICMP_CODE)
+		rest->icmp_code = 0;
+	if (flags & CV_MATCH_LEN)
+		rest->len_min = rest->len_max = 0;
+	if (flags & CV_MATCH_VLAN)
+		rest->vlan_min = rest->vlan_max = 0;
+	if (flags & CV_MATCH_ETHERTYPE)
+		rest->ethertype = 0;
+	if (flags & CV_MATCH_FLOW_LABEL)
+		rest->flow_label = 0;
+	if (flags & CV_MATCH_SETS)
+		memset(rest->sets, 0, sizeof(rest->sets));
+}
+
 static void assert_only_given_members(const struct cv_match *match)
 {
 	static const struct cv_match zeros;
 	struct cv_match rest = *match;
 
-	rest.flags = rest.rule = rest.dirs = 0;
+	assert_int_equal(match->extra.flags, match->flags & CV_MATCH_EXTRAS);
+	assert_int_equal(match->extra.not_flags & ~match->extra.flags, 0);
+	rest.flags = rest.rule = rest.dirs = rest.extra.flags = rest.extra.not_flags = 0;
 	if (match->flags & CV_MATCH_FAMILY)
 		rest.family = 0;
 	if (match->flags & CV_MATCH_PROTO)
 		rest.proto = 0;
 	if (match->flags & CV_MATCH_PORTS)
 		rest.sport_min = rest.sport_max = rest.dport_min = rest.dport_max = 0;
-	if (match->flags & CV_MATCH_DSCP)
-		rest.extra.dscps = 0;
-	if (match->flags & CV_MATCH_APP)
-		rest.extra.app = 0;
-	if (match->flags & CV_MATCH_DEV)
-		rest.extra.ifindex = 0;
-	if (match->flags & CV_MATCH_MARK)
-		rest.extra.mark = rest.extra.mark_mask = 0;
 	if (match->flags & CV_MATCH_SRC) {
 		memset(rest.src, 0, sizeof(rest.src));
 		memset(rest.src_mask, 0, sizeof(rest.src_mask));
@@ -658,8 +940,7 @@ static void assert_only_given_members(const struct cv_match *match)
 		memset(rest.dst, 0, sizeof(rest.dst));
 		memset(rest.dst_mask, 0, sizeof(rest.dst_mask));
 	}
-	if (match->flags & CV_MATCH_TUNNEL)
-		rest.extra.tunnel = 0;
+	clear_given_extras(match, &rest.extra);
 	assert_memory_equal(&rest, &zeros, sizeof(rest));
 }
 
@@ -674,8 +955,9 @@ static void assert_well_formed(const struct cv_rules *set)
 		assert_only_given_members(match);
 		if (match->flags & (CV_MATCH_SRC | CV_MATCH_DST))
 			assert_true(match->flags & CV_MATCH_FAMILY);
+		for (size_t j = 0; j < CV_MAX_SET_REFS; j++)
+			assert_true(match->extra.sets[j].set <= set->set_count);
 	}
-	assert_int_equal(set->set_count, 0);
 	assert_int_equal(set->netns_cookie, 0);
 }
 
@@ -687,34 +969,45 @@ static void assert_same(const struct cv_rules *a, const struct cv_rules *b)
 	if (a->match_count)
 		assert_memory_equal(a->matches, b->matches, a->match_count * sizeof(*a->matches));
 	assert_int_equal(a->flags, b->flags);
+	assert_int_equal(a->set_count, b->set_count);
+	for (size_t i = 0; i < a->set_count; i++)
+		assert_true(cv_compiled_set_equal(&a->sets[i], &b->sets[i]));
+}
+
+static void copy_ranges(struct cv_ranges *copy, const struct cv_ranges *list)
+{
+	*copy = (struct cv_ranges){ 0 };
+	for (size_t i = 0; i < list->count; i++)
+		add_range(copy, list->items[i].min, list->items[i].max);
+}
+
+static void copy_prefixes(struct cv_prefixes *copy, const struct cv_prefixes *list)
+{
+	*copy = (struct cv_prefixes){ 0 };
+	for (size_t i = 0; i < list->count; i++) {
+		add_prefix(copy, "::", 0);
+		copy->items[i] = list->items[i];
+	}
 }
 
 /* A deep copy: the same rules at other addresses. */
 static void copy_rules(struct cv_state *copy, const struct cv_state *state, size_t app_count)
 {
 	init_state(copy, app_count);
+	add_sets(copy);
 	for (size_t i = 0; i < state->rule_count; i++) {
 		struct cv_rule_conf conf = state->rules[i];
 		const struct cv_match_conf *match = &state->rules[i].match;
 
-		memset(&conf.match.src, 0, sizeof(conf.match.src));
-		memset(&conf.match.dst, 0, sizeof(conf.match.dst));
-		memset(&conf.match.sport, 0, sizeof(conf.match.sport));
-		memset(&conf.match.dport, 0, sizeof(conf.match.dport));
-		for (size_t j = 0; j < match->src.count; j++) {
-			add_prefix(&conf.match.src, "::", 0);
-			conf.match.src.items[j] = match->src.items[j];
-		}
-		for (size_t j = 0; j < match->dst.count; j++) {
-			add_prefix(&conf.match.dst, "::", 0);
-			conf.match.dst.items[j] = match->dst.items[j];
-		}
-		for (size_t j = 0; j < match->sport.count; j++)
-			add_range(&conf.match.sport, match->sport.items[j].min,
-				  match->sport.items[j].max);
-		for (size_t j = 0; j < match->dport.count; j++)
-			add_range(&conf.match.dport, match->dport.items[j].min,
-				  match->dport.items[j].max);
+		copy_prefixes(&conf.match.src, &match->src);
+		copy_prefixes(&conf.match.dst, &match->dst);
+		copy_ranges(&conf.match.sport, &match->sport);
+		copy_ranges(&conf.match.dport, &match->dport);
+		copy_ranges(&conf.match.len, &match->len);
+		copy_ranges(&conf.match.vlan, &match->vlan);
+		for (int field = 0; field < CV_FIELD_COUNT; field++)
+			conf.match.sets[field] =
+				match->sets[field] ? strdup(match->sets[field]) : NULL;
 		assert_int_equal(cv_state_add_rule(copy, &conf, NULL), 0);
 	}
 }
@@ -841,10 +1134,16 @@ static void assert_match(const struct cv_match_conf *conf, const struct cv_match
 	set = compile(&state);
 	assert_int_equal(count_of(set, CV_DIR_IN), 1);
 	match = *match_at(set, CV_DIR_IN, 0);
+	assert_int_equal(match.extra.flags, match.flags & CV_MATCH_EXTRAS);
 	match.dirs = 0;
+	match.extra.flags = 0;
 	assert_memory_equal(&match, expected, sizeof(match));
 	cv_state_fini(&state);
 }
+
+#define NOT(field) .not_fields = 1u << CV_FIELD_##field
+#define IS_NOT(flag) .flags = (flag), .extra.not_flags = (flag)
+#define TCP .has_proto = true, .proto = 6
 
 static void plain_conditions_are_copied(void **unused)
 {
@@ -869,6 +1168,42 @@ static void plain_conditions_are_copied(void **unused)
 		  { .flags = CV_MATCH_APP, .extra.app = CV_APP_ANY } },
 		{ { .has_app = true, .app_match = CV_APP_MATCH_NONE },
 		  { .flags = CV_MATCH_APP, .extra.app = CV_APP_NONE } },
+		{ { .ecns = 0x5 }, { .flags = CV_MATCH_ECN, .extra.ecns = 0x5 } },
+		{ { .ecns = 0x5, NOT(ECN) }, { .flags = CV_MATCH_ECN, .extra.ecns = 0xa } },
+		{ { .fragment = CV_FRAGMENT_YES }, { .flags = CV_MATCH_FRAGMENT } },
+		{ { .fragment = CV_FRAGMENT_NO }, { IS_NOT(CV_MATCH_FRAGMENT) } },
+		{ { TCP, .has_tcp_flags = true, .tcp_flags = 2, .tcp_mask = 0x12 },
+		  { .flags = CV_MATCH_PROTO | CV_MATCH_TCP_FLAGS,
+		    .proto = 6,
+		    .extra.tcp_flags = 2,
+		    .extra.tcp_mask = 0x12 } },
+		{ { .has_proto = true, .proto = 1, .has_icmp_type = true, .icmp_type = 8 },
+		  { .flags = CV_MATCH_PROTO | CV_MATCH_FAMILY | CV_MATCH_ICMP_TYPE,
+		    .family = 4,
+		    .proto = 1,
+		    .extra.icmp_type = 8 } },
+		{ { .has_proto = true, .proto = 58, .has_icmp_code = true, .icmp_code = 3 },
+		  { .flags = CV_MATCH_PROTO | CV_MATCH_FAMILY | CV_MATCH_ICMP_CODE,
+		    .family = 6,
+		    .proto = 58,
+		    .extra.icmp_code = 3 } },
+		{ { .has_flow_label = true, .flow_label = 9, NOT(FLOW_LABEL) },
+		  { .flags = CV_MATCH_FLOW_LABEL | CV_MATCH_FAMILY,
+		    .family = 6,
+		    .extra.not_flags = CV_MATCH_FLOW_LABEL,
+		    .extra.flow_label = 9 } },
+		{ { .is_quoted = true }, { .flags = CV_MATCH_QUOTED } },
+		{ { .has_dscp = true, .dscp = 63, NOT(DSCP) },
+		  { .flags = CV_MATCH_DSCP, .extra.dscps = ~(1ULL << 63) } },
+		{ { .has_mark = true, .mark = 1, .mark_mask = 3, NOT(MARK) },
+		  { IS_NOT(CV_MATCH_MARK), .extra.mark = 1, .extra.mark_mask = 3 } },
+		{ { .dev = "eth1", NOT(DEV) }, { IS_NOT(CV_MATCH_DEV), .extra.ifindex = 2 } },
+		{ { .dev = "gone", NOT(DEV) }, { .flags = 0 } },
+		{ { .tunnel = "red", NOT(TUNNEL) },
+		  { IS_NOT(CV_MATCH_TUNNEL), .extra.tunnel = 2 } },
+		{ { .has_app = true, .app = "db", NOT(APP) },
+		  { IS_NOT(CV_MATCH_APP), .extra.app = 13 } },
+		{ { .has_app = true, .app = "gone", NOT(APP) }, { .flags = 0 } },
 	};
 
 	(void)unused;
@@ -891,9 +1226,9 @@ static void lists_are_multiplied_out(void **unused)
 	add_prefix(&match->src, "10.0.0.0", 8);
 	add_prefix(&match->src, "2001:db8::", 32);
 	add_prefix(&match->dst, "10.9.0.0", 16);
-	add_prefix(&match->dst, "10.8.0.0", 16);
+	add_prefix(&match->dst, "10.7.0.0", 16);
+	add_range(&match->sport, 4, 4);
 	add_range(&match->sport, 1, 2);
-	add_range(&match->sport, 3, 3);
 	add_range(&match->dport, 4, 5);
 	set = compile(&state);
 	/* The IPv6 source meets no destination. */
@@ -902,12 +1237,12 @@ static void lists_are_multiplied_out(void **unused)
 		struct cv_match expected = {
 			.src = { htonl(0x0a000000) },
 			.src_mask = { htonl(0xff000000) },
-			.dst = { htonl(i < 2 ? 0x0a090000 : 0x0a080000) },
+			.dst = { htonl(i < 2 ? 0x0a070000 : 0x0a090000) },
 			.dst_mask = { htonl(0xffff0000) },
 			.flags = CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_SRC |
 				 CV_MATCH_DST,
-			.sport_min = i % 2 ? 3 : 1,
-			.sport_max = i % 2 ? 3 : 2,
+			.sport_min = i % 2 ? 4 : 1,
+			.sport_max = i % 2 ? 4 : 2,
 			.dport_min = 4,
 			.dport_max = 5,
 			.family = 4,
@@ -1122,7 +1457,384 @@ static void apps_are_told_by_the_mask_of_the_state(void **unused)
 	cv_state_fini(&state);
 }
 
+/* ---- lists, in and out ---- */
+
+/* The only rule of a state; borrowed until another is added. */
+static struct cv_match_conf *only_rule(struct cv_state *state)
+{
+	init_state(state, CV_COUNT(apps));
+	add_sets(state);
+	add_rule(state)->match.dir = CV_DIR_ONLY_IN;
+	return &state->rules[0].match;
+}
+
+static void what_overlaps_or_touches_is_one_value(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	add_prefix(&match->src, "10.2.0.0", 16);
+	add_prefix(&match->src, "10.3.0.0", 16);
+	add_prefix(&match->src, "10.0.0.0", 15);
+	add_prefix(&match->src, "10.0.7.0", 24);
+	add_prefix(&match->src, "::", 1);
+	add_prefix(&match->src, "8000::", 1);
+	add_range(&match->dport, 7, 9);
+	add_range(&match->dport, 1, 3);
+	add_range(&match->dport, 4, 7);
+	set = compile(&state);
+	assert_int_equal(set->match_count, 2);
+	assert_int_equal(set->matches[0].src[0], htonl(0x0a000000));
+	assert_int_equal(set->matches[0].src_mask[0], htonl(0xfffc0000));
+	assert_int_equal(set->matches[0].dport_min, 1);
+	assert_int_equal(set->matches[0].dport_max, 9);
+	assert_int_equal(set->matches[1].family, 6);
+	assert_int_equal(set->matches[1].src_mask[0], 0);
+	cv_state_fini(&state);
+}
+
+static void ports_that_must_not_be_are_all_others(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	match->not_fields = 1u << CV_FIELD_SPORT | 1u << CV_FIELD_DPORT;
+	add_range(&match->sport, 443, 443);
+	add_range(&match->sport, 80, 80);
+	add_range(&match->dport, 0, 1023);
+	set = compile(&state);
+	assert_int_equal(set->match_count, 3);
+	for (size_t i = 0; i < 3; i++) {
+		static const uint16_t sports[3][2] = { { 0, 79 }, { 81, 442 }, { 444, 65535 } };
+
+		assert_int_equal(set->matches[i].sport_min, sports[i][0]);
+		assert_int_equal(set->matches[i].sport_max, sports[i][1]);
+		assert_int_equal(set->matches[i].dport_min, 1024);
+		assert_int_equal(set->matches[i].dport_max, 65535);
+	}
+	cv_state_fini(&state);
+}
+
+static void what_leaves_no_value_matches_nothing(void **unused)
+{
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	match->not_fields = 1u << CV_FIELD_DPORT;
+	add_range(&match->dport, 0, 1000);
+	add_range(&match->dport, 1001, 65535);
+	assert_counts(&state, 0, 0, 0);
+	cv_state_fini(&state);
+}
+
+/* One range is a condition turned round, several are all others. */
+static void lengths_and_vlans_can_be_negated(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	match->not_fields = 1u << CV_FIELD_LEN | 1u << CV_FIELD_VLAN;
+	add_range(&match->len, 100, 200);
+	add_range(&match->vlan, 0, 0);
+	add_range(&match->vlan, 7, 9);
+	set = compile(&state);
+	assert_int_equal(set->match_count, 2);
+	assert_int_equal(set->matches[0].extra.not_flags, CV_MATCH_LEN);
+	assert_int_equal(set->matches[0].extra.len_min, 100);
+	assert_int_equal(set->matches[0].extra.len_max, 200);
+	assert_int_equal(set->matches[0].extra.vlan_min, 1);
+	assert_int_equal(set->matches[0].extra.vlan_max, 6);
+	assert_int_equal(set->matches[1].extra.vlan_min, 10);
+	assert_int_equal(set->matches[1].extra.vlan_max, 4095);
+	cv_state_fini(&state);
+}
+
+static void assert_ref(const struct cv_match *match, size_t at, uint16_t number,
+		       enum cv_set_field field, bool is_not)
+{
+	const struct cv_set_ref *ref = &match->extra.sets[at];
+
+	assert_true(match->flags & CV_MATCH_SETS);
+	assert_int_equal(ref->set, number);
+	assert_int_equal(ref->field, field);
+	assert_int_equal(ref->is_not, is_not);
+}
+
+static void named_sets_have_the_numbers_of_the_state(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	match->sets[CV_FIELD_SRC] = strdup("prefix");
+	match->sets[CV_FIELD_DPORT] = strdup("port");
+	match->not_fields = 1u << CV_FIELD_DPORT;
+	set = compile(&state);
+	assert_int_equal(set->match_count, 1);
+	assert_int_equal(set->set_count, CV_SET_TYPE_COUNT);
+	assert_string_equal(set->sets[CV_SET_PORT].name, "port");
+	assert_int_equal(set->sets[CV_SET_PORT].number_count, 1);
+	assert_int_equal(set->matches[0].flags, CV_MATCH_SETS);
+	assert_ref(&set->matches[0], 0, CV_SET_PREFIX + 1, CV_SET_FIELD_SRC, false);
+	assert_ref(&set->matches[0], 1, CV_SET_PORT + 1, CV_SET_FIELD_DPORT, true);
+	cv_state_fini(&state);
+}
+
+/* Two rules that negate the same values ask one set. */
+static void negated_addresses_and_protocols_are_sets(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	for (int i = 0; i < 2; i++) {
+		struct cv_match_conf *match = &add_rule(&state)->match;
+
+		match->not_fields = 1u << CV_FIELD_SRC | 1u << CV_FIELD_PROTO;
+		match->has_proto = true;
+		match->proto = 17;
+		add_prefix(&match->src, i ? "10.0.0.0" : "11.0.0.0", 8);
+		add_prefix(&match->src, i ? "11.0.0.0" : "10.0.0.0", 8);
+	}
+	set = compile(&state);
+	assert_int_equal(set->match_count, 2);
+	assert_int_equal(set->set_count, 2);
+	assert_string_equal(set->sets[0].name, "");
+	for (size_t i = 0; i < 2; i++) {
+		assert_int_equal(set->matches[i].flags, CV_MATCH_SETS);
+		assert_ref(&set->matches[i], 0, 1, CV_SET_FIELD_PROTO, true);
+		assert_ref(&set->matches[i], 1, 2, CV_SET_FIELD_SRC, true);
+	}
+	assert_int_equal(set->sets[1].number_count, 1);
+	assert_int_equal(set->sets[1].numbers[0].min[1], 0x0a000000);
+	assert_int_equal(set->sets[1].numbers[0].max[1], 0x0bffffff);
+	cv_state_fini(&state);
+}
+
+static void long_lists_become_sets(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	for (unsigned int i = 0; i < 128; i++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "10.0.%u.0", i * 2);
+		add_prefix(&match->src, text, 24);
+		add_range(&match->dport, i * 2, i * 2);
+	}
+	add_range(&match->sport, 7, 7);
+	add_range(&match->sport, 9, 9);
+	set = compile(&state);
+	assert_int_equal(set->match_count, 256);
+	assert_int_equal(set->set_count, CV_SET_TYPE_COUNT + 1);
+	assert_int_equal(set->sets[CV_SET_TYPE_COUNT].number_count, 128);
+	for (size_t i = 0; i < 256; i++) {
+		assert_ref(&set->matches[i], 0, CV_SET_TYPE_COUNT + 1, CV_SET_FIELD_DPORT, false);
+		assert_int_equal(set->matches[i].sport_min, i % 2 ? 9 : 7);
+	}
+	cv_state_fini(&state);
+}
+
+/* ---- ether types ---- */
+
+static const struct cv_match *ethertype_match(struct cv_rules **set, uint16_t ethertype,
+					      bool is_not, const char *dst)
+{
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	match = only_rule(&state);
+	match->has_ethertype = true;
+	match->ethertype = ethertype;
+	match->not_fields = is_not ? 1u << CV_FIELD_ETHERTYPE : 0;
+	if (dst)
+		add_prefix(&match->dst, dst, 8);
+	free_rules(set);
+	*set = compile(&state);
+	cv_state_fini(&state);
+	return (*set)->match_count ? (*set)->matches : NULL;
+}
+
+static void ether_types_of_ip_are_families(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	const struct cv_match *match;
+
+	(void)unused;
+	match = ethertype_match(&set, 0x0800, false, NULL);
+	assert_int_equal(match->flags, CV_MATCH_FAMILY);
+	assert_int_equal(match->family, 4);
+	match = ethertype_match(&set, 0x0806, true, "10.0.0.0");
+	assert_int_equal(match->flags, CV_MATCH_FAMILY | CV_MATCH_DST);
+	assert_null(ethertype_match(&set, 0x0800, true, "10.0.0.0"));
+	assert_null(ethertype_match(&set, 0x0806, false, "10.0.0.0"));
+	assert_int_equal(set->flags, 0);
+	match = ethertype_match(&set, 0x0800, true, NULL);
+	assert_int_equal(match->flags, CV_MATCH_ETHERTYPE);
+	assert_int_equal(match->extra.not_flags, CV_MATCH_ETHERTYPE);
+	match = ethertype_match(&set, 0x0806, false, NULL);
+	assert_int_equal(match->flags, CV_MATCH_ETHERTYPE);
+	assert_int_equal(match->extra.ethertype, 0x0806);
+	assert_int_equal(set->flags, CV_RULES_NEED_LINK);
+}
+
+static void what_is_read_is_announced(void **unused)
+{
+	static const struct {
+		struct cv_match_conf conf;
+		const char *vlans;
+		uint32_t flags;
+	} cases[] = {
+		{ { TCP }, NULL, 0 },
+		{ { TCP, .has_tcp_flags = true }, NULL, CV_RULES_NEED_TCP },
+		{ { .has_proto = true, .proto = 1, .has_icmp_type = true },
+		  NULL,
+		  CV_RULES_NEED_ICMP },
+		{ { .has_proto = true, .proto = 1, .has_icmp_code = true },
+		  NULL,
+		  CV_RULES_NEED_ICMP },
+		{ { .has_ethertype = true }, NULL, CV_RULES_NEED_LINK },
+		{ { .is_quoted = true }, NULL, CV_RULES_NEED_QUOTED },
+		{ { .ecns = 1, .has_flow_label = true, .fragment = CV_FRAGMENT_NO }, NULL, 0 },
+		{ { .dev = "eth0" }, "vlan", CV_RULES_NEED_LINK },
+		{ { .has_app = true, .app = "web", .dir = CV_DIR_ONLY_OUT },
+		  NULL,
+		  CV_RULES_NEED_OWNER(CV_DIR_OUT) },
+	};
+
+	(void)unused;
+	for (size_t i = 0; i < CV_COUNT(cases); i++) {
+		CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+		struct cv_match_conf *match;
+		struct cv_state state;
+
+		match = only_rule(&state);
+		*match = cases[i].conf;
+		match->sets[CV_FIELD_VLAN] = cases[i].vlans ? strdup(cases[i].vlans) : NULL;
+		set = compile(&state);
+		assert_int_equal(set->flags, cases[i].flags);
+		cv_state_fini(&state);
+	}
+}
+
+static void no_frame_is_asked_for_before_encapsulation(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, 0);
+	add_range(&add_verdict(&state, CV_DROP)->match.vlan, 7, 7);
+	assert_counts(&state, 1, 1, 0);
+	cv_state_fini(&state);
+}
+
+/* ---- marks before encapsulation ---- */
+
+/* "mark not 1/3" of an app is one of two bits beside the app's own. */
+static void marks_of_apps_and_negated_marks_are_spread(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_rule_conf *rule;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, CV_COUNT(apps));
+	rule = add_verdict(&state, CV_DROP);
+	set_app(rule, "web");
+	rule->match.has_mark = true;
+	rule->match.mark = 0x1;
+	rule->match.mark_mask = 0x3;
+	rule->match.not_fields = 1u << CV_FIELD_MARK;
+	set = compile(&state);
+	assert_int_equal(count_of(set, CV_DIR_ENCAP), 2);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 0)->extra.mark, 0x01000000);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 0)->extra.mark_mask, 0x7f000001);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 1)->extra.mark, 0x01000002);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 1)->extra.mark_mask, 0x7f000002);
+	assert_int_equal(match_at(set, CV_DIR_OUT, 0)->extra.not_flags, CV_MATCH_MARK);
+	cv_state_fini(&state);
+}
+
 /* ---- bounds ---- */
+
+static void more_matches_than_there_may_be_are_refused(void **unused)
+{
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules = { 0 };
+	struct compile compile = { .out = &rules, .max_matches = 3 };
+	const struct cv_mark_conditions no_marks = { .count = 0 };
+	const struct cv_match base = { .dirs = 1 };
+	struct cv_match_conf *match;
+	struct cv_state state;
+	struct cv_err err;
+
+	(void)unused;
+	match = only_rule(&state);
+	compile.state = &state;
+	for (uint32_t i = 0; i < 3; i++)
+		add_range(&match->sport, i * 2, i * 2);
+	assert_int_equal(cv_multiply(&compile, &state.rules[0], &base, &no_marks, &err), 0);
+	assert_int_equal(rules.match_count, 3);
+	assert_int_equal(cv_multiply(&compile, &state.rules[0], &base, &no_marks, &err), -EINVAL);
+	assert_string_equal(
+		err.text,
+		"rule r0: with its lists multiplied out there are more than the 3 matches that one instance holds");
+	assert_string_equal(err.hint, "use shorter lists or sets");
+	assert_int_equal(err.kind, CV_ERR_INPUT);
+	assert_int_equal(err.place.line, 1);
+	cv_state_fini(&state);
+}
+
+static void free_slots(struct compile *compile)
+{
+	free(compile->set_slots);
+}
+
+static void more_sets_than_there_may_be_are_refused(void **unused)
+{
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules = { 0 };
+	struct cv_rule_conf conf = { .name = "r", .place = { "f", 7, 3 } };
+	struct cv_state state = { .set_count = 0 };
+	CV_CLEANUP(free_slots) struct compile compile = { .out = &rules, .state = &state };
+	struct cv_err err;
+	int rc = 0;
+
+	(void)unused;
+	for (uint32_t i = 0; !rc && i < 70000; i++) {
+		struct cv_range range = { i, i };
+		struct cv_compiled_set set = { 0 };
+		uint16_t number = 0;
+
+		assert_int_equal(cv_set_add_ranges(&set, &(struct cv_ranges){ &range, 1 }), 0);
+		rc = cv_compile_anonymous(&compile, &conf, &set, &number, &err);
+		if (!rc)
+			assert_int_equal(number, i + 1);
+	}
+	assert_int_equal(rc, -EINVAL);
+	assert_int_equal(rules.set_count, UINT16_MAX);
+	assert_string_equal(
+		err.text,
+		"rule r: with what it negates and its long lists there are more than the 65535 sets that one instance holds");
+	assert_string_equal(err.hint, "let several rules ask one set with a name");
+	assert_int_equal(err.place.line, 7);
+}
 
 static void as_many_rules_as_there_is_room_for(void **unused)
 {
@@ -1154,6 +1866,19 @@ int main(void)
 		cmocka_unit_test(plain_conditions_are_copied),
 		cmocka_unit_test(lists_are_multiplied_out),
 		cmocka_unit_test(one_sided_ports_leave_the_other_open),
+		cmocka_unit_test(what_overlaps_or_touches_is_one_value),
+		cmocka_unit_test(ports_that_must_not_be_are_all_others),
+		cmocka_unit_test(what_leaves_no_value_matches_nothing),
+		cmocka_unit_test(lengths_and_vlans_can_be_negated),
+		cmocka_unit_test(named_sets_have_the_numbers_of_the_state),
+		cmocka_unit_test(negated_addresses_and_protocols_are_sets),
+		cmocka_unit_test(long_lists_become_sets),
+		cmocka_unit_test(ether_types_of_ip_are_families),
+		cmocka_unit_test(what_is_read_is_announced),
+		cmocka_unit_test(no_frame_is_asked_for_before_encapsulation),
+		cmocka_unit_test(marks_of_apps_and_negated_marks_are_spread),
+		cmocka_unit_test(more_matches_than_there_may_be_are_refused),
+		cmocka_unit_test(more_sets_than_there_may_be_are_refused),
 		cmocka_unit_test(rules_stand_in_the_lists_of_their_directions),
 		cmocka_unit_test(drops_before_encapsulation_are_announced),
 		cmocka_unit_test(owners_are_asked_for_only_where_a_rule_asks),
