@@ -223,8 +223,8 @@ struct cv_peer_conf {
 	struct cv_place place;
 };
 
-/* Finds peers by prefix; its own business. */
-struct cv_peer_index {
+/* Finds items of a list; its own business. */
+struct cv_chains {
 	uint32_t *heads; /* owned, as are all lists here */
 	uint32_t *next;
 	size_t room;
@@ -415,13 +415,14 @@ struct cv_state {
 	size_t tunnel_count;
 	struct cv_peer_conf *peers; /* in no order that stays */
 	size_t peer_count;
-	struct cv_peer_index peer_index;
+	struct cv_chains peer_chains;
 	struct cv_route_conf *routes;
 	size_t route_count;
 	struct cv_set_conf *sets;
 	size_t set_count;
-	struct cv_rule_conf *rules;
+	struct cv_rule_conf *rules; /* in the order of adding */
 	size_t rule_count;
+	struct cv_chains rule_chains;
 };
 
 void cv_state_init(struct cv_state *state);

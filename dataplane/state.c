@@ -160,12 +160,10 @@ CV_DEFINE_LIST(app, apps, app_count, cv_app_conf_fini)
 CV_DEFINE_LIST(tunnel, tunnels, tunnel_count, cv_tunnel_conf_fini)
 CV_DEFINE_LIST(route, routes, route_count, cv_route_conf_fini)
 CV_DEFINE_LIST(set, sets, set_count, cv_set_conf_fini)
-CV_DEFINE_LIST(rule, rules, rule_count, cv_rule_conf_fini)
 CV_DEFINE_FIND(dev, devs, dev_count)
 CV_DEFINE_FIND(app, apps, app_count)
 CV_DEFINE_FIND(tunnel, tunnels, tunnel_count)
 CV_DEFINE_FIND(set, sets, set_count)
-CV_DEFINE_FIND(rule, rules, rule_count)
 
 static uint32_t table_of(const struct cv_route_conf *route)
 {
@@ -209,6 +207,6 @@ void cv_state_fini(struct cv_state *state)
 	cv_state_fini_peers(state);
 	fini_routes(state);
 	fini_sets(state);
-	fini_rules(state);
+	cv_state_fini_rules(state);
 	cv_state_init(state);
 }

@@ -8,61 +8,43 @@
 #include <errno.h>
 #include <string.h>
 
+#include "chain.h"
 #include "own.h"
 
-#define CV_NOBODY UINT32_MAX /* ends a chain */
-
 /* Prefixes of length 0 have one chain: "default" is that of both families. */
-static uint32_t *head_of(const struct cv_state *state, const struct cv_prefix *to)
+static uint64_t hash_of(const struct cv_prefix *to)
 {
 	uint64_t hash = to->bits;
 
 	for (int i = 0; to->bits && i < 16; i++)
 		hash = (hash ^ to->addr.bytes[i]) * 0x100000001b3; /* FNV-1a */
-	return &state->peer_index.heads[(hash ^ hash >> 32) & (state->peer_index.room - 1)];
+	return hash;
 }
 
 static void link_peer(struct cv_state *state, uint32_t number)
 {
-	uint32_t *head = head_of(state, &state->peers[number].to);
-
-	state->peer_index.next[number] = *head;
-	*head = number;
+	cv_chains_link(&state->peer_chains, hash_of(&state->peers[number].to), number);
 }
 
 static void unlink_peer(struct cv_state *state, uint32_t number)
 {
-	uint32_t *link = head_of(state, &state->peers[number].to);
-
-	while (*link != number)
-		link = &state->peer_index.next[*link];
-	*link = state->peer_index.next[number];
+	cv_chains_unlink(&state->peer_chains, hash_of(&state->peers[number].to), number);
 }
 
 /* Makes room for one more: twice as much as before, and every peer is linked anew. */
 static int grow(struct cv_state *state)
 {
-	struct cv_peer_index *index = &state->peer_index;
-	size_t room = index->room ? index->room * 2 : 16;
+	size_t room = state->peer_chains.room ? state->peer_chains.room * 2 : 16;
 	struct cv_peer_conf *peers;
-	uint32_t *heads, *next;
 
-	if (state->peer_count < index->room)
+	if (state->peer_count < state->peer_chains.room)
 		return 0;
 	peers = reallocarray(state->peers, room, sizeof(*peers));
 	if (!peers)
 		return -ENOMEM;
 	state->peers = peers;
-	next = reallocarray(index->next, room, sizeof(*next));
-	if (!next)
+	if (cv_chains_grow(&state->peer_chains, room))
 		return -ENOMEM;
-	index->next = next;
-	heads = reallocarray(index->heads, room, sizeof(*heads));
-	if (!heads)
-		return -ENOMEM;
-	index->heads = heads;
-	index->room = room;
-	memset(heads, 0xff, room * sizeof(*heads)); /* CV_NOBODY */
 	for (size_t i = 0; i < state->peer_count; i++)
 		link_peer(state, i);
 	return 0;
@@ -84,9 +66,10 @@ struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const stru
 
 	if (!state->peer_count)
 		return NULL;
-	number = last ? state->peer_index.next[last - state->peers] : *head_of(state, to);
+	number = last ? state->peer_chains.next[last - state->peers]
+		      : cv_chains_first(&state->peer_chains, hash_of(to));
 	while (number != CV_NOBODY && !cv_prefix_same(&state->peers[number].to, to))
-		number = state->peer_index.next[number];
+		number = state->peer_chains.next[number];
 	return number == CV_NOBODY ? NULL : &state->peers[number];
 }
 
@@ -117,6 +100,5 @@ void cv_state_del_peer(struct cv_state *state, struct cv_peer_conf *conf)
 void cv_state_fini_peers(struct cv_state *state)
 {
 	free(state->peers);
-	free(state->peer_index.heads);
-	free(state->peer_index.next);
+	cv_chains_fini(&state->peer_chains);
 }
