@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "own.h"
+
 #define CV_NODE_CELLS 2
 #define CV_SET_CELLS (sizeof(struct cv_set) / CV_CELL_BYTES)
 
@@ -491,25 +493,35 @@ static uint32_t free_number(struct change *change)
 	return grow(change);
 }
 
-/* The number of that set now: of one with a name the one of that name, else one that holds the same.
- * 0: there is none. */
-static uint32_t find_number(const struct change *change, const struct cv_compiled_set *set)
+/* True if the set of that number has that name, or if it is without one and holds the same. */
+static bool is_number_of(const struct change *change, uint32_t number,
+			 const struct cv_compiled_set *set)
 {
-	for (uint32_t number = 1; number <= change->image->set_count; number++) {
-		uint32_t root = root_of(slot_of(change, number), change->generation);
-		const struct cv_set *live = root ? cv_arena_at(change->arena, root) : NULL;
+	uint32_t root = root_of(slot_of(change, number), change->generation);
+	const struct cv_set *live = root ? cv_arena_at(change->arena, root) : NULL;
 
-		if (live && !strcmp(live->name, set->name) &&
-		    (*set->name || is_same(change->arena, root, set)))
+	return live && !strcmp(live->name, set->name) &&
+	       (*set->name || is_same(change->arena, root, set));
+}
+
+/* The number that the set has now, 0: none. guess is looked at first. */
+static uint32_t find_number(const struct change *change, const struct cv_compiled_set *set,
+			    uint32_t guess)
+{
+	uint32_t count = change->image->set_count;
+
+	if (guess <= count && is_number_of(change, guess, set))
+		return guess;
+	for (uint32_t number = 1; number <= count; number++)
+		if (is_number_of(change, number, set))
 			return number;
-	}
 	return 0;
 }
 
 /* Returns the number that the set has from the next generation on, 0 if there is no memory. */
-static uint32_t put_set(struct change *change, const struct cv_compiled_set *set)
+static uint32_t put_set(struct change *change, const struct cv_compiled_set *set, uint32_t guess)
 {
-	uint32_t number = find_number(change, set), root;
+	uint32_t number = find_number(change, set, guess), root;
 
 	if (number &&
 	    is_same(change->arena, root_of(slot_of(change, number), change->generation), set))
@@ -523,17 +535,19 @@ static uint32_t put_set(struct change *change, const struct cv_compiled_set *set
 	return number;
 }
 
-/* Drops every set whose number is not among those. */
-static void drop_others(struct change *change, const uint16_t *numbers, size_t count)
+/* Drops every set that no number of those names. */
+static int drop_others(struct change *change, const uint16_t *numbers, size_t count)
 {
-	for (uint32_t number = 1; number <= change->image->set_count; number++) {
-		bool is_wanted = !root_of(slot_of(change, number), change->generation);
+	CV_FREE bool *is_wanted = calloc(change->image->set_count + 1, sizeof(*is_wanted));
 
-		for (size_t i = 0; !is_wanted && i < count; i++)
-			is_wanted = numbers[i] == number;
-		if (!is_wanted)
+	if (!is_wanted)
+		return -ENOMEM;
+	for (size_t i = 0; i < count; i++)
+		is_wanted[numbers[i]] = true;
+	for (uint32_t number = 1; number <= change->image->set_count; number++)
+		if (!is_wanted[number] && root_of(slot_of(change, number), change->generation))
 			turn(change, number, 0);
-	}
+	return 0;
 }
 
 int cv_sets_change(struct cv_arena *arena, uint16_t generation, const struct cv_rules *rules,
@@ -541,11 +555,11 @@ int cv_sets_change(struct cv_arena *arena, uint16_t generation, const struct cv_
 {
 	struct change change = { arena, cv_arena_image(arena), generation, false };
 
+	/* Mostly they are the ones from before, in the same order. */
 	for (size_t i = 0; i < rules->set_count; i++) {
-		numbers[i] = put_set(&change, &rules->sets[i]);
+		numbers[i] = put_set(&change, &rules->sets[i], i ? numbers[i - 1] + 1u : 1);
 		if (!numbers[i])
 			return -ESTALE;
 	}
-	drop_others(&change, numbers, rules->set_count);
-	return 0;
+	return drop_others(&change, numbers, rules->set_count) ? -ESTALE : 0;
 }
