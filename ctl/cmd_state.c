@@ -6,6 +6,7 @@
 
 #include "command.h"
 #include "config.h"
+#include "elements.h"
 #include "out.h"
 #include "own.h"
 #include "sources.h"
@@ -85,6 +86,8 @@ static int run_repair(struct cv_session *session, int argc, char **argv, struct 
 
 	if (!rc)
 		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	for (size_t i = 0; !rc && i < session->wanted.set_count; i++)
+		rc = cv_elements_read(&session->wanted.sets[i], session->report);
 	if (!rc)
 		session->is_changed = true;
 	return rc;
@@ -177,6 +180,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_number(&json, "tunnels", state->tunnel_count);
 	cv_json_number(&json, "peers", state->peer_count);
 	cv_json_number(&json, "routes", state->route_count);
+	cv_json_number(&json, "sets", state->set_count);
 	cv_json_number(&json, "rules", state->rule_count);
 	snprintf(mask, sizeof(mask), "0x%x", status->mark_mask);
 	cv_json_string(&json, "mark_mask", mask);
@@ -251,9 +255,10 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 
 	fprintf(out, "instance %s, generation %u, map ABI %u, mark mask 0x%x\n", status->instance,
 		status->generation, status->abi, status->mark_mask);
-	fprintf(out, "%zu devices, %zu apps, %zu tunnels, %zu peers, %zu routes, %zu rules\n",
+	fprintf(out,
+		"%zu devices, %zu apps, %zu tunnels, %zu peers, %zu routes, %zu sets, %zu rules\n",
 		state->dev_count, state->app_count, state->tunnel_count, state->peer_count,
-		state->route_count, state->rule_count);
+		state->route_count, state->set_count, state->rule_count);
 	if (*status->segment_in)
 		fprintf(out, "UDP_SEGMENT and SCTP packets are segmented between %s and %s\n",
 			status->segment_in, status->segment_out);
