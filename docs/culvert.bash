@@ -54,6 +54,7 @@ _culvert_words() {
 		;;
 	route-nexthop) echo "tunnel weight via dev nexthop" ;;
 	tunnel-check) echo "to from timeout" ;;
+	set) echo "type elements file" ;;
 	rule) echo "prio match action" ;;
 	explain) echo "dir proto src dst sport dport dev mark dscp app pid len tunnel" ;;
 	rule-match) echo "dir dev app exact family src dst proto sport dport dscp mark tunnel action" ;;
@@ -90,6 +91,8 @@ _culvert_values() {
 	rule*:proto | explain:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
 	rule*:dscp | explain:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
 	rule*:verdict) echo "next accept drop" ;;
+	set:type) echo "prefix port proto dscp mark len vlan" ;;
+	rule*:src | rule*:dst | rule*:sport | rule*:dport | rule*:len | rule*:vlan) _culvert_live set "$@" | sed 's/^/@/' ;;
 	*:dev) _culvert_devices ;;
 	esac
 }
@@ -120,7 +123,7 @@ _culvert_pairs() {
 	done
 	if [[ -z $word ]]; then
 		_culvert_offer "$(_culvert_words "$group")" "$cur"
-	elif [[ $object:$word == app:exe || $object:$word == app:parent-exe ]]; then
+	elif [[ $object:$word == app:exe || $object:$word == app:parent-exe || $object:$word == set:file ]]; then
 		_culvert_files "$cur"
 	else
 		_culvert_offer "$(_culvert_values "$group" "$word" "${globals[@]}")" "$cur"
@@ -129,7 +132,7 @@ _culvert_pairs() {
 
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
-	local objects="dev app tunnel peer route rule"
+	local objects="dev app tunnel peer route set rule"
 	local verbs="check apply save status explain down version help"
 	local cur prev cword i=1
 	local -a words globals=()
@@ -180,7 +183,7 @@ _culvert() {
 		help) _culvert_offer "$objects" "$cur" ;;
 		dev) _culvert_offer "add del show help" "$cur" ;;
 		tunnel) _culvert_offer "add replace del show check help" "$cur" ;;
-		app | peer | route | rule) _culvert_offer "add replace del show help" "$cur" ;;
+		app | peer | route | set | rule) _culvert_offer "add replace del show help" "$cur" ;;
 		esac
 		return
 		;;
