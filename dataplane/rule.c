@@ -189,6 +189,7 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 		.ifindex = resolve_ifindex,
 		.rule_id = resolve_rule_id,
 		.arg = &context,
+		.kept = &plan->live_rules,
 	};
 	int rc = check_devices(&context, err);
 

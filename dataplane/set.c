@@ -3,17 +3,9 @@
 #include <errno.h>
 #include <string.h>
 
-#include "compiler/rules.h"
+#include "compiler/set.h"
 #include "own.h"
 #include "plan.h"
-
-static const struct cv_compiled_set *find_set(const struct cv_rules *rules, const char *name)
-{
-	for (size_t i = 0; i < rules->set_count; i++)
-		if (!strcmp(rules->sets[i].name, name))
-			return &rules->sets[i];
-	return NULL;
-}
 
 int cv_set_list(struct cv_instance *inst, const struct cv_state *state, struct cv_set_info **out,
 		size_t *count, struct cv_err *err)
@@ -28,7 +20,7 @@ int cv_set_list(struct cv_instance *inst, const struct cv_state *state, struct c
 	if (rc)
 		return rc;
 	for (size_t i = 0; i < state->set_count; i++) {
-		const struct cv_compiled_set *set = find_set(&live, state->sets[i].name);
+		const struct cv_compiled_set *set = cv_set_find(&live, state->sets[i].name);
 
 		memcpy(infos[i].name, state->sets[i].name, sizeof(infos[i].name));
 		infos[i].ranges = set ? set->number_count + set->address_count : 0;

@@ -39,7 +39,7 @@ int cv_compile_sets(struct compile *compile, struct cv_err *err)
 			return rc;
 		set = &compile->out->sets[compile->out->set_count++];
 		*set = (struct cv_compiled_set){ 0 };
-		rc = cv_set_compile(set, &state->sets[i], err);
+		rc = cv_set_compile(set, &state->sets[i], compile->resolver->kept, err);
 	}
 	return rc;
 }

@@ -108,12 +108,22 @@ static bool is_joined(const struct cv_interval *first, const struct cv_interval 
 	return is_last || compare(second->min, next) <= 0;
 }
 
+static bool is_sorted(const struct cv_interval *intervals, size_t count)
+{
+	for (size_t i = 1; i < count; i++)
+		if (compare(intervals[i - 1].min, intervals[i].min) > 0)
+			return false;
+	return true;
+}
+
 /* Returns how many are left. */
 static size_t normalise(struct cv_interval *intervals, size_t count)
 {
 	size_t kept = 0;
 
-	qsort(intervals, count, sizeof(*intervals), compare_intervals);
+	/* Large lists mostly come sorted. */
+	if (!is_sorted(intervals, count))
+		qsort(intervals, count, sizeof(*intervals), compare_intervals);
 	for (size_t i = 0; i < count; i++) {
 		struct cv_interval *last = &intervals[kept - 1];
 
@@ -131,9 +141,50 @@ void cv_set_normalise(struct cv_compiled_set *set)
 	set->address_count = normalise(set->addresses, set->address_count);
 }
 
-int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf, struct cv_err *err)
+const struct cv_compiled_set *cv_set_find(const struct cv_rules *rules, const char *name)
+{
+	for (size_t i = 0; i < rules->set_count; i++)
+		if (!strcmp(rules->sets[i].name, name))
+			return &rules->sets[i];
+	return NULL;
+}
+
+static int add_all(struct cv_interval **intervals, size_t *count, const struct cv_interval *more,
+		   size_t more_count)
+{
+	if (make_room(intervals, *count, more_count))
+		return -ENOMEM;
+	if (more_count)
+		memcpy(*intervals + *count, more, more_count * sizeof(*more));
+	*count += more_count;
+	return 0;
+}
+
+/* The set as it was when its file was read. */
+static int keep(struct cv_compiled_set *out, const struct cv_set_conf *conf,
+		const struct cv_rules *kept, struct cv_err *err)
+{
+	const struct cv_compiled_set *set = kept ? cv_set_find(kept, conf->name) : NULL;
+
+	if (!set) {
+		cv_err_set(err, -ENOENT, "set %s: what its file had is not in the kernel any more",
+			   conf->name);
+		cv_err_hint(err, "'culvert repair' reads it again");
+		cv_err_at(err, &conf->place);
+		return -ENOENT;
+	}
+	if (add_all(&out->numbers, &out->number_count, set->numbers, set->number_count) ||
+	    add_all(&out->addresses, &out->address_count, set->addresses, set->address_count))
+		return cv_err_set(err, -ENOMEM, "set %s: out of memory", conf->name);
+	return 0;
+}
+
+int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf,
+		   const struct cv_rules *kept, struct cv_err *err)
 {
 	memcpy(out->name, conf->name, sizeof(conf->name));
+	if (conf->file && !conf->is_file_read)
+		return keep(out, conf, kept, err);
 	if (cv_set_add_prefixes(out, &conf->prefixes) || cv_set_add_ranges(out, &conf->ranges) ||
 	    cv_set_add_prefixes(out, &conf->file_prefixes) ||
 	    cv_set_add_ranges(out, &conf->file_ranges))

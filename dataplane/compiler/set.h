@@ -17,9 +17,14 @@ int cv_set_add_ranges(struct cv_compiled_set *set, const struct cv_ranges *range
 /* Sorts what the set has, and merges what overlaps or touches. */
 void cv_set_normalise(struct cv_compiled_set *set);
 
-/* Fills *out, which is empty, with name and elements of a set of the state, those of its file as
- * well, which must have been read. The caller releases it, also on failure. */
-int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf, struct cv_err *err);
+/* The set of that name, NULL: there is none; borrowed. */
+const struct cv_compiled_set *cv_set_find(const struct cv_rules *rules, const char *name);
+
+/* Fills *out, which is empty, with name and elements of a set of the state. If its file was not read
+ * now it has what it has among the sets of kept, which may be NULL. The caller releases it, also on
+ * failure. */
+int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf,
+		   const struct cv_rules *kept, struct cv_err *err);
 
 /* True if the set has the number, or the IPv6 address, the high half first. */
 bool cv_set_has_number(const struct cv_compiled_set *set, uint32_t number);

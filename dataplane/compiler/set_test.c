@@ -7,6 +7,7 @@
 #include "set.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -255,10 +256,35 @@ static void a_set_has_the_elements_of_its_file_too(void **unused)
 	CV_FREE char *text = NULL;
 
 	(void)unused;
-	assert_int_equal(cv_set_compile(&set, &conf, NULL), 0);
+	assert_int_equal(cv_set_compile(&set, &conf, NULL, NULL), 0);
 	assert_string_equal(set.name, "blocked");
 	text = text_of(&set);
 	assert_string_equal(text, "a000000-bffffff");
+}
+
+static void a_file_that_was_not_read_leaves_the_set_as_it_is(void **unused)
+{
+	struct cv_prefix own = prefix_of("10.0.0.0/8");
+	struct cv_set_conf conf = {
+		.name = "blocked",
+		.prefixes = { &own, 1 },
+		.file = (char *)"/nowhere",
+	};
+	struct cv_compiled_set live[2] = { { .name = "other" }, { .name = "blocked" } };
+	struct cv_rules kept = { .sets = live, .set_count = 2 }, none = { 0 };
+	CV_SET_FREE struct cv_compiled_set set = { 0 };
+	struct cv_err err;
+
+	(void)unused;
+	add(&live[1], "11.0.0.0/8 fe80::/10");
+	assert_int_equal(cv_set_compile(&set, &conf, &kept, NULL), 0);
+	assert_true(cv_compiled_set_equal(&set, &live[1]));
+	cv_compiled_set_fini(&live[1]);
+	cv_compiled_set_fini(&set);
+	assert_int_equal(cv_set_compile(&set, &conf, &none, &err), -ENOENT);
+	assert_string_equal(err.text,
+			    "set blocked: what its file had is not in the kernel any more");
+	assert_int_equal(cv_set_compile(&set, &conf, NULL, NULL), -ENOENT);
 }
 
 int main(void)
@@ -268,6 +294,7 @@ int main(void)
 		cmocka_unit_test(order_and_repetition_do_not_count),
 		cmocka_unit_test(random_prefixes_are_as_they_are_defined),
 		cmocka_unit_test(a_set_has_the_elements_of_its_file_too),
+		cmocka_unit_test(a_file_that_was_not_read_leaves_the_set_as_it_is),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
