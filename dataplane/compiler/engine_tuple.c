@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Tuples: which lengths of prefixes and which exact fields are hashed together. Lengths are those
- * few that lose the fewest bits of the prefixes that there are; of the combinations of them that
+ * few that lose the least of the prefixes that there are; of the combinations of them that
  * occur at most CV_MAX_TUPLES are kept, and the records of the others go to less exact ones.
  */
 #include <stdlib.h>
@@ -17,6 +17,8 @@
 /* What a hashed field is worth against a bit of a prefix. */
 #define PORT_WORTH 16
 #define PROTO_WORTH 3
+/* What a prefix is worth of which not one bit is hashed: all such records meet in one bucket. */
+#define WHOLE_WORTH 1024
 
 struct ladder {
 	uint8_t steps[LADDER_MAX]; /* ascending, the first one 0 */
@@ -25,16 +27,18 @@ struct ladder {
 
 /* ---- lengths ---- */
 
-/* Bits that are lost if what lies between two steps goes to the lower one. */
+/* What is lost if what lies between two steps goes to the lower one. */
 static uint64_t lost_between(const uint64_t *counts, const uint64_t *bits, uint32_t low,
 			     uint32_t end)
 {
-	return (bits[end] - bits[low]) - low * (counts[end] - counts[low]);
+	uint64_t lost = (bits[end] - bits[low]) - low * (counts[end] - counts[low]);
+
+	return low ? lost : lost + WHOLE_WORTH * (counts[end] - counts[1]);
 }
 
 /*
- * The best steps for a histogram of lengths, by dynamic programming: cost[k][b]: the fewest bits lost
- * by lengths below b with k steps below b.
+ * The best steps for a histogram of lengths, by dynamic programming: cost[k][b]: the least that is lost
+ * of lengths below b with k steps below b.
  */
 static struct ladder choose_ladder(const uint32_t *histogram, uint32_t max_bits, uint32_t max_steps)
 {
@@ -169,7 +173,16 @@ static struct cv_shape shape_of_class(uint32_t index, const struct ladder *src,
 	};
 }
 
-/* Says what it would cost to give up class i; class 0 is never given up. */
+/* How many records of a class meet in a bucket, in 1/16. */
+static uint64_t crowd(const struct class *class, uint64_t more)
+{
+	uint32_t bits = worth(&class->shape);
+
+	return (class->count + more) * 16 >> (bits < 20 ? bits : 20);
+}
+
+/* Says what it would cost to give up class i: what its records lose, and how long the buckets become
+ * that they go to. Class 0 is never given up. */
 static void find_heir(struct class *classes, uint32_t count, uint32_t i)
 {
 	uint32_t heir = 0;
@@ -180,7 +193,8 @@ static void find_heir(struct class *classes, uint32_t count, uint32_t i)
 			heir = j;
 	classes[i].heir = heir;
 	classes[i].loss =
-		classes[i].count * (worth(&classes[i].shape) - worth(&classes[heir].shape));
+		classes[i].count * (worth(&classes[i].shape) - worth(&classes[heir].shape) +
+				    crowd(&classes[heir], classes[i].count));
 }
 
 /* Gives up the class that costs least. Returns how many are left. */
