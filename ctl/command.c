@@ -58,9 +58,18 @@ static int parse_conf(struct cv_session *session, const struct cv_noun *noun, in
 	return noun->load ? noun->load(out->conf, session->report) : 0;
 }
 
-static int add_conf(struct cv_session *session, struct owned_conf *owned, struct cv_err *err)
+/* Opens the instance to be changed. */
+static int open_wanted(struct cv_session *session, struct cv_state **wanted, struct cv_err *err)
 {
-	int rc = owned->noun->add(&session->wanted, owned->conf, err);
+	int rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+
+	return rc ? rc : cv_session_wanted(session, wanted, err);
+}
+
+static int add_conf(struct cv_session *session, struct cv_state *wanted, struct owned_conf *owned,
+		    struct cv_err *err)
+{
+	int rc = owned->noun->add(wanted, owned->conf, err);
 
 	/* The state took what the conf owns, or released it. */
 	free(CV_TAKE_PTR(owned->conf));
@@ -72,39 +81,41 @@ static int run_add(struct cv_session *session, const struct cv_noun *noun, int a
 		   struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_state *wanted;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
 	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+		rc = open_wanted(session, &wanted, err);
 	if (rc)
 		return rc;
 	err->code = 0;
-	if (noun->find(&session->wanted, owned.conf, err)) {
+	if (noun->find(wanted, owned.conf, err)) {
 		cv_err_set(err, -EEXIST, "%s %s: exists", noun->name, argv[0]);
 		return noun->has_replace
 			       ? cv_err_hint(err, "use '%s replace' or delete it", noun->name)
 			       : cv_err_hint(err, "delete it first");
 	}
-	return err->code ? err->code : add_conf(session, &owned, err);
+	return err->code ? err->code : add_conf(session, wanted, &owned, err);
 }
 
 static int run_replace(struct cv_session *session, const struct cv_noun *noun, int argc,
 		       char **argv, struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_state *wanted;
 	void *old;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
 	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+		rc = open_wanted(session, &wanted, err);
 	if (rc)
 		return rc;
 	err->code = 0;
-	old = noun->find(&session->wanted, owned.conf, err);
+	old = noun->find(wanted, owned.conf, err);
 	if (err->code)
 		return err->code;
 	if (!old)
-		return add_conf(session, &owned, err);
+		return add_conf(session, wanted, &owned, err);
 	/* In its place, so that the order of adding stays. */
 	noun->fini(old);
 	memcpy(old, owned.conf, noun->conf_size);
@@ -117,27 +128,28 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 		   struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_state *wanted;
 	char user[128];
 	void *found;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
 	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+		rc = open_wanted(session, &wanted, err);
 	if (rc)
 		return rc;
 	err->code = 0;
-	found = noun->find(&session->wanted, owned.conf, err);
+	found = noun->find(wanted, owned.conf, err);
 	if (err->code)
 		return err->code;
 	if (!found) {
 		cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, argv[0]);
 		return cv_err_hint(err, "'culvert %s' shows those that are", noun->name);
 	}
-	if (noun->find_user && noun->find_user(&session->wanted, found, user, sizeof(user))) {
+	if (noun->find_user && noun->find_user(wanted, found, user, sizeof(user))) {
 		cv_err_set(err, -EBUSY, "%s %s: in use by %s", noun->name, argv[0], user);
 		return cv_err_hint(err, "delete that first");
 	}
-	noun->del(&session->wanted, found);
+	noun->del(wanted, found);
 	session->is_changed = true;
 	return 0;
 }

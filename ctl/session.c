@@ -21,36 +21,43 @@ static void print_log(enum cv_log_level level, const char *text, void *arg)
 		fprintf(stderr, "%s%s", text, text[len] ? "" : "\n");
 }
 
-/* Reads the applied state twice: one copy stays, one is changed. */
+/* Makes state, which is empty, the applied one. */
+static int read_applied(const struct cv_session *session, const char *text, struct cv_state *state,
+			struct cv_err *err)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
+	int rc = cv_report_new(&silent, NULL, false);
+
+	if (rc)
+		return cv_err_set(err, rc, "state: out of memory");
+	if (!cv_config_parse(state, NULL, text, strlen(text), silent))
+		return 0;
+	cv_state_fini(state);
+	cv_err_set(err, -EPROTO, "instance %s: its applied state cannot be read",
+		   cv_instance_name(session->inst));
+	return cv_err_hint(err, "'culvert down' clears it away");
+}
+
 static int load(struct cv_session *session, struct cv_err *err)
 {
 	CV_FREE char *text = NULL;
-	struct cv_report *silent = NULL;
 	int rc = cv_instance_applied(session->inst, &text, err);
 
+	if (!rc)
+		rc = read_applied(session, text, &session->applied, err);
 	if (rc)
 		return rc;
-	rc = cv_report_new(&silent, NULL, false);
-	if (rc)
-		return cv_err_set(err, rc, "state: out of memory");
-	cv_state_init(&session->applied);
-	cv_state_init(&session->wanted);
-	if (cv_config_parse(&session->applied, NULL, text, strlen(text), silent) ||
-	    cv_config_parse(&session->wanted, NULL, text, strlen(text), silent)) {
-		rc = cv_err_set(err, -EPROTO, "instance %s: its applied state cannot be read",
-				cv_instance_name(session->inst));
-		cv_err_hint(err, "'culvert down' clears it away");
-	}
-	cv_report_free(&silent);
-	session->is_loaded = !rc;
-	return rc;
+	session->text = CV_TAKE_PTR(text);
+	session->is_loaded = true;
+	return 0;
 }
 
 static void forget(struct cv_session *session)
 {
 	cv_state_fini(&session->applied);
 	cv_state_fini(&session->wanted);
-	session->is_loaded = false;
+	free(CV_TAKE_PTR(session->text));
+	session->has_wanted = session->is_loaded = false;
 }
 
 static bool is_open(const struct cv_session *session, enum cv_access access)
@@ -79,20 +86,35 @@ int cv_session_open(struct cv_session *session, enum cv_access access, struct cv
 	return rc || session->is_loaded ? rc : load(session, err);
 }
 
+/* It is read a second time: most commands do not change anything. */
+int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err)
+{
+	int rc = session->has_wanted ? 0
+				     : read_applied(session, session->text, &session->wanted, err);
+
+	if (rc)
+		return rc;
+	session->has_wanted = true;
+	session->is_checked = false;
+	*out = &session->wanted;
+	return 0;
+}
+
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
+	const struct cv_state *wanted = session->has_wanted ? &session->wanted : &session->applied;
 	CV_FREE char *text = NULL;
 	int rc;
 
 	if (!session->is_changed)
 		return 0;
 	session->is_changed = false;
-	if (cv_config_check(&session->wanted, session->report))
+	if (session->has_wanted && !session->is_checked && cv_config_check(wanted, session->report))
 		return -EINVAL;
-	text = cv_config_text(&session->wanted);
+	text = cv_config_text(wanted);
 	if (!text)
 		return cv_err_set(err, -ENOMEM, "state: out of memory");
-	rc = cv_instance_apply(session->inst, &session->applied, &session->wanted, text, err);
+	rc = cv_instance_apply(session->inst, &session->applied, wanted, text, err);
 	if (rc)
 		return rc;
 	/* What follows in a batch, if anything, starts from what was written. */
@@ -105,7 +127,7 @@ void cv_session_want(struct cv_session *session, struct cv_state *state)
 	cv_state_fini(&session->wanted);
 	session->wanted = *state;
 	cv_state_init(state);
-	session->is_changed = true;
+	session->has_wanted = session->is_checked = session->is_changed = true;
 }
 
 bool cv_session_shows(const struct cv_session *session, const char *key)

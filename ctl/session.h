@@ -24,10 +24,13 @@ struct cv_session {
 
 	struct cv_instance *inst; /* NULL until a command needs it */
 	enum cv_access access;
-	bool is_loaded; /* the two states below are those of the instance */
+	bool is_loaded; /* what follows is of the instance */
+	char *text; /* of the applied state; owned */
 	struct cv_state applied;
-	struct cv_state wanted;
-	bool is_changed; /* wanted differs from applied */
+	struct cv_state wanted; /* empty unless has_wanted: see cv_session_wanted() */
+	bool has_wanted; /* else it is what is applied */
+	bool is_checked; /* wanted was, and did not change since */
+	bool is_changed; /* what is wanted is to be applied */
 	bool has_finding; /* what was looked at is not as it should be: exit status 4 */
 	const char *only; /* key of the one object to show; NULL: all */
 };
@@ -42,7 +45,10 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
 /* Applies what is wanted, if it is changed. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
-/* Takes another state as the one wanted; takes what it owns. */
+/* The state that is wanted, to be changed: what is applied, at first. The session is open. */
+int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);
+
+/* Takes another state, which was checked, as the one wanted; takes what it owns. */
 void cv_session_want(struct cv_session *session, struct cv_state *state);
 
 /* True if the object with that key is to be shown. */
