@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "own.h"
 
@@ -35,6 +36,15 @@ static int read_stream(FILE *stream, size_t max_bytes, char **text, size_t *len)
 	return 0;
 }
 
+/* What can be told without reading it. */
+static bool is_too_large(FILE *stream, size_t max_bytes)
+{
+	struct stat st;
+
+	return !fstat(fileno(stream), &st) && S_ISREG(st.st_mode) &&
+	       (uint64_t)st.st_size > max_bytes;
+}
+
 int cv_file_read(const char *what, const char *file, size_t max_bytes, char **text, size_t *len,
 		 struct cv_err *err)
 {
@@ -46,6 +56,8 @@ int cv_file_read(const char *what, const char *file, size_t max_bytes, char **te
 		stream = opened = fopen(file, "re");
 		rc = opened ? 0 : -errno;
 	}
+	if (!rc && is_too_large(stream, max_bytes))
+		rc = -EFBIG;
 	if (!rc)
 		rc = read_stream(stream, max_bytes, text, len);
 	if (!rc)

@@ -15,7 +15,7 @@
 #include "report.h"
 
 #define CV_YAML_DEPTH 16
-#define CV_YAML_MAX_BYTES (32u << 20)
+#define CV_YAML_MAX_BYTES (256u << 20) /* a million rules of 268 bytes */
 
 enum cv_yaml_kind { CV_YAML_SCALAR, CV_YAML_SEQUENCE, CV_YAML_MAPPING };
 

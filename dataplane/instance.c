@@ -21,7 +21,7 @@
 
 #define CV_LOCK_TRIES 100 /* a lock directory that was removed while we waited is opened anew */
 #define CV_APPLIED_FILE "state.yaml"
-#define CV_APPLIED_MAX (64u << 20)
+#define CV_APPLIED_MAX (1u << 30) /* more than any state file that is read becomes */
 
 void cv_log(const struct cv_instance *inst, enum cv_log_level level, const char *format, ...)
 {
