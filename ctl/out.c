@@ -61,12 +61,32 @@ static bool is_control(int32_t code)
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);
 }
 
+/* How many characters in front need no second look: ASCII, neither control nor quote nor backslash. */
+static size_t count_harmless(const char *text, const char *end)
+{
+	const char *at = text;
+
+	while (at < end && *at >= ' ' && *at < 0x7f && *at != '"' && *at != '\\')
+		at++;
+	return at - text;
+}
+
+/* Writes them, and moves *text behind them. Returns how many there were. */
+static size_t put_harmless(FILE *stream, const char **text, const char *end)
+{
+	size_t count = count_harmless(*text, end);
+
+	fwrite(*text, 1, count, stream);
+	*text += count;
+	return count;
+}
+
 size_t cv_put_text(FILE *stream, const char *text)
 {
 	const char *end = text + strlen(text);
-	size_t count = 0;
+	size_t count = put_harmless(stream, &text, end);
 
-	for (; text < end; count++) {
+	while (text < end) {
 		const char *start = text;
 		int32_t code = cv_utf8_next(&text, end);
 
@@ -76,6 +96,7 @@ size_t cv_put_text(FILE *stream, const char *text)
 			fputc('?', stream);
 		else
 			fwrite(start, 1, (size_t)(text - start), stream);
+		count += 1 + put_harmless(stream, &text, end);
 	}
 	return count;
 }
@@ -96,6 +117,7 @@ static void put_json_text(FILE *stream, const char *text)
 	const char *end = text + strlen(text);
 
 	fputc('"', stream);
+	put_harmless(stream, &text, end);
 	while (text < end) {
 		const char *start = text;
 		int32_t code = cv_utf8_next(&text, end);
@@ -106,6 +128,7 @@ static void put_json_text(FILE *stream, const char *text)
 			put_json_escape(stream, code);
 		else
 			fwrite(start, 1, (size_t)(text - start), stream);
+		put_harmless(stream, &text, end);
 	}
 	fputc('"', stream);
 }
@@ -204,9 +227,9 @@ struct cv_table {
 static size_t count_characters(const char *text)
 {
 	const char *end = text + strlen(text);
-	size_t count = 0;
+	size_t count = count_harmless(text, end);
 
-	for (; text < end; count++)
+	for (text += count; text < end; count++)
 		cv_utf8_next(&text, end);
 	return count;
 }
