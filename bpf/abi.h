@@ -491,6 +491,11 @@ enum cv_direction {
 	 CV_MATCH_ICMP_CODE | CV_MATCH_LEN | CV_MATCH_FRAGMENT | CV_MATCH_VLAN |                   \
 	 CV_MATCH_ETHERTYPE | CV_MATCH_FLOW_LABEL | CV_MATCH_SETS)
 
+/* Conditions that a frame without an IP packet never meets. */
+#define CV_MATCH_IP                                                                                \
+	(CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_SRC | CV_MATCH_DST |         \
+	 CV_MATCH_DSCP | CV_MATCH_ECN | CV_MATCH_LEN | CV_MATCH_FRAGMENT)
+
 #define CV_APP_NONE 0 /* also: what a packet without a known owner has */
 #define CV_APP_ANY 0xffffffffu /* in a match: any app but none */
 
@@ -822,7 +827,8 @@ struct cv_image {
 	__u32 steps; /* that the worst packet may take */
 	__u16 generation; /* newest that was committed */
 	__u16 is_open; /* 1: a change was begun; if nobody is at it, build the image anew */
-	__u32 pad[5];
+	__u32 zero; /* 0, which the verifier does not know */
+	__u32 pad[4];
 };
 _Static_assert(sizeof(struct cv_image) == 96, "cv_image is map ABI");
 
@@ -866,11 +872,11 @@ struct cv_root {
 	struct cv_words dport;
 	struct cv_words proto; /* by its low bits */
 	__u64 no_ports; /* tuples with records that do not ask for ports */
-	__u64 dirs[CV_DIR_COUNT];
+	__u64 dirs[4]; /* by enum cv_direction */
 	__u32 tuple_count;
-	__u32 src_shift; /* IPv4: src[0] is by the bits from that one on, unhashed */
-	__u32 dst_shift;
-	__u32 pad;
+	__u8 src_shift; /* IPv4: src[0] is by the bits from that one on, unhashed */
+	__u8 dst_shift;
+	__u8 pad[2];
 	__u8 bit_numbers[64]; /* number of a bit b: at b * CV_BIT_FACTOR >> 58 */
 };
 _Static_assert(sizeof(struct cv_root) == 256, "cv_root is map ABI");

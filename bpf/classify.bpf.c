@@ -38,29 +38,30 @@ static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_r
 
 /* Asks for the owner as far as rules of that direction need it. */
 static __always_inline void cv_ask_owner(struct __sk_buff *skb, struct cv_pkt *pkt,
-					 const struct cv_rule_set *set, enum cv_direction dir)
+					 const struct cv_image *image, enum cv_direction dir)
 {
-	if (dir == CV_DIR_OUT && set->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_has_icmp(pkt))
-		cv_note_ping(skb, pkt, set->netns_cookie);
-	if (!(set->flags & CV_RULES_NEED_OWNER(dir)))
+	if (dir == CV_DIR_OUT && image->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_has_icmp(pkt))
+		cv_note_ping(skb, pkt, image->netns_cookie);
+	if (!(image->flags & CV_RULES_NEED_OWNER(dir)))
 		return;
 	if (dir == CV_DIR_IN)
-		cv_owner_of_receiver(skb, pkt, set->netns_cookie);
+		cv_owner_of_receiver(skb, pkt, image->netns_cookie);
 	else
-		cv_owner_of_sender(skb, pkt, set->netns_cookie);
+		cv_owner_of_sender(skb, pkt, image->netns_cookie);
 }
 
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
-				       const struct cv_rule_set *set, enum cv_direction dir)
+				       const struct cv_image *image, __u64 live,
+				       enum cv_direction dir)
 {
 	const struct cv_rule *rule;
 
-	if (set->flags & CV_RULES_NEED_LINK)
+	if (image->flags & CV_RULES_NEED_LINK)
 		cv_read_link(skb, pkt);
-	if (set->flags & CV_RULES_NEED_FIELDS)
-		cv_read_fields(skb, pkt, set->flags);
-	cv_ask_owner(skb, pkt, set, dir);
-	rule = cv_rule_of(skb, pkt, set, dir);
+	if (image->flags & CV_RULES_NEED_FIELDS)
+		cv_read_fields(skb, pkt, image->flags);
+	cv_ask_owner(skb, pkt, image, dir);
+	rule = cv_rule_find(skb, pkt, image, live, dir, 0);
 	if (rule)
 		cv_rule_apply(skb, pkt, rule);
 	return cv_finish(pkt, rule);
@@ -68,10 +69,10 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 
 /* True if a rule may say anything about a packet that leaves, or has to know of it to tell whose the
  * answer is. */
-static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const struct cv_rule_set *set)
+static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const struct cv_image *image)
 {
-	return set->lists[CV_DIR_OUT].count ||
-	       (set->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
+	return cv_rules_ask(image, CV_DIR_OUT) ||
+	       (image->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
 }
 
 /* Takes the packet out of its tunnel, if it is in one. Returns as cv_decap() does. */
@@ -84,9 +85,9 @@ static __always_inline int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt)
 
 /* True if rules may be about a frame that carries no IP, or a wrong header; pkt then is that. */
 static __always_inline bool cv_parse_any(struct __sk_buff *skb, struct cv_pkt *pkt,
-					 const struct cv_rule_set *set)
+					 const struct cv_image *image)
 {
-	if (!set || !(set->flags & CV_RULES_NEED_LINK))
+	if (!image || !(image->flags & CV_RULES_NEED_LINK))
 		return false;
 	cv_parse_other(skb, pkt);
 	return true;
@@ -95,7 +96,8 @@ static __always_inline bool cv_parse_any(struct __sk_buff *skb, struct cv_pkt *p
 SEC("tc")
 int cv_cls_ingress(struct __sk_buff *skb)
 {
-	const struct cv_rule_set *set = cv_rules_current();
+	__u64 live;
+	const struct cv_image *image = cv_rules_current(&live);
 	struct cv_pkt pkt = {};
 	int reason = CV_R_OK;
 
@@ -104,27 +106,29 @@ int cv_cls_ingress(struct __sk_buff *skb)
 	skb->tc_index = 0;
 	if (cv_parse_frame(skb, &pkt))
 		reason = cv_arrive(skb, &pkt);
-	else if (!cv_parse_any(skb, &pkt, set))
+	else if (!cv_parse_any(skb, &pkt, image))
 		return TC_ACT_UNSPEC;
 	if (reason == CV_R_PROBE)
 		return bpf_redirect(CV_CTX(skb, ifindex), 0);
 	if (reason != CV_R_OK)
 		return TC_ACT_SHOT;
-	return set && set->lists[CV_DIR_IN].count ? cv_classify(skb, &pkt, set, CV_DIR_IN)
-						  : TC_ACT_UNSPEC;
+	return image && cv_rules_ask(image, CV_DIR_IN)
+		       ? cv_classify(skb, &pkt, image, live, CV_DIR_IN)
+		       : TC_ACT_UNSPEC;
 }
 
 SEC("tc")
 int cv_cls_egress(struct __sk_buff *skb)
 {
-	const struct cv_rule_set *set = cv_rules_current();
+	__u64 live;
+	const struct cv_image *image = cv_rules_current(&live);
 	struct cv_pkt pkt = {};
 
-	if (!set || !cv_concerns_egress(skb, set))
+	if (!image || !cv_concerns_egress(skb, image))
 		return TC_ACT_UNSPEC;
-	if (!cv_parse_frame(skb, &pkt) && !cv_parse_any(skb, &pkt, set))
+	if (!cv_parse_frame(skb, &pkt) && !cv_parse_any(skb, &pkt, image))
 		return TC_ACT_UNSPEC;
-	return cv_classify(skb, &pkt, set, CV_DIR_OUT);
+	return cv_classify(skb, &pkt, image, live, CV_DIR_OUT);
 }
 
 char _license[] SEC("license") = "Dual BSD/GPL";

@@ -15,11 +15,6 @@ static __always_inline bool cv_extra_agrees(const struct cv_extra *extra, __u32 
 	return holds != !!(extra->not_flags & flag);
 }
 
-/* Conditions that a frame without an IP packet never meets. */
-#define CV_MATCH_IP                                                                                \
-	(CV_MATCH_FAMILY | CV_MATCH_PROTO | CV_MATCH_PORTS | CV_MATCH_SRC | CV_MATCH_DST |         \
-	 CV_MATCH_DSCP | CV_MATCH_ECN | CV_MATCH_LEN | CV_MATCH_FRAGMENT)
-
 /* True if a match with these flags is about such packets at all: one without an ethertype about IP
  * packets only, one with "quoted" about packets that are quoted. To be asked of every match. */
 static __always_inline bool cv_match_concerns(__u32 flags, const struct cv_pkt *pkt)

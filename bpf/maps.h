@@ -130,12 +130,22 @@ struct {
 #endif
 
 #ifdef CV_USE_RULES
+/* No program writes these two, but RDONLY_PROG keeps user space, too, from mapping them to write. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CV_ARENA_BANKS *CV_ARENA_SEGMENTS);
+	__type(key, __u32);
+	CV_SLOT_WITH(struct cv_arena_segment, 1, BPF_F_MMAPABLE);
+} CV_MAP_RULES SEC(".maps");
+
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(pinning, LIBBPF_PIN_BY_NAME);
+	__uint(map_flags, BPF_F_MMAPABLE);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	CV_SLOT_OF(struct cv_rule_set, 1);
-} CV_MAP_RULES SEC(".maps");
+	__type(value, struct cv_live);
+} CV_MAP_LIVE SEC(".maps");
 
 /* Made by user space: an array has an element a CPU. MMAPABLE, so that
  * user space reads and clears many counters without a system call each, and no counter lies in two

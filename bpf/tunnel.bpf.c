@@ -23,23 +23,29 @@
  * no tunnel. */
 const volatile __u32 cv_tunnel_id = 0;
 
-/* True if a rule drops the inner packet; clsact egress, which comes later, sees only the outer
- * header. The packet is counted there, or here if it ends here. */
-static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt)
+/*
+ * 1 if a rule drops the inner packet; clsact egress, which comes later, sees only the outer header.
+ * The packet is counted there, or here if it ends here. This and cv_send() are global functions so
+ * that the stack of the one does not lie upon that of the other.
+ */
+__attribute__((noinline)) int cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt,
+						 __u32 id)
 {
-	const struct cv_rule_set *set = cv_rules_current();
+	__u64 live;
+	const struct cv_image *image = cv_rules_current(&live);
 	const struct cv_rule *rule;
 
-	if (!set)
-		return false;
-	if (set->flags & CV_RULES_NEED_FIELDS)
-		cv_read_fields(skb, pkt, set->flags);
+	if (!image || !pkt || !cv_rules_ask(image, CV_DIR_ENCAP))
+		return 0;
+	if (image->flags & CV_RULES_NEED_FIELDS)
+		cv_read_fields(skb, pkt, image->flags);
 	cv_read_no_link(pkt);
-	rule = cv_rule_of(skb, pkt, set, CV_DIR_ENCAP);
+	rule = cv_rule_find(skb, pkt, image, live, CV_DIR_ENCAP, 0);
 	if (!rule || rule->verdict != CV_VERDICT_DROP)
-		return false;
+		return 0;
 	cv_count_rule(rule->id, pkt->bytes);
-	return true;
+	cv_count_reason(id, CV_R_RULE_DROP);
+	return 1;
 }
 
 static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int reason)
@@ -95,6 +101,22 @@ static __always_inline bool cv_in_can(struct __sk_buff *skb, const struct cv_tun
 	       l4 + tcp->doff * 4 + gso_size <= tunnel->mtu_bytes;
 }
 
+/* Encapsulates what no rule drops, or sends it on its detour. */
+__attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
+{
+	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+
+	if (!pkt)
+		return BPF_DROP; /* never, but the verifier asks */
+	if (!tunnel)
+		return cv_finish(id, pkt, CV_R_NO_TUNNEL);
+	if (!(tunnel->flags & CV_TUNNEL_RULES))
+		cv_peek_ip(skb, pkt, 0);
+	if (cv_needs_detour(skb, pkt))
+		return cv_detour(skb, id, tunnel, pkt);
+	return cv_finish(id, pkt, cv_encap(skb, tunnel, pkt, true));
+}
+
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
@@ -102,18 +124,12 @@ int cv_xmit(struct __sk_buff *skb)
 	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
 	struct cv_pkt pkt = {};
 
-	if (!tunnel)
-		return cv_finish(id, &pkt, CV_R_NO_TUNNEL);
-	if (tunnel->flags & CV_TUNNEL_RULES) {
+	if (tunnel && tunnel->flags & CV_TUNNEL_RULES) {
 		cv_parse_ip(skb, &pkt, 0);
-		if (cv_dropped_by_rule(skb, &pkt))
-			return cv_finish(id, &pkt, CV_R_RULE_DROP);
-	} else {
-		cv_peek_ip(skb, &pkt, 0);
+		if (cv_dropped_by_rule(skb, &pkt, id))
+			return BPF_DROP;
 	}
-	if (cv_needs_detour(skb, &pkt))
-		return cv_detour(skb, id, tunnel, &pkt);
-	return cv_finish(id, &pkt, cv_encap(skb, tunnel, &pkt, true));
+	return cv_send(skb, &pkt, id);
 }
 
 SEC("lwt_in")

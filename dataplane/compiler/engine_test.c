@@ -60,9 +60,10 @@ static struct cv_engine_packet engine_packet(const struct cv_oracle_packet *pack
 
 static bool extra_holds(const struct cv_extra *extra, const void *arg)
 {
+	static const struct cv_rules no_sets;
 	struct cv_match match = { .flags = extra->flags, .extra = *extra };
 
-	return cv_oracle_holds(NULL, &match, arg); /* without sets */
+	return cv_oracle_holds(&no_sets, &match, arg);
 }
 
 static const struct cv_rule *find(const struct cv_arena *arena, uint16_t generation,
@@ -106,7 +107,7 @@ static void assert_answers(const struct cv_arena *arena, uint16_t generation,
 	struct cv_oracle_packet packet;
 
 	for (size_t i = 0; i < packets; i++) {
-		random_packet(random, rules->matches, rules->match_count, &packet);
+		random_packet(random, rules, &packet);
 		assert_packet(arena, generation, rules, &packet,
 			      random_below(random, CV_DIR_COUNT));
 	}

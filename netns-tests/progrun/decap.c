@@ -999,7 +999,7 @@ static const struct decap_row rows[] = {
  * they know to come from none. */
 static void fill_tunnel_rules(uint32_t tunnel)
 {
-	struct cv_rule_set set = { .rule_count = 2, .lists[CV_DIR_IN].count = 2 };
+	struct test_rules set = { .lists[CV_DIR_IN].count = 2 };
 
 	set.matches[0] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .extra.tunnel = tunnel };
 	set.matches[1] = (struct cv_match){ .flags = CV_MATCH_TUNNEL, .rule = 1 };
@@ -1121,7 +1121,7 @@ static void at_egress_nothing_is_taken_out(void **state)
 /* After decapsulation rules see the inner packet: addresses, ports, dscp; and they may drop it. */
 static void rules_see_the_inner_packet(void **state)
 {
-	struct cv_rule_set set = { .rule_count = 1, .lists[CV_DIR_IN].count = 1 };
+	struct test_rules set = { .lists[CV_DIR_IN].count = 1 };
 	struct run_ctx ctx = { .mark = 0x70 };
 	struct run_result result;
 	struct frame frame;
@@ -1160,7 +1160,7 @@ static void rules_see_the_inner_packet(void **state)
 static void a_rule_writes_dscp_beside_the_new_ecn_bits(const struct layer *outer,
 						       struct layer inner)
 {
-	struct cv_rule_set set = { .rule_count = 1, .lists[CV_DIR_IN].count = 1 };
+	struct test_rules set = { .lists[CV_DIR_IN].count = 1 };
 	struct layer packet[] = { ETH(), inner, UDP(7, 8), { .kind = L_END } };
 	struct run_ctx ctx = { 0 };
 	struct frame frame, expected;

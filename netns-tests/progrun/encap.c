@@ -569,7 +569,7 @@ static void what_cannot_be_sent_is_counted(void **state)
 
 static void rules_drop_before_encapsulation(void **state)
 {
-	struct cv_rule_set set = { .rule_count = 1, .lists[CV_DIR_ENCAP].count = 1 };
+	struct test_rules set = { .lists[CV_DIR_ENCAP].count = 1 };
 	struct run_ctx ctx = { 0 };
 	struct cv_rule_stats stats;
 	struct run_result result;

@@ -534,7 +534,7 @@ static uint32_t needs_of(const struct cv_match *match, enum cv_direction dir)
 
 static void fill_match(const struct cv_match *match, enum cv_direction dir)
 {
-	struct cv_rule_set set = { .generation = 1, .rule_count = 1 };
+	struct test_rules set = { 0 };
 
 	set.rules[0] = (struct cv_rule){
 		.id = RULE_ID, .flags = CV_ACTION_MARK, .mark = HIT_MARK, .mark_mask = ONES
@@ -628,7 +628,7 @@ static int clear_counters(void **state)
 /* Rules that mark with 1, 2 and so on, one match each, in that order. */
 static void fill_matches(const struct cv_match *matches, size_t count, uint32_t needs)
 {
-	struct cv_rule_set set = { .generation = 1, .rule_count = count, .flags = needs };
+	struct test_rules set = { .flags = needs };
 
 	for (size_t i = 0; i < count; i++) {
 		set.rules[i] = (struct cv_rule){ .id = RULE_ID,
@@ -674,7 +674,7 @@ static void the_first_rule_wins_that_the_error_or_its_quoted_packet_meets(void *
 /* The actions are about the error: its own fields are the packet's again. */
 static void a_rule_about_a_quoted_packet_acts_on_the_error(void **state)
 {
-	struct cv_rule_set set = { .generation = 1, .rule_count = 1 };
+	struct test_rules set = { 0 };
 	const struct run_ctx ctx = { 0 };
 	struct frame frame, expected;
 	struct run_result result;

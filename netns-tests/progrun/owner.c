@@ -329,11 +329,9 @@ static int world_teardown(void **state)
 #define MATCHES_PER_APP 2
 
 /* Rules that tell who owns a packet of that direction by the mark that they set. */
-static struct cv_rule_set telling_rules(enum cv_direction dir)
+static struct test_rules telling_rules(enum cv_direction dir)
 {
-	struct cv_rule_set set = { .generation = 1,
-				   .flags = CV_RULES_NEED_OWNER(dir),
-				   .netns_cookie = NETNS };
+	struct test_rules set = { .flags = CV_RULES_NEED_OWNER(dir), .netns_cookie = NETNS };
 	uint32_t count = 0;
 
 	for (uint32_t app = NOBODY + 1; app < APP_COUNT; app++)
@@ -351,8 +349,7 @@ static struct cv_rule_set telling_rules(enum cv_direction dir)
 	set.rules[count] = (struct cv_rule){ .flags = CV_ACTION_MARK,
 					     .mark_mask = UINT32_MAX,
 					     .mark = NOBODY_MARK };
-	set.rule_count = ++count;
-	set.lists[dir].count = count;
+	set.lists[dir].count = count + 1;
 	return set;
 }
 
@@ -379,7 +376,7 @@ static void take_sources(void)
 /* The mark that telling_rules() put on the frame. */
 static uint32_t told(int prog, enum cv_direction dir, const struct frame *frame, uint32_t ifindex)
 {
-	struct cv_rule_set set = telling_rules(dir);
+	struct test_rules set = telling_rules(dir);
 	struct run_ctx ctx = { .ifindex = ifindex };
 	struct run_result result;
 
@@ -691,7 +688,7 @@ static struct layer over_icmp(const struct family *family, struct layer header)
  * what comes in. */
 static void send_ping(const struct family *family, uint16_t id)
 {
-	struct cv_rule_set set = telling_rules(CV_DIR_IN);
+	struct test_rules set = telling_rules(CV_DIR_IN);
 	struct run_ctx ctx = { 0 };
 	struct run_result result;
 	struct frame frame;
@@ -849,7 +846,7 @@ struct owner_timing {
 /* One rule, which no packet meets. */
 static double time_with(const struct owner_timing *timing, uint32_t flags)
 {
-	struct cv_rule_set set = { .generation = 1, .flags = flags, .netns_cookie = NETNS };
+	struct test_rules set = { .flags = flags, .netns_cookie = NETNS };
 	struct frame out;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = timing->frame.bytes,
 		    .data_size_in = timing->frame.len, .data_out = out.bytes,

@@ -25,6 +25,7 @@
 #include <cmocka.h>
 
 #include "abi.h"
+#include "compiler/engine.h"
 #include "frame.h"
 #include "own.h"
 
@@ -35,7 +36,7 @@ struct progrun {
 	struct bpf_object *object;
 	const char *why_not;
 	int cpus;
-	int rule_set; /* the array of one in the slot of the rules; 0: the slot is empty */
+	int segments[CV_ARENA_SEGMENTS]; /* of rules: what is in their slots; 0: nothing */
 	int counters_fd; /* array of the first rules' */
 	struct cv_stats_chunk *counters; /* mapped: an element a CPU */
 };
@@ -254,27 +255,92 @@ static inline int fill_slot(struct bpf_map *slot, uint32_t index, size_t value_s
 	return inner;
 }
 
-/* The rules that the next packets meet. Written in place: a new array would cost a grace period of
- * the kernel. */
-static inline void fill_rules(const struct cv_rule_set *set)
+/* Rules of a test: those of a direction are lists[] of matches, in the order of their rules. */
+#define TEST_RULES 256
+#define TEST_MATCHES 1024
+struct test_list {
+	uint32_t first; /* index into matches */
+	uint32_t count;
+};
+
+struct test_rules {
+	uint32_t flags; /* CV_RULES_NEED_* */
+	uint64_t netns_cookie;
+	struct test_list lists[CV_DIR_COUNT];
+	struct cv_rule rules[TEST_RULES];
+	struct cv_actions actions[TEST_RULES]; /* at the index of the rule */
+	struct cv_match matches[TEST_MATCHES];
+};
+
+static inline void write_live(uint64_t word)
 {
+	struct cv_live live = { .word = word };
 	uint32_t zero = 0;
 
-	if (!progrun.rule_set)
-		progrun.rule_set = fill_slot(MAP(CV_MAP_RULES), 0, sizeof(*set), 1, set);
-	else
-		assert_int_equal(bpf_map_update_elem(progrun.rule_set, &zero, set, 0), 0);
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_LIVE)), &zero, &live, 0), 0);
+}
+
+/* Copies an image into bank 0, whose segments are made when they are first needed: a new one costs a
+ * grace period of the kernel. */
+static inline void fill_image(const struct cv_arena *arena)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	uint32_t zero = 0;
+
+	write_live(0);
+	for (uint32_t i = 0; i < arena->segment_count; i++) {
+		int *fd = &progrun.segments[i];
+
+		if (!*fd) {
+			*fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test_segment", sizeof(zero),
+					     sizeof(struct cv_arena_segment), 1, &opts);
+			assert_true(*fd >= 0);
+			assert_int_equal(
+				bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &i, fd, 0), 0);
+		}
+		assert_int_equal(bpf_map_update_elem(*fd, &zero, arena->segments[i], 0), 0);
+	}
+	write_live(CV_LIVE_WORD(1, 0, CV_ENGINE_FIRST));
+}
+
+/* The rules that the next packets meet, as the compiler makes them. */
+static inline void fill_compiled(const struct cv_rules *rules)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena = { 0 };
+	struct cv_arena_source source = cv_arena_heap();
+	struct cv_err err = { 0 };
+
+	assert_true(cv_arena_init(&arena, &source));
+	if (cv_engine_build(&arena, rules, NULL, &err))
+		fail_msg("%s", err.text);
+	fill_image(&arena);
+}
+
+static inline void fill_rules(const struct test_rules *test)
+{
+	static struct cv_compiled_rule compiled[TEST_RULES];
+	static struct cv_match matches[TEST_MATCHES];
+	struct cv_rules rules = { .rules = compiled,
+				  .rule_count = TEST_RULES,
+				  .matches = matches,
+				  .flags = test->flags,
+				  .netns_cookie = test->netns_cookie };
+
+	for (size_t i = 0; i < TEST_RULES; i++)
+		compiled[i] = (struct cv_compiled_rule){ test->rules[i], test->actions[i] };
+	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
+		for (uint32_t i = 0; i < test->lists[dir].count; i++) {
+			struct cv_match *match = &matches[rules.match_count++];
+
+			*match = test->matches[test->lists[dir].first + i];
+			match->dirs = 1 << dir;
+		}
+	fill_compiled(&rules);
 }
 
 static inline void empty_rules(void)
 {
-	uint32_t zero = 0;
-
-	if (!progrun.rule_set)
-		return;
-	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &zero), 0);
-	close(progrun.rule_set);
-	progrun.rule_set = 0;
+	write_live(0);
 }
 
 /* ---- counters: every take_ function sets to zero what it reads ---- */

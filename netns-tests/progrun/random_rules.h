@@ -232,11 +232,13 @@ static inline void random_addr(struct random *random, uint8_t family, const __be
 		out[bit / 32] ^= htobe32(0x80000000u >> bit % 32);
 }
 
-static inline void random_packet(struct random *random, const struct cv_match *matches,
-				 size_t count, struct cv_oracle_packet *packet)
+static inline void random_packet(struct random *random, const struct cv_rules *rules,
+				 struct cv_oracle_packet *packet)
 {
 	static const struct cv_match any;
-	const struct cv_match *match = count ? &matches[random_below(random, count)] : &any;
+	const struct cv_match *match =
+		rules->match_count ? &rules->matches[random_below(random, rules->match_count)]
+				   : &any;
 	bool has_ports = match->flags & CV_MATCH_PORTS;
 
 	*packet = (struct cv_oracle_packet){
