@@ -10,7 +10,7 @@
 #include <cmocka.h>
 
 #include "engine.h"
-#include "netns-tests/progrun/random_rules.h"
+#include "random_rules.h"
 #include "own.h"
 
 /* ---- an image of this process ---- */

@@ -7,7 +7,7 @@
 
 #include <linux/if_ether.h>
 
-#include "random_rules.h"
+#include "compiler/random_rules.h"
 
 #define PACKETS_OF_A_STYLE 30000
 #define MARK_OF_RULE(index) (0x10000u + (index))

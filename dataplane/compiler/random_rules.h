@@ -7,12 +7,13 @@
 #define CV_RANDOM_RULES_H
 
 #include <endian.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "abi.h"
-#include "compiler/oracle.h"
-#include "compiler/rules.h"
+#include "oracle.h"
+#include "rules.h"
 
 /* ---- chance ---- */
 
