@@ -57,6 +57,8 @@ void cv_chunk_read(const struct cv_arena *arena, uint32_t cell, bool is_ipv6,
 		}
 		cv_item_read(&chunk->items[chunk->count], is_ipv6, record);
 		chunk->cells[chunk->count] = cell;
+		/* Where it is written next it may not be the last. */
+		chunk->items[chunk->count].record.rule &= ~CV_RECORD_LAST;
 		cell += cv_item_cells(&chunk->items[chunk->count], is_ipv6);
 		chunk->count++;
 		if (record->rule & CV_RECORD_LAST)

@@ -33,7 +33,8 @@ static uint32_t flags_of(const struct cv_match *match)
 	       (flags & CV_MATCH_PORTS ? CV_RECORD_PORTS : 0) |
 	       (flags & CV_MATCH_PROTO ? CV_RECORD_PROTO : 0) |
 	       (flags & CV_MATCH_FAMILY ? CV_RECORD_FAMILY : 0) |
-	       ((flags & (CV_MATCH_ETHERTYPE | CV_MATCH_IP)) == CV_MATCH_ETHERTYPE ? CV_RECORD_LINK : 0) |
+	       ((flags & (CV_MATCH_ETHERTYPE | CV_MATCH_IP)) == CV_MATCH_ETHERTYPE ? CV_RECORD_LINK
+										   : 0) |
 	       (flags & CV_MATCH_SRC ? CV_RECORD_SRC : 0) |
 	       (flags & CV_MATCH_DST ? CV_RECORD_DST : 0);
 }

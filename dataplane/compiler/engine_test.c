@@ -217,6 +217,226 @@ static void what_was_built_is_read_back(void **state)
 	}
 }
 
+/* ---- changed in place ---- */
+
+/* Rules by the side of an image: what it must come to. */
+struct model {
+	struct cv_rules rules;
+	size_t match_room;
+	uint32_t names; /* given out */
+};
+
+static void model_init(struct model *model, struct random *random, const struct random_style *style,
+		       size_t count, size_t room)
+{
+	random_rules(random, style, count, &model->rules);
+	model->rules.rules = reallocarray(model->rules.rules, room, sizeof(*model->rules.rules));
+	model->match_room = 3 * room;
+	model->rules.matches = reallocarray(model->rules.matches, model->match_room,
+					    sizeof(*model->rules.matches));
+	assert_non_null(model->rules.rules);
+	assert_non_null(model->rules.matches);
+	model->names = count;
+}
+
+static size_t first_match(const struct cv_rules *rules, size_t rule)
+{
+	size_t i = 0;
+
+	while (i < rules->match_count && rules->matches[i].rule < rule)
+		i++;
+	return i;
+}
+
+static void model_remove(struct model *model, size_t at)
+{
+	struct cv_rules *rules = &model->rules;
+	size_t first = first_match(rules, at), end = first_match(rules, at + 1);
+
+	memmove(rules->rules + at, rules->rules + at + 1,
+		(rules->rule_count - at - 1) * sizeof(*rules->rules));
+	rules->rule_count--;
+	memmove(rules->matches + first, rules->matches + end,
+		(rules->match_count - end) * sizeof(*rules->matches));
+	rules->match_count -= end - first;
+	for (size_t i = first; i < rules->match_count; i++)
+		rules->matches[i].rule--;
+}
+
+static void model_insert(struct model *model, size_t at, const struct cv_engine_rule *rule)
+{
+	struct cv_rules *rules = &model->rules;
+	size_t first = first_match(rules, at);
+
+	memmove(rules->rules + at + 1, rules->rules + at,
+		(rules->rule_count - at) * sizeof(*rules->rules));
+	rules->rules[at] = *rule->rule;
+	rules->rule_count++;
+	memmove(rules->matches + first + rule->match_count, rules->matches + first,
+		(rules->match_count - first) * sizeof(*rules->matches));
+	memcpy(rules->matches + first, rule->matches, rule->match_count * sizeof(*rule->matches));
+	rules->match_count += rule->match_count;
+	for (size_t i = first; i < rules->match_count; i++)
+		rules->matches[i].rule =
+			i < first + rule->match_count ? at : rules->matches[i].rule + 1;
+}
+
+/* One change by chance, of the image and of the model. Returns what the engine does. */
+static int change(struct cv_engine_update *update, struct model *model, struct random *random,
+		  const struct random_style *style)
+{
+	struct cv_rules *rules = &model->rules;
+	uint32_t at = rules->rule_count ? random_below(random, rules->rule_count) : 0;
+	struct cv_compiled_rule compiled;
+	struct cv_match matches[3];
+	struct cv_engine_rule rule = { .rule = &compiled, .matches = matches };
+	uint32_t kind = rules->rule_count ? random_below(random, 3) : 0;
+	int rc;
+
+	rule.match_count = random_rule(random, style, model->names, &compiled, matches);
+	if (kind == 0) {
+		model->names++;
+		rc = cv_engine_insert(update, &rule, at ? rules->rules[at - 1].rule.name : NULL,
+				      NULL);
+		model_insert(model, at, &rule);
+	} else if (kind == 1) {
+		rc = cv_engine_remove(update, rules->rules[at].rule.name, NULL);
+		model_remove(model, at);
+	} else {
+		memcpy(compiled.rule.name, rules->rules[at].rule.name, sizeof(compiled.rule.name));
+		rc = cv_engine_replace(update, &rule, NULL);
+		model_remove(model, at);
+		model_insert(model, at, &rule);
+	}
+	return rc;
+}
+
+struct changes {
+	size_t rules;
+	size_t transactions;
+	size_t changes; /* of each */
+	size_t packets; /* after each */
+};
+
+/* Packets of the generation before see the rules of before until the commit. */
+static void run_changes(const struct random_style *style, const struct changes *changes,
+			struct random *random)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	struct model model = { 0 };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules before = { 0 };
+	uint16_t generation = CV_ENGINE_FIRST;
+	size_t rebuilds = 0;
+
+	model_init(&model, random, style, changes->rules,
+		   changes->rules + changes->transactions * changes->changes);
+	build(&arena, &model.rules);
+	for (size_t i = 0; i < changes->transactions; i++) {
+		struct cv_engine_update *update = NULL;
+		int rc = cv_engine_open(&update, &arena, generation, NULL);
+
+		cv_rules_fini(&before);
+		assert_int_equal(cv_engine_read(&arena, generation, &before, NULL), 0);
+		for (size_t j = 0; !rc && j < changes->changes; j++)
+			rc = change(update, &model, random, style);
+		assert_answers(&arena, generation, &before, random, changes->packets);
+		if (!rc)
+			generation = cv_engine_commit(update);
+		cv_engine_close(&update);
+		assert_true(!rc || rc == -ESTALE);
+		if (rc) {
+			rebuilds++;
+			cv_arena_heap_fini(&arena);
+			build(&arena, &model.rules);
+			generation = CV_ENGINE_FIRST;
+		}
+		assert_answers(&arena, generation, &model.rules, random, changes->packets);
+	}
+	assert_true(rebuilds < changes->transactions / 4);
+	cv_rules_fini(&model.rules);
+}
+
+static void a_changed_image_answers_as_the_oracle(void **state)
+{
+	static const struct changes many = { 300, 60, 40, 200 }, few = { 12, 60, 3, 200 };
+
+	(void)state;
+	for (size_t style = 0; style < RANDOM_STYLES; style++) {
+		struct random random = { 77 + style };
+
+		run_changes(&random_styles[style], &many, &random);
+		run_changes(&random_styles[style], &few, &random);
+	}
+}
+
+static void a_change_that_is_given_up_is_not_seen(void **state)
+{
+	struct random random = { 5 };
+	struct cv_engine_update *update = NULL;
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+
+	(void)state;
+	random_rules(&random, &random_styles[0], 50, &rules);
+	build(&arena, &rules);
+	assert_int_equal(cv_engine_open(&update, &arena, CV_ENGINE_FIRST, NULL), 0);
+	assert_int_equal(cv_engine_remove(update, "r7", NULL), 0);
+	cv_engine_close(&update);
+	assert_null(update);
+	assert_answers(&arena, CV_ENGINE_FIRST, &rules, &random, 1000);
+	assert_rules(&arena, CV_ENGINE_FIRST, &rules);
+	assert_int_equal(cv_engine_open(&update, &arena, CV_ENGINE_FIRST, NULL), -ESTALE);
+}
+
+static void a_rule_that_is_not_there_is_not_found(void **state)
+{
+	struct random random = { 6 };
+	struct cv_engine_update *update = NULL;
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	struct cv_engine_rule rule;
+
+	(void)state;
+	random_rules(&random, &random_styles[0], 5, &rules);
+	build(&arena, &rules);
+	rule = (struct cv_engine_rule){ .rule = &rules.rules[3] };
+	assert_int_equal(cv_engine_open(&update, &arena, CV_ENGINE_FIRST, NULL), 0);
+	assert_int_equal(cv_engine_remove(update, "r5", NULL), -ENOENT);
+	assert_int_equal(cv_engine_insert(update, &rule, "r5", NULL), -ENOENT);
+	assert_int_equal(cv_engine_remove(update, "r3", NULL), 0);
+	assert_int_equal(cv_engine_remove(update, "r3", NULL), -ENOENT);
+	assert_int_equal(cv_engine_replace(update, &rule, NULL), -ENOENT);
+	assert_int_equal(cv_engine_insert(update, &rule, "r2", NULL), 0);
+	assert_int_equal(cv_engine_replace(update, &rule, NULL), 0);
+	assert_int_equal(cv_engine_commit(update), CV_ENGINE_FIRST + 1);
+	cv_engine_close(&update);
+}
+
+/* Halves of what is left fit between two rules until nothing is. */
+static void the_gap_between_two_rules_is_used_up(void **state)
+{
+	struct random random = { 6 };
+	struct cv_engine_update *update = NULL;
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	int rc = 0, count = 0;
+
+	(void)state;
+	random_rules(&random, &random_styles[0], 2, &rules);
+	build(&arena, &rules);
+	assert_int_equal(cv_engine_open(&update, &arena, CV_ENGINE_FIRST, NULL), 0);
+	for (; !rc; count++) {
+		struct cv_compiled_rule compiled = rules.rules[0];
+		struct cv_engine_rule rule = { .rule = &compiled };
+
+		snprintf(compiled.rule.name, sizeof(compiled.rule.name), "new%d", count);
+		rc = cv_engine_insert(update, &rule, "r0", NULL);
+	}
+	assert_int_equal(rc, -ESTALE);
+	assert_int_equal(count, 17);
+	cv_engine_close(&update);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -225,6 +445,10 @@ int main(void)
 		cmocka_unit_test(the_same_rules_give_the_same_cells),
 		cmocka_unit_test(a_few_rules_take_one_segment),
 		cmocka_unit_test(what_was_built_is_read_back),
+		cmocka_unit_test(a_changed_image_answers_as_the_oracle),
+		cmocka_unit_test(a_change_that_is_given_up_is_not_seen),
+		cmocka_unit_test(a_rule_that_is_not_there_is_not_found),
+		cmocka_unit_test(the_gap_between_two_rules_is_used_up),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
