@@ -47,7 +47,6 @@
 #define CV_MAX_RULES 256
 #define CV_MAX_RULE_IDS (2 * CV_MAX_RULES) /* those of rules that go are not given out at once */
 #define CV_MAX_SETS 256 /* with a name */
-#define CV_MAX_MATCHES 1024 /* rules with their lists multiplied out, all directions; power of 2 */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */
 #define CV_MAX_VLAN_TAGS 2 /* in-band tags walked; a deeper stack is not IP to us */
 #define CV_MAX_PROBES 1024 /* traces of probes that are remembered; the oldest go */
@@ -621,7 +620,7 @@ struct cv_match {
 	__be32 dst[4];
 	__be32 dst_mask[4];
 	__u32 flags; /* CV_MATCH_*: conditions that hold; the others' members are zero */
-	__u32 rule; /* index into cv_rule_set.rules */
+	__u32 rule; /* index of it among all */
 	__u16 sport_min;
 	__u16 sport_max;
 	__u16 dport_min;
@@ -727,11 +726,6 @@ struct cv_rule {
 };
 _Static_assert(sizeof(struct cv_rule) == 64, "cv_rule is map ABI");
 
-struct cv_match_list {
-	__u32 first; /* index into cv_rule_set.matches */
-	__u32 count;
-};
-
 #define CV_RULES_NEED_OWNER(dir) (1u << (dir)) /* some match of that direction has an app */
 /* What some match asks for, and is read of a packet only then. */
 #define CV_RULES_NEED_TCP (1u << 8) /* flags */
@@ -739,21 +733,6 @@ struct cv_match_list {
 #define CV_RULES_NEED_LINK (1u << 10) /* frames that are no IP, too: some match has an ethertype */
 #define CV_RULES_NEED_QUOTED (1u << 11)
 #define CV_RULES_DROP_ENCAP (1u << 12) /* some rule may drop before encapsulation */
-
-/* A compiled rule set: the one element of the array behind CV_MAP_RULES[0]. */
-struct cv_rule_set {
-	__u32 generation;
-	__u32 flags; /* CV_RULES_NEED_OWNER */
-	__u32 rule_count;
-	__u32 pad;
-	__u64 netns_cookie; /* owners of sockets of another network namespace are not asked */
-	struct cv_match_list lists[CV_DIR_COUNT];
-	struct cv_rule rules[CV_MAX_RULES];
-	struct cv_actions actions[CV_MAX_RULES]; /* at the index of the rule */
-	struct cv_match matches[CV_MAX_MATCHES];
-};
-_Static_assert(sizeof(struct cv_rule_set) == 48 + 128 * CV_MAX_RULES + 184 * CV_MAX_MATCHES,
-	       "cv_rule_set is map ABI");
 
 /*
  * The arena: memory that programs read and user space writes in place. It consists of cells; a cell

@@ -207,6 +207,15 @@ static int open_first(const struct cv_counters *counters, struct cv_err *err)
 				    strerrordesc_np(errno));
 }
 
+/* Packets that met a rule that is gone may not have counted it yet: setting an element of a map of maps
+ * ends with a grace period. */
+static int wait_for_packets(const struct cv_counters *counters, int first)
+{
+	uint32_t zero = 0;
+
+	return bpf_map_update_elem(counters->slots_fd, &zero, &first, BPF_ANY);
+}
+
 int cv_counters_shrink(struct cv_counters *counters, const struct cv_rules *rules,
 		       struct cv_err *err)
 {
@@ -225,6 +234,9 @@ int cv_counters_shrink(struct cv_counters *counters, const struct cv_rules *rule
 		batch.indexes[batch.count] = i;
 		batch.fds[batch.count++] = first;
 	}
+	if (batch.count && wait_for_packets(counters, first))
+		return cv_err_set(err, -errno, "counters of rules: set slots: %s",
+				  strerrordesc_np(errno));
 	return put_batch(counters, &batch, err);
 }
 

@@ -22,7 +22,7 @@ void cv_counters_close(struct cv_counters **counters);
 /* Makes what rules of these ids need. */
 int cv_counters_grow(struct cv_counters *counters, const struct cv_rules *rules,
 		     struct cv_err *err);
-/* Gives back what they do not need; no packet may meet other rules any more. */
+/* Gives back what they do not need; they are the live ones. */
 int cv_counters_shrink(struct cv_counters *counters, const struct cv_rules *rules,
 		       struct cv_err *err);
 

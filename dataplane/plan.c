@@ -18,6 +18,8 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 		return;
 	free(plan->live_tunnels);
 	free(plan->tunnels);
+	cv_changes_fini(&plan->rule_changes);
+	cv_banks_close(&plan->banks);
 	cv_rules_fini(&plan->live_rules);
 	cv_rules_fini(&plan->rules);
 	free(plan->live_apps);
@@ -90,8 +92,6 @@ int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_
 	plan->is_upgrade = !rc && strcmp(meta.build, cv_object_build());
 	if (!rc)
 		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
-	if (!rc)
-		rc = cv_live_rules(inst, &plan->live_rules, err);
 	if (!rc)
 		rc = cv_live_apps(inst, plan->live_apps, err);
 	if (!rc)

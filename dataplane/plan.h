@@ -13,8 +13,10 @@
 #ifndef CV_PLAN_H
 #define CV_PLAN_H
 
+#include "compiler/changes.h"
 #include "compiler/peers.h"
 #include "compiler/rules.h"
+#include "image.h"
 #include "instance.h"
 #include "map.h"
 #include "nl_link.h"
@@ -83,8 +85,10 @@ struct cv_plan {
 
 	struct cv_tunnel *live_tunnels; /* CV_MAX_TUNNELS each, by id */
 	struct cv_tunnel *tunnels;
+	struct cv_banks *banks; /* owned; of the rules' images */
 	struct cv_rules live_rules;
 	struct cv_rules rules;
+	struct cv_changes rule_changes;
 	struct cv_app_set *live_apps;
 	struct cv_app_set *apps;
 	struct cv_app_set *live_outer; /* whoever's they are */
@@ -207,7 +211,6 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 
 /* Shapes of what the slots hold. */
 extern const struct cv_slot_shape cv_tunnel_shape;
-extern const struct cv_slot_shape cv_rule_shape;
 extern const struct cv_slot_shape cv_app_shape;
 
 /* Reads one slot of the instance (of the host, for apps); zeros if there is none yet. */

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Rules: compiled aside (compiler/), put in by one update of a slot, so that every packet meets
- * either the old set or the new one. Counters are by id and stay with a rule as long as it lives.
+ * Rules: compiled aside (compiler/), compared with those that packets meet, and put in so that from
+ * one instant on all packets meet them (image.h). Counters are by id and stay with a rule as long as it
+ * lives.
  */
 #include <errno.h>
 #include <string.h>
@@ -9,55 +10,23 @@
 
 #include "compiler/compile.h"
 #include "counters.h"
-#include "map.h"
+#include "image.h"
 #include "names.h"
 #include "nl_link.h"
 #include "own.h"
 #include "plan.h"
 
-const struct cv_slot_shape cv_rule_shape = {
-	.name = CV_STRING(CV_MAP_RULES),
-	.value_size = sizeof(struct cv_rule_set),
-	.max_entries = 1,
-};
-
-/* A list engine's set as compiled rules: matches are of one direction each. */
-static int read_set(const struct cv_rule_set *set, struct cv_rules *rules, struct cv_err *err)
+static void close_banks(struct cv_banks **banks)
 {
-	rules->rules = calloc(set->rule_count + 1, sizeof(*rules->rules));
-	rules->matches = calloc(CV_MAX_MATCHES, sizeof(*rules->matches));
-	if (!rules->rules || !rules->matches)
-		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	for (uint32_t i = 0; i < set->rule_count; i++) {
-		rules->rules[i].rule = set->rules[i];
-		rules->rules[i].actions = set->actions[i];
-	}
-	rules->rule_count = set->rule_count;
-	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
-		for (uint32_t i = 0; i < set->lists[dir].count; i++) {
-			struct cv_match *match = &rules->matches[rules->match_count++];
-
-			*match = set->matches[set->lists[dir].first + i];
-			match->dirs = 1 << dir;
-		}
-	rules->flags = set->flags;
-	rules->netns_cookie = set->netns_cookie;
-	return 0;
+	cv_banks_close(banks);
 }
 
 int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct cv_err *err)
 {
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
-	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set));
-	uint32_t zero = 0;
-	int rc;
+	CV_CLEANUP(close_banks) struct cv_banks *banks = NULL;
+	int rc = cv_banks_open(&banks, inst, err);
 
-	if (fd < 0)
-		return fd;
-	if (!set)
-		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	rc = cv_slot_read(fd, &zero, &cv_rule_shape, set, err);
-	return rc ? rc : read_set(set, rules, err);
+	return rc ? rc : cv_banks_read(banks, rules, err);
 }
 
 /* ---- plan ---- */
@@ -180,7 +149,7 @@ static int check_devices(const struct context *context, struct cv_err *err)
 	return rc;
 }
 
-int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+static int compile(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(fini_context) struct context context = { .inst = inst, .plan = plan };
 	struct cv_resolver resolver = {
@@ -203,6 +172,41 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 	return rc;
 }
 
+/* The place of the first rule that keeps an image from being built. */
+static int tell_place(const struct cv_plan *plan, const struct cv_engine_fault *fault,
+		      struct cv_err *err)
+{
+	const struct cv_state *state = plan->state;
+	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
+
+	if (!order)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	cv_rule_order(state, order);
+	return cv_err_at(err, &state->rules[order[fault->rules[0]]].place);
+}
+
+static int build_image(const struct cv_plan *plan, struct cv_err *err)
+{
+	struct cv_engine_fault fault = { 0 };
+	int rc = cv_banks_build(plan->banks, &plan->rules, &fault, err);
+
+	return rc && fault.count ? tell_place(plan, &fault, err) : rc;
+}
+
+/* The image is built here already: an engine may refuse rules. */
+int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = cv_banks_open(&plan->banks, inst, err);
+
+	if (!rc)
+		rc = cv_banks_read(plan->banks, &plan->live_rules, err);
+	if (!rc)
+		rc = compile(inst, plan, err);
+	if (!rc)
+		rc = cv_changes_find(&plan->rule_changes, &plan->live_rules, &plan->rules, err);
+	return rc || cv_changes_none(&plan->rule_changes) ? rc : build_image(plan, err);
+}
+
 /* ---- grow ---- */
 
 /* Counters for all rules that there will be; those of rules that come begin at zero. */
@@ -223,63 +227,21 @@ static int make_counters(struct cv_counters *counters, const struct cv_plan *pla
 	return rc;
 }
 
-/* The list engine's set of the compiled rules. */
-static int write_set(const struct cv_rules *rules, struct cv_rule_set *set, struct cv_err *err)
-{
-	uint32_t count = 0;
-
-	set->flags = rules->flags;
-	set->rule_count = rules->rule_count;
-	set->netns_cookie = rules->netns_cookie;
-	for (size_t i = 0; i < rules->rule_count; i++) {
-		set->rules[i] = rules->rules[i].rule;
-		set->rules[i].order = i + 1;
-		set->actions[i] = rules->rules[i].actions;
-	}
-	for (int dir = 0; dir < CV_DIR_COUNT; dir++) {
-		set->lists[dir].first = count;
-		for (size_t i = 0; i < rules->match_count; i++) {
-			const struct cv_match *match = &rules->matches[i];
-
-			if (!(match->dirs & 1 << dir))
-				continue;
-			if (count == CV_MAX_MATCHES)
-				return cv_err_input(
-					err,
-					"rule %s: with its lists multiplied out there are more than the %u matches that one instance holds",
-					rules->rules[match->rule].rule.name, CV_MAX_MATCHES);
-			set->matches[count++] = *match;
-		}
-		set->lists[dir].count = count - set->lists[dir].first;
-	}
-	return 0;
-}
-
-/* The whole set at once, what is to go included. */
+/* All of it at once, what is to go included. */
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_FREE struct cv_rule_set *set = calloc(1, sizeof(*set)), *live = calloc(1, sizeof(*live));
 	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = NULL;
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_RULES), err);
-	uint32_t zero = 0;
 	int rc;
 
-	if (fd < 0)
-		return fd;
-	if (!set || !live)
-		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	rc = cv_slot_read(fd, &zero, &cv_rule_shape, live, err);
-	if (!rc)
-		rc = write_set(&plan->rules, set, err);
-	set->generation = live->generation;
-	if (rc || !memcmp(set, live, sizeof(*set)))
-		return rc;
+	if (cv_changes_none(&plan->rule_changes))
+		return cv_banks_tidy(plan->banks, err);
 	rc = cv_counters_open(&counters, inst, err);
 	if (!rc)
 		rc = make_counters(counters, plan, err);
-	set->generation++;
 	if (!rc)
-		rc = cv_slot_write(fd, &zero, &cv_rule_shape, set, err);
+		rc = cv_banks_swap(plan->banks, err);
+	if (!rc)
+		rc = cv_banks_tidy(plan->banks, err);
 	return rc ? rc : cv_counters_shrink(counters, &plan->rules, err);
 }
 

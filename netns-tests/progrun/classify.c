@@ -866,7 +866,7 @@ static uint64_t coarse_ns(void)
 
 static void the_last_packet_is_remembered(void **state)
 {
-	struct cv_rule_set set = three_rules();
+	struct test_rules set = three_rules();
 
 	(void)state;
 	need_programs();
@@ -885,7 +885,7 @@ static void the_last_packet_is_remembered(void **state)
 
 static void a_rule_whose_counters_are_not_there_still_acts(void **state)
 {
-	struct cv_rule_set set = rule_set();
+	struct test_rules set = rule_set();
 	struct run_result result;
 
 	(void)state;

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * What is different between the rules that packets meet and those that they are to meet, by name and
+ * content, as changes of an image in place. Pure.
+ */
+#ifndef CV_CHANGES_H
+#define CV_CHANGES_H
+
+#include "engine.h"
+#include "rules.h"
+
+enum cv_rule_change_kind {
+	CV_CHANGE_REMOVE,
+	CV_CHANGE_REPLACE, /* the rule keeps its place */
+	CV_CHANGE_INSERT,
+};
+
+#define CV_FIRST_PLACE UINT32_MAX
+
+struct cv_rule_change {
+	enum cv_rule_change_kind kind;
+	uint32_t rule; /* index; of rules that are there to remove, else of those wanted */
+	uint32_t behind; /* to insert: index of a rule that is wanted, or CV_FIRST_PLACE */
+};
+
+/* Borrows the rules it was made of. */
+struct cv_changes {
+	const struct cv_rules *live;
+	const struct cv_rules *wanted;
+	struct cv_rule_change
+		*items; /* owned, as are all lists; in the order in which they can be made */
+	size_t count;
+	uint32_t *first_match; /* of each wanted rule, and of the one behind the last */
+	uint16_t *set_numbers; /* of each wanted set in the image; 0: it is not there yet */
+	bool has_sets; /* sets differ */
+	bool must_rebuild; /* not to be made in place: too many, or in what all rules have in common */
+};
+
+/* Compares live, as cv_engine_read() gave them, with wanted, names of rules being unique in both. *out
+ * is empty before. */
+int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
+		    const struct cv_rules *wanted, struct cv_err *err);
+
+/* True if there is nothing to be done. */
+bool cv_changes_none(const struct cv_changes *changes);
+
+void cv_changes_fini(struct cv_changes *changes);
+
+#endif
