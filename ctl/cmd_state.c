@@ -83,11 +83,14 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 static int run_repair(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	int rc = no_words("repair", argc, argv, err);
+	struct cv_state *wanted;
 
 	if (!rc)
 		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
-	for (size_t i = 0; !rc && i < session->wanted.set_count; i++)
-		rc = cv_elements_read(&session->wanted.sets[i], session->report);
+	if (!rc)
+		rc = cv_session_wanted(session, &wanted, err);
+	for (size_t i = 0; !rc && i < wanted->set_count; i++)
+		rc = cv_elements_read(&wanted->sets[i], session->report);
 	if (!rc)
 		session->is_changed = true;
 	return rc;

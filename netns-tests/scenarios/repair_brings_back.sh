@@ -82,3 +82,10 @@ wait "$stream" || fail "packets were lost: $(tail -n 3 "$WORK/stream.log")"
 	fail "the filter's program stayed"
 expect_equal 1 "$(in_ns a ip -j route show proto 201 | jq length)" "IPv4 routes"
 talk || fail "the tunnel does not work after the upgrade: $(<"$WORK/talk")"
+
+title "files of sets are read anew"
+echo 10.5.0.0/16 >"$WORK/elements"
+expect_status 0 cv a set add listed type prefix file "$WORK/elements"
+expect_status 0 cv a repair
+rm "$WORK/elements"
+expect_status 1 cv a repair
