@@ -70,7 +70,7 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 		rc = read_state(session, argv[0], &state, err);
 	if (rc)
 		return rc;
-	rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	rc = cv_session_open_anew(session, err);
 	if (rc) {
 		cv_state_fini(&state);
 		return rc;

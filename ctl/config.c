@@ -2,6 +2,7 @@
 /* The state file: see config.h. */
 #include "config.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -389,7 +390,7 @@ void cv_config_write(const struct cv_state *state, FILE *out)
 
 		if (noun->count(state))
 			fprintf(out, "%s:\n", noun->section);
-		for (size_t j = 0; j < noun->count(state); j++)
+		for (size_t j = 0; j < noun->count(state) && !ferror(out); j++)
 			put_object(noun, noun->at(state, j), out);
 	}
 }
@@ -405,4 +406,39 @@ char *cv_config_text(const struct cv_state *state)
 		return NULL;
 	cv_config_write(state, stream);
 	return cv_finish_file(&stream) ? NULL : CV_TAKE_PTR(text);
+}
+
+/* A stream that takes only what is expected: it fails at the first difference. */
+static ssize_t take_expected(void *cookie, const char *bytes, size_t count)
+{
+	const char **expected = cookie;
+
+	if (strncmp(*expected, bytes, count) != 0)
+		return 0;
+	*expected += count;
+	return (ssize_t)count;
+}
+
+bool cv_config_is(const struct cv_state *state, const char *text)
+{
+	const char *expected = text;
+	CV_FCLOSE FILE *stream =
+		fopencookie(&expected, "w", (cookie_io_functions_t){ .write = take_expected });
+
+	if (!stream)
+		return false;
+	cv_config_write(state, stream);
+	return !fflush(stream) && !ferror(stream) && !*expected;
+}
+
+size_t cv_config_head_len(const char *text)
+{
+	static const char rules[] = "\nrules:\n";
+	const char *found =
+		strncmp(text, rules + 1, strlen(rules + 1)) ? strstr(text, rules) : text;
+
+	assert(cv_nouns[cv_noun_count - 1] == &cv_noun_rule);
+	if (!found)
+		return strlen(text);
+	return found == text ? 0 : found + 1 - text;
 }

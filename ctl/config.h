@@ -19,6 +19,11 @@ void cv_config_write(const struct cv_state *state, FILE *out);
 /* The same as text; caller frees; NULL without memory. */
 char *cv_config_text(const struct cv_state *state);
 
+/* True if that is what would be written. Takes no longer than up to the first difference. */
+bool cv_config_is(const struct cv_state *state, const char *text);
+/* Of a text that was written so: how long it is up to the rules, which stand last. */
+size_t cv_config_head_len(const char *text);
+
 /* Reports every fault of a state. Returns -EINVAL if there was one. */
 int cv_config_check(const struct cv_state *state, struct cv_report *report);
 

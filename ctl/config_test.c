@@ -84,6 +84,26 @@ static void parse_good(struct cv_state *state, const char *text)
 	assert_string_equal(printed, "");
 }
 
+/* A text is what is written, or it is not: with one character less, more, or another one. */
+static void assert_is(const struct cv_state *state, const char *text)
+{
+	size_t len = strlen(text);
+	CV_FREE char *other = NULL;
+
+	assert_true(cv_config_is(state, text));
+	assert_true(asprintf(&other, "%s\n", text) > 0);
+	assert_false(cv_config_is(state, other));
+	other[len] = '\0';
+	for (size_t i = 0; i < len; i++) {
+		other[i] ^= 1;
+		assert_false(cv_config_is(state, other));
+		other[i] ^= 1;
+	}
+	if (len)
+		other[len - 1] = '\0';
+	assert_int_equal(cv_config_is(state, other), !len);
+}
+
 /* Written as `expected`, which reads as the same state and is written as itself. */
 static void assert_written(const char *text, const char *expected)
 {
@@ -94,6 +114,7 @@ static void assert_written(const char *text, const char *expected)
 	parse_good(&state, text);
 	written = cv_config_text(&state);
 	assert_string_equal(written, expected);
+	assert_is(&state, expected);
 	parse_good(&again, written);
 	assert_true(same_state(&state, &again));
 	rewritten = cv_config_text(&again);
@@ -420,6 +441,19 @@ static void file_is_added_to_what_is_there(void **unused)
 	assert_int_equal(state.tunnel_count, 1);
 	assert_int_equal(state.route_count, 1);
 	cv_state_fini(&state);
+}
+
+static void rules_stand_last(void **unused)
+{
+	static const char devices[] = "devices:\n  eth0: {ingress: true, egress: true}\n";
+	CV_FREE char *all = NULL;
+
+	(void)unused;
+	assert_int_equal(cv_config_head_len(""), 0);
+	assert_int_equal(cv_config_head_len("rules:\n  a: {}\n"), 0);
+	assert_int_equal(cv_config_head_len(devices), strlen(devices));
+	assert_true(asprintf(&all, "%srules:\n  rules: {}\n", devices) > 0);
+	assert_int_equal(cv_config_head_len(all), strlen(devices));
 }
 
 /* ---- bad files ---- */
@@ -1006,6 +1040,7 @@ static void check_alone_reports_every_fault(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_stand_last),
 		cmocka_unit_test(good_files_are_written_in_one_form),
 		cmocka_unit_test(example_of_the_contract_is_good),
 		cmocka_unit_test(objects_know_where_they_stand),

@@ -129,6 +129,7 @@ int main(int argc, char **argv)
 	int rc;
 
 	cv_state_init(&session.applied);
+	cv_state_init(&session.undone);
 	cv_state_init(&session.wanted);
 	rc = run(&session, argc, argv, &err);
 	return finish(&session, rc, &err);

@@ -21,8 +21,8 @@ static void print_log(enum cv_log_level level, const char *text, void *arg)
 		fprintf(stderr, "%s%s", text, text[len] ? "" : "\n");
 }
 
-/* Makes state, which is empty, the applied one. */
-static int read_applied(const struct cv_session *session, const char *text, struct cv_state *state,
+/* Makes state, which is empty, the applied one, or what the first len bytes say of it. */
+static int read_applied(const struct cv_session *session, size_t len, struct cv_state *state,
 			struct cv_err *err)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
@@ -30,7 +30,7 @@ static int read_applied(const struct cv_session *session, const char *text, stru
 
 	if (rc)
 		return cv_err_set(err, rc, "state: out of memory");
-	if (!cv_config_parse(state, NULL, text, strlen(text), silent))
+	if (!cv_config_parse(state, NULL, session->text, len, silent))
 		return 0;
 	cv_state_fini(state);
 	cv_err_set(err, -EPROTO, "instance %s: its applied state cannot be read",
@@ -38,26 +38,30 @@ static int read_applied(const struct cv_session *session, const char *text, stru
 	return cv_err_hint(err, "'culvert down' clears it away");
 }
 
-static int load(struct cv_session *session, struct cv_err *err)
-{
-	CV_FREE char *text = NULL;
-	int rc = cv_instance_applied(session->inst, &text, err);
-
-	if (!rc)
-		rc = read_applied(session, text, &session->applied, err);
-	if (rc)
-		return rc;
-	session->text = CV_TAKE_PTR(text);
-	session->is_loaded = true;
-	return 0;
-}
-
 static void forget(struct cv_session *session)
 {
 	cv_state_fini(&session->applied);
+	cv_state_fini(&session->undone);
 	cv_state_fini(&session->wanted);
 	free(CV_TAKE_PTR(session->text));
 	session->has_wanted = session->is_loaded = false;
+}
+
+static int load_text(struct cv_session *session, struct cv_err *err)
+{
+	cv_state_fini(&session->applied);
+	free(CV_TAKE_PTR(session->text));
+	return cv_instance_applied(session->inst, &session->text, err);
+}
+
+static int load(struct cv_session *session, struct cv_err *err)
+{
+	int rc = load_text(session, err);
+
+	if (!rc)
+		rc = read_applied(session, strlen(session->text), &session->applied, err);
+	session->is_loaded = !rc;
+	return rc;
 }
 
 static bool is_open(const struct cv_session *session, enum cv_access access)
@@ -86,11 +90,26 @@ int cv_session_open(struct cv_session *session, enum cv_access access, struct cv
 	return rc || session->is_loaded ? rc : load(session, err);
 }
 
+int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
+{
+	int rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+
+	if (!rc && session->is_loaded)
+		return 0;
+	if (!rc)
+		rc = load_text(session, err);
+	if (!rc)
+		rc = read_applied(session, cv_config_head_len(session->text), &session->applied,
+				  err);
+	return rc;
+}
+
 /* It is read a second time: most commands do not change anything. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err)
 {
-	int rc = session->has_wanted ? 0
-				     : read_applied(session, session->text, &session->wanted, err);
+	int rc = session->has_wanted
+			 ? 0
+			 : read_applied(session, strlen(session->text), &session->wanted, err);
 
 	if (rc)
 		return rc;
@@ -100,21 +119,39 @@ int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct 
 	return 0;
 }
 
+static int read_old(void *arg, const struct cv_state **old, struct cv_err *err)
+{
+	struct cv_session *session = arg;
+
+	*old = session->is_loaded ? &session->applied : &session->undone;
+	return session->is_loaded
+		       ? 0
+		       : read_applied(session, strlen(session->text), &session->undone, err);
+}
+
+static char *make_text(void *arg)
+{
+	const struct cv_session *session = arg;
+
+	return cv_config_text(&session->wanted);
+}
+
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
-	const struct cv_state *wanted = session->has_wanted ? &session->wanted : &session->applied;
-	CV_FREE char *text = NULL;
+	struct cv_change change = { .old = &session->applied,
+				    .wanted = &session->wanted,
+				    .read_old = read_old,
+				    .make_text = make_text,
+				    .arg = session };
 	int rc;
 
 	if (!session->is_changed)
 		return 0;
 	session->is_changed = false;
-	if (session->has_wanted && !session->is_checked && cv_config_check(wanted, session->report))
+	if (!session->is_checked && cv_config_check(&session->wanted, session->report))
 		return -EINVAL;
-	text = cv_config_text(wanted);
-	if (!text)
-		return cv_err_set(err, -ENOMEM, "state: out of memory");
-	rc = cv_instance_apply(session->inst, &session->applied, wanted, text, err);
+	change.is_same = cv_config_is(&session->wanted, session->text);
+	rc = cv_instance_apply(session->inst, &change, err);
 	if (rc)
 		return rc;
 	/* What follows in a batch, if anything, starts from what was written. */

@@ -26,7 +26,8 @@ struct cv_session {
 	enum cv_access access;
 	bool is_loaded; /* what follows is of the instance */
 	char *text; /* of the applied state; owned */
-	struct cv_state applied;
+	struct cv_state applied; /* see cv_session_open_anew() */
+	struct cv_state undone; /* the same with its rules, to be put back */
 	struct cv_state wanted; /* empty unless has_wanted: see cv_session_wanted() */
 	bool has_wanted; /* else it is what is applied */
 	bool is_checked; /* wanted was, and did not change since */
@@ -41,6 +42,10 @@ int cv_session_open(struct cv_session *session, enum cv_access access, struct cv
 
 /* The same without reading the applied state, which is then empty. */
 int cv_session_open_raw(struct cv_session *session, enum cv_access access, struct cv_err *err);
+
+/* Opens the instance to make its state another one. Of the applied state the rules are not read,
+ * unless they were: the new one is on its way sooner. */
+int cv_session_open_anew(struct cv_session *session, struct cv_err *err);
 
 /* Applies what is wanted, if it is changed. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);

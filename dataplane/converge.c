@@ -60,12 +60,15 @@ static int write_meta(const struct cv_instance *inst, const struct cv_plan *plan
 }
 
 /* Brings back what was there before. If that fails too, err says so and what is left. */
-static void undo(struct cv_instance *inst, const struct cv_state *old, struct cv_err *err)
+static void undo(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	const struct cv_state *old;
 	struct cv_err why;
-	int rc = cv_plan_new(&plan, inst, NULL, old, true, &why);
+	int rc = change->read_old(change->arg, &old, &why);
 
+	if (!rc)
+		rc = cv_plan_new(&plan, inst, NULL, old, true, &why);
 	if (!rc)
 		rc = run_steps(inst, plan, &why);
 	if (!rc)
@@ -89,35 +92,36 @@ static bool is_empty(const struct cv_state *state)
 	       !state->route_count && !state->set_count && !state->rule_count;
 }
 
-/* True if that is what is applied already. */
-static bool is_applied(const struct cv_instance *inst, const char *text)
+static int write_applied(const struct cv_instance *inst, const struct cv_change *change,
+			 struct cv_err *err)
 {
-	CV_FREE char *applied = NULL;
+	CV_FREE char *text = change->make_text(change->arg);
 
-	return !cv_instance_applied(inst, &applied, NULL) && !strcmp(applied, text);
+	return text ? cv_applied_write(inst, text, err)
+		    : cv_err_set(err, -ENOMEM, "state: out of memory");
 }
 
-int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
-		      const struct cv_state *wanted, const char *text, struct cv_err *err)
+int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	const struct cv_state *wanted = change->wanted;
 	bool is_new = !cv_instance_exists(inst);
-	int rc = cv_marks_check(inst, old, wanted, err);
+	int rc = cv_marks_check(inst, change->old, wanted, err);
 
 	if (!rc && is_new)
 		rc = cv_instance_create(inst, err);
 	if (rc)
 		return rc;
-	rc = cv_plan_new(&plan, inst, old, wanted, false, err);
+	rc = cv_plan_new(&plan, inst, change->old, wanted, false, err);
 	if (!rc) {
-		plan->is_repair = is_applied(inst, text);
+		plan->is_repair = change->is_same;
 		rc = run_steps(inst, plan, err);
 		if (!rc)
 			rc = write_meta(inst, plan, err);
 		if (!rc)
-			rc = cv_applied_write(inst, text, err);
+			rc = write_applied(inst, change, err);
 		if (rc)
-			undo(inst, old, err);
+			undo(inst, change, err);
 	}
 	if (rc && is_new && err && err->kind != CV_ERR_LEFT)
 		cv_instance_remove(inst, NULL);

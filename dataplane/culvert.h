@@ -511,16 +511,25 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 void cv_instance_close(struct cv_instance **inst);
 
 const char *cv_instance_name(const struct cv_instance *inst);
-/* The text given to the last successful cv_instance_apply(), "" if none. *text: caller frees. */
+/* The text of the last successful cv_instance_apply(), "" if none. *text: caller frees. */
 int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err);
 
-/*
- * Makes the kernel hold `wanted` in place of `old` (what it holds now). text is kept for
- * cv_instance_applied(). Both states have passed cv_state_check(). On failure the kernel holds
- * `old` again; err->kind says CV_ERR_LEFT if that failed too.
- */
-int cv_instance_apply(struct cv_instance *inst, const struct cv_state *old,
-		      const struct cv_state *wanted, const char *text, struct cv_err *err);
+/* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
+ * before packets meet the new state, is asked for when it is time. */
+struct cv_change {
+	const struct cv_state *old; /* what the kernel holds now; its rules may be missing */
+	const struct cv_state *wanted; /* it has passed cv_state_check(), as has old */
+	bool is_same; /* wanted is what is applied: what is missing is put back */
+	/* The old state with its rules; borrowed until the change is done. */
+	int (*read_old)(void *arg, const struct cv_state **old, struct cv_err *err);
+	/* What cv_instance_applied() is to give back; taken. NULL without memory. */
+	char *(*make_text)(void *arg);
+	void *arg;
+};
+
+/* Makes the kernel hold `wanted` in place of `old`. On failure it holds `old` again; err->kind says
+ * CV_ERR_LEFT if that failed too. */
+int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err);
 
 /* Takes away everything of this instance, also after a crash, and the host-wide parts with the
  * last one. */
