@@ -111,6 +111,25 @@ $good
   - {to: 192.168.0.0/24, tunnel: blue, table: 77}
 YAML
 
+# Packets that met the rule.
+seen() { cv_json a rule show seen | jq '.[0].packets'; }
+cat >"$WORK/rules.yaml" <<YAML
+$good
+rules:
+  seen: {match: {dir: out, dst: $B4, proto: gre}, action: {verdict: next}}
+YAML
+expect_status 0 cv a apply "$WORK/rules.yaml"
+picture >"$WORK/before"
+packets=$(seen)
+refused 2 '7:[0-9]+' '192\.168\.0\.0/24' "rules that were put in are taken out, the old ones are back" <<YAML
+$good
+  - {to: 192.168.0.0/24, tunnel: blue, table: 77}
+rules:
+  other: {match: {dir: out}, action: {verdict: drop}}
+YAML
+expect_equal 2 $(($(seen) - packets)) "pings that the old rule has seen"
+expect_status 0 cv a apply "$WORK/a.yaml"
+
 title "several faults of one file come in one run"
 cat >"$WORK/bad.yaml" <<YAML
 $good
