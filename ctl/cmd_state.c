@@ -49,6 +49,38 @@ static int read_state(struct cv_session *session, const char *file, struct cv_st
 	return rc;
 }
 
+#define CV_WARNINGS_MAX 20 /* told of one file; the rest are counted */
+#define CV_WARN_APPLY_MAX 2000 /* rules of a file that is applied: more would hold it up */
+
+struct warnings {
+	struct cv_report *report;
+	size_t count;
+};
+
+static void warn(const struct cv_err *warning, void *arg)
+{
+	struct warnings *warnings = arg;
+
+	if (warnings->count++ < CV_WARNINGS_MAX)
+		cv_report_warning_at(warnings->report, warning);
+}
+
+/* Tells of what is hardly meant. */
+static void warn_of_state(struct cv_session *session, const struct cv_state *state)
+{
+	struct warnings warnings = { .report = session->report };
+	struct cv_err err;
+	char text[64];
+
+	if (cv_state_warn(state, warn, &warnings, &err))
+		cv_report_warning(session->report, err.text);
+	if (warnings.count <= CV_WARNINGS_MAX)
+		return;
+	snprintf(text, sizeof(text), "%zu more rules never match",
+		 warnings.count - CV_WARNINGS_MAX);
+	cv_report_warning(session->report, text);
+}
+
 static int run_check(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	struct cv_state state;
@@ -56,9 +88,11 @@ static int run_check(struct cv_session *session, int argc, char **argv, struct c
 
 	if (!rc)
 		rc = read_state(session, argv[0], &state, err);
-	if (!rc)
-		cv_state_fini(&state);
-	return rc;
+	if (rc)
+		return rc;
+	warn_of_state(session, &state);
+	cv_state_fini(&state);
+	return 0;
 }
 
 static int run_apply(struct cv_session *session, int argc, char **argv, struct cv_err *err)
@@ -75,6 +109,8 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 		cv_state_fini(&state);
 		return rc;
 	}
+	if (state.rule_count <= CV_WARN_APPLY_MAX)
+		warn_of_state(session, &state);
 	cv_session_want(session, &state);
 	return 0;
 }

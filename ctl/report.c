@@ -137,13 +137,14 @@ static void put_source(const struct cv_report *report, FILE *stream, const struc
 	fputs("^\n", stream);
 }
 
-static void put_placed(const struct cv_report *report, FILE *stream, const struct cv_err *err)
+static void put_placed(const struct cv_report *report, FILE *stream, const char *what,
+		       const struct cv_err *err)
 {
 	cv_put_text(stream, err->place.file);
 	fprintf(stream, ":%d:", err->place.line);
 	if (err->place.column > 0)
 		fprintf(stream, "%d:", err->place.column);
-	fputs(" error: ", stream);
+	fprintf(stream, " %s: ", what);
 	cv_put_text(stream, err->text);
 	fputc('\n', stream);
 	put_source(report, stream, &err->place);
@@ -170,7 +171,7 @@ static void put_plain(FILE *stream, const struct cv_err *err)
 }
 
 /* Through memory, since stderr is not buffered: lines of two programs do not mix. */
-static void print_text(const struct cv_report *report, const struct cv_err *err)
+static void print_text(const struct cv_report *report, const char *what, const struct cv_err *err)
 {
 	char *text CV_FREE = NULL;
 	size_t len = 0;
@@ -179,7 +180,7 @@ static void print_text(const struct cv_report *report, const struct cv_err *err)
 	if (!stream)
 		return;
 	if (has_line(&err->place))
-		put_placed(report, stream, err);
+		put_placed(report, stream, what, err);
 	else
 		put_plain(stream, err);
 	if (fclose(stream) == 0)
@@ -235,7 +236,7 @@ void cv_report_error(struct cv_report *report, const struct cv_err *err)
 	if (has_line(&err->place) && report->placed++ >= CV_REPORT_MAX)
 		report->hidden++;
 	else if (!report->is_json)
-		print_text(report, err);
+		print_text(report, "error", err);
 	else if (keep_error(report, err) < 0)
 		report->hidden++;
 }
@@ -274,6 +275,25 @@ void cv_report_warning(struct cv_report *report, const char *text)
 	fputc('\n', stream);
 	if (fclose(stream) == 0)
 		fwrite(line, 1, len, report->stream);
+}
+
+void cv_report_warning_at(struct cv_report *report, const struct cv_err *warning)
+{
+	const struct cv_place *place = &warning->place;
+	char *text CV_FREE = NULL;
+
+	if (!report->stream)
+		return;
+	if (!has_line(place)) {
+		cv_report_warning(report, warning->text);
+	} else if (!report->is_json) {
+		print_text(report, "warning", warning);
+	} else if (asprintf(&text, "%s:%d:%d: %s", place->file, place->line, place->column,
+			    warning->text) >= 0) {
+		keep_warning(report, text);
+	} else {
+		text = NULL;
+	}
 }
 
 static void put_json_error(struct cv_json *json, const char *key, const struct cv_err *err)

@@ -42,6 +42,9 @@ void cv_report_error(struct cv_report *report, const struct cv_err *err);
 /* Warnings never change the exit status: "culvert: warning: TEXT"; in JSON they are in "warnings". */
 void cv_report_warning(struct cv_report *report, const char *text);
 
+/* The same with a place: as an error, but "warning"; in JSON the place stands before the text. */
+void cv_report_warning_at(struct cv_report *report, const struct cv_err *warning);
+
 size_t cv_report_errors(const struct cv_report *report);
 /* Exit status for what was reported (cli.md): 0, or that of the last error's kind: 1 CV_ERR_INPUT,
  * 2 CV_ERR_FAILED, 3 CV_ERR_LEFT, 5 CV_ERR_PERMISSION. */

@@ -211,6 +211,28 @@ static void warnings_leave_the_status(void **state)
 	assert_printed(&fixture, "culvert: warning: dev eth0: no?clsact\n");
 }
 
+static void warnings_may_have_a_place(void **state)
+{
+	static const struct cv_place place = { "f.yaml", 3, 5 };
+	FIXTURE(text, false);
+	FIXTURE(json, true);
+	struct cv_err warning, placeless;
+
+	(void)state;
+	cv_err_input(&warning, "rule r: never matches");
+	placeless = warning;
+	cv_err_hint(&warning, "mend it");
+	cv_err_at(&warning, &place);
+	cv_report_warning_at(text.report, &warning);
+	cv_report_warning_at(text.report, &placeless);
+	cv_report_warning_at(json.report, &warning);
+	assert_int_equal(cv_report_status(text.report), 0);
+	assert_int_equal(cv_report_errors(text.report), 0);
+	assert_printed(&text, "f.yaml:3:5: warning: rule r: never matches\nhint: mend it\n"
+			      "culvert: warning: rule r: never matches\n");
+	assert_printed(&json, "{\"warnings\":[\"f.yaml:3:5: rule r: never matches\"]}\n");
+}
+
 static void the_last_error_gives_the_status(void **state)
 {
 	static const struct {
@@ -320,6 +342,7 @@ int main(void)
 		cmocka_unit_test(several_json_errors_are_a_list),
 		cmocka_unit_test(nothing_reported_prints_nothing),
 		cmocka_unit_test(warnings_leave_the_status),
+		cmocka_unit_test(warnings_may_have_a_place),
 		cmocka_unit_test(the_last_error_gives_the_status),
 		cmocka_unit_test(a_file_with_many_errors_is_cut_off),
 		cmocka_unit_test(without_a_stream_errors_are_only_counted),
