@@ -57,7 +57,10 @@ _culvert_words() {
 	set) echo "type elements file" ;;
 	rule) echo "prio match action" ;;
 	explain) echo "dir proto src dst sport dport dev mark dscp app pid len tunnel" ;;
-	rule-match) echo "dir dev app exact family src dst proto sport dport dscp mark tunnel action" ;;
+	rule-match)
+		echo "dir dev app exact family src dst proto sport dport dscp ecn tcp-flags icmp-type icmp-code" \
+			"mark tunnel len fragment vlan ethertype flow-label quoted action"
+		;;
 	rule-action) echo "mark priority dscp verdict next accept drop" ;;
 	esac
 }
@@ -90,6 +93,11 @@ _culvert_values() {
 	rule*:family) echo "4 6" ;;
 	rule*:proto | explain:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
 	rule*:dscp | explain:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
+	rule*:ecn) echo "not-ect ect0 ect1 ce" ;;
+	rule*:tcp-flags) echo "syn/syn+ack syn/fin+syn+rst+ack none/all" ;;
+	rule*:icmp-type) echo "echo-request echo-reply destination-unreachable packet-too-big time-exceeded" ;;
+	rule*:fragment) echo "yes no" ;;
+	rule*:ethertype) echo "arp ip ipv6 mpls pppoe lldp" ;;
 	rule*:verdict) echo "next accept drop" ;;
 	set:type) echo "prefix port proto dscp mark len vlan" ;;
 	rule*:src | rule*:dst | rule*:sport | rule*:dport | rule*:len | rule*:vlan) _culvert_live set "$@" | sed 's/^/@/' ;;
@@ -101,6 +109,7 @@ _culvert_values() {
 _culvert_is_bare() {
 	case $1:$2 in
 	route*:nexthop | dev:ingress | dev:egress | app:gate | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
+	rule-match:exact | rule-match:quoted) return 0 ;;
 	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
 	esac
 	return 1
@@ -114,7 +123,7 @@ _culvert_pairs() {
 	local item
 	for item in "${given[@]}"; do
 		if [[ -n $word ]]; then
-			word=""
+			[[ $group == rule-match && $item == not ]] || word=""
 			continue
 		fi
 		if [[ $object == rule && ($item == match || $item == action) ]]; then group=rule-$item; fi
