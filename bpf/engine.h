@@ -11,6 +11,7 @@
 #include "arena.h"
 #include "extra.h"
 #include "packet.h"
+#include "set.h"
 
 /* A packet as records ask for it, and how far the search is. No member that steers it begins with a
  * value that the verifier knows: see siphash.h. */
@@ -211,14 +212,25 @@ static __always_inline __u32 cv_probe(const struct cv_query *query, const struct
 
 /* ---- the search ---- */
 
-/* 1 if the extra conditions that begin in a cell hold. A global function: inline, their paths would
- * multiply with those of the search. */
+/* 1 if the extra conditions that begin in a cell hold, but for those that ask sets: with such a one 2.
+ * A global function: inline, their paths would multiply with those of the search. */
 __attribute__((noinline)) int cv_extra_of_cell_holds(const struct cv_pkt *pkt, __u64 live,
 						     __u32 cell)
 {
 	const struct cv_extra *extra = cv_cell(CV_LIVE_BANK(live), cell);
 
-	return pkt && extra && cv_extra_holds(extra, pkt);
+	if (!pkt || !extra || !cv_extra_holds(extra, pkt))
+		return 0;
+	return extra->flags & CV_MATCH_SETS ? 2 : 1;
+}
+
+/* True if all extra conditions hold. Sets are not asked from within the function above: all that are
+ * called one from another share a stack of 512 bytes. */
+static __always_inline bool cv_cell_holds(const struct cv_pkt *pkt, __u64 live, __u32 cell)
+{
+	int holds = cv_extra_of_cell_holds(pkt, live, cell);
+
+	return holds == 2 ? cv_sets_of_cell_hold(pkt, live, cell) : holds;
 }
 
 /* Takes the next tuple. False: there is none that may have a record of a lower order. */
@@ -261,7 +273,7 @@ static __always_inline void cv_next_record(struct cv_query *query, bool is_ipv6)
 		return;
 	if (cv_record_holds(query, record, is_ipv6) &&
 	    (!(word & CV_RECORD_EXTRA) ||
-	     cv_extra_of_cell_holds(query->pkt, query->live, cell + 1 + is_ipv6))) {
+	     cv_cell_holds(query->pkt, query->live, cell + 1 + is_ipv6))) {
 		query->limit = record->order;
 		query->found = CV_RECORD_CELL(word);
 		return;

@@ -8,6 +8,7 @@
 
 #include "engine_parts.h"
 #include "own.h"
+#include "set_image.h"
 
 #define ORDER_GAP 65536 /* between two rules, if there are not too many */
 #define MIN_SLOTS 8
@@ -438,6 +439,8 @@ int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 	if (fault)
 		*fault = (struct cv_engine_fault){ 0 };
 	rc = write_rules(&build);
+	if (!rc)
+		rc = cv_sets_write(arena, rules, err);
 	for (int i = 0; !rc && i < CV_ROOT_COUNT; i++)
 		rc = build_root(&build, i);
 	if (!rc)

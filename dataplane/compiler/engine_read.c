@@ -6,6 +6,7 @@
 
 #include "engine_parts.h"
 #include "own.h"
+#include "set_image.h"
 
 int cv_engine_adopt(struct cv_arena *arena, const struct cv_arena_source *source,
 		    struct cv_err *err)
@@ -158,6 +159,8 @@ int cv_engine_read(const struct cv_arena *arena, uint16_t generation, struct cv_
 	orders = reading.orders;
 	if (!is_read || !cv_records_visit(arena, read_record, &reading))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	if (cv_sets_read(arena, generation, &rules, err))
+		return -ENOMEM;
 	if (rules.match_count)
 		qsort(rules.matches, rules.match_count, sizeof(*rules.matches), compare_matches);
 	*out = rules;
