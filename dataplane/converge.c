@@ -120,8 +120,11 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 			rc = write_meta(inst, plan, err);
 		if (!rc)
 			rc = write_applied(inst, change, err);
-		if (rc)
+		if (rc) {
+			inst->former_rules = &plan->live_rules;
 			undo(inst, change, err);
+			inst->former_rules = NULL;
+		}
 	}
 	if (rc && is_new && err && err->kind != CV_ERR_LEFT)
 		cv_instance_remove(inst, NULL);

@@ -45,6 +45,9 @@ struct cv_instance {
 	int lock_fd;
 	int files_prog; /* see host.h; -1 until it is needed */
 	struct cv_nl *nl;
+	/* While a change is undone: rules from before it, which have the sets whose files are not read
+	 * again. Borrowed; NULL: those that are live have them. */
+	const struct cv_rules *former_rules;
 };
 
 /* True if this network namespace has pins of ours. */

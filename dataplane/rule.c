@@ -158,7 +158,7 @@ static int compile(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 		.ifindex = resolve_ifindex,
 		.rule_id = resolve_rule_id,
 		.arg = &context,
-		.kept = &plan->live_rules,
+		.kept = inst->former_rules ? inst->former_rules : &plan->live_rules,
 	};
 	int rc = check_devices(&context, err);
 
