@@ -806,8 +806,7 @@ struct cv_image {
 	__u32 steps; /* that the worst packet may take */
 	__u16 generation; /* newest that was committed */
 	__u16 is_open; /* 1: a change was begun; if nobody is at it, build the image anew */
-	__u32 zero; /* 0, which the verifier does not know */
-	__u32 pad[4];
+	__u32 pad[5];
 };
 _Static_assert(sizeof(struct cv_image) == 96, "cv_image is map ABI");
 

@@ -36,19 +36,25 @@ static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_r
 	return TC_ACT_SHOT;
 }
 
-/* Asks for the owner as far as rules of that direction need it. */
-static __always_inline void cv_ask_owner(struct __sk_buff *skb, struct cv_pkt *pkt,
-					 const struct cv_image *image, enum cv_direction dir)
+/* Asks for the owner as far as rules of that direction need it: flags and cookie are the image's.
+ * Returns 0. A global function, as cv_arrive() is. */
+__attribute__((noinline)) int cv_ask_owner(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 flags,
+					   __u64 cookie, __u32 dir)
 {
-	if (dir == CV_DIR_OUT && image->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_has_icmp(pkt))
-		cv_note_ping(skb, pkt, image->netns_cookie);
-	if (!(image->flags & CV_RULES_NEED_OWNER(dir)))
-		return;
+	if (!pkt)
+		return 0; /* never, but the verifier asks */
+	if (dir == CV_DIR_OUT && flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_has_icmp(pkt))
+		cv_note_ping(skb, pkt, cookie);
+	if (!(flags & CV_RULES_NEED_OWNER(dir & 1)))
+		return 0;
 	if (dir == CV_DIR_IN)
-		cv_owner_of_receiver(skb, pkt, image->netns_cookie);
+		cv_owner_of_receiver(skb, pkt, cookie);
 	else
-		cv_owner_of_sender(skb, pkt, image->netns_cookie);
+		cv_owner_of_sender(skb, pkt, cookie);
+	return 0;
 }
+
+#define CV_RULES_NEED_ANY_OWNER (CV_RULES_NEED_OWNER(CV_DIR_IN) | CV_RULES_NEED_OWNER(CV_DIR_OUT))
 
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
 				       const struct cv_image *image, __u64 live,
@@ -60,8 +66,9 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 		cv_read_link(skb, pkt);
 	if (image->flags & CV_RULES_NEED_FIELDS)
 		cv_read_fields(skb, pkt, image->flags);
-	cv_ask_owner(skb, pkt, image, dir);
-	rule = cv_rule_find(skb, pkt, image, live, dir, 0);
+	if (image->flags & CV_RULES_NEED_ANY_OWNER)
+		cv_ask_owner(skb, pkt, image->flags, image->netns_cookie, dir);
+	rule = cv_rule_find(skb, pkt, live, dir, 0);
 	if (rule)
 		cv_rule_apply(skb, pkt, rule);
 	return cv_finish(pkt, rule);
@@ -75,9 +82,12 @@ static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const stru
 	       (image->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
 }
 
-/* Takes the packet out of its tunnel, if it is in one. Returns as cv_decap() does. */
-static __always_inline int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt)
+/* Takes the packet out of its tunnel, if it is in one. Returns as cv_decap() does. A global function:
+ * its stack must not lie below that of a search for a rule. */
+__attribute__((noinline)) int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
+	if (!pkt)
+		return CV_R_OK; /* never, but the verifier asks */
 	if (cv_is_icmp(pkt))
 		cv_note_path(skb, pkt->family, pkt->l4);
 	return cv_decap(skb, pkt);

@@ -13,20 +13,29 @@
 #include "packet.h"
 #include "set.h"
 
-/* A packet as records ask for it, and how far the search is. No member that steers it begins with a
- * value that the verifier knows: see siphash.h. */
+/*
+ * How far a search is. It stops at a record whose other conditions hold for the caller to ask its
+ * extra conditions: below a search there is no stack left for what these take.
+ */
 struct cv_query {
 	__u64 live; /* cv_live.word */
 	__u64 left; /* tuples that are still to be probed */
-	const struct cv_root *root;
-	const struct cv_pkt *pkt;
+	__u32 root; /* cell of struct cv_root; 0: the search has not begun */
+	__u32 dir; /* enum cv_direction */
 	__u32 after; /* only records of a higher order are meant */
 	__u32 limit; /* only ones of a lower order: of what was found already */
-	__u32 asked; /* CV_RECORD_* that decide whether a record is about such a packet */
-	__u32 wanted; /* what they must be */
+	__u32 asked; /* CV_RECORD_PORTS: it must not ask for them; CV_RECORD_LINK: frames must be meant */
 	__u32 cell; /* of the next record of a bucket; 0: a tuple is to be probed */
 	__u32 found; /* cell of a rule */
-	__u32 dir; /* the bit of it */
+	__u32 extra; /* cell of extra conditions that are to be asked; 0: the search is at its end */
+	__u32 rule; /* what is found if they hold */
+};
+
+/* A search at work. */
+struct cv_search {
+	struct cv_query *query;
+	const struct cv_pkt *pkt;
+	const struct cv_root *root;
 };
 
 /* Half of an IPv6 address in host order. Addresses are read where they are used: programs that
@@ -83,10 +92,9 @@ static __always_inline __u64 cv_is_outside(__u64 value, __u64 min, __u64 max)
 }
 
 /* True if the conditions that every record has hold. */
-static __always_inline bool cv_record_holds(const struct cv_query *query,
+static __always_inline bool cv_record_holds(const struct cv_query *query, const struct cv_pkt *pkt,
 					    const struct cv_record *record, bool is_ipv6)
 {
-	const struct cv_pkt *pkt = query->pkt;
 	__u32 word = record->rule;
 	__u64 outside = cv_is_outside(pkt->sport, record->sport_min, record->sport_max) |
 			cv_is_outside(pkt->dport, record->dport_min, record->dport_max) |
@@ -94,10 +102,10 @@ static __always_inline bool cv_record_holds(const struct cv_query *query,
 				      (__u64)record->dead - 1) |
 			((__u64)record->order - query->after - 1);
 	__u64 differs = cv_addresses_differ(pkt, record, is_ipv6) | (outside >> 63) |
-			((word & query->asked) ^ query->wanted) |
+			((word & query->asked) ^ (query->asked & CV_RECORD_LINK)) |
 			((record->proto ^ pkt->proto) & -(__u64)(word / CV_RECORD_PROTO & 1));
 
-	return !differs && record->dirs & query->dir;
+	return !differs && record->dirs >> (query->dir & 7) & 1;
 }
 
 /* ---- pruning words ---- */
@@ -144,18 +152,17 @@ static __always_inline const void *cv_segment_of(__u32 bank, __u32 cell)
 }
 
 /* The tuples that can have a record for the packet. */
-static __always_inline __u64 cv_candidates(const struct cv_query *query, const struct cv_root *root,
-					   __u32 dir, bool is_ipv6)
+static __always_inline __u64 cv_candidates(const struct cv_query *query, const struct cv_pkt *pkt,
+					   const struct cv_root *root, bool is_ipv6)
 {
 	__u32 bank = CV_LIVE_BANK(query->live);
 	const void *addrs = cv_segment_of(bank, root->src[0].cell);
 	const void *ports = cv_segment_of(bank, root->sport.cell);
-	const struct cv_pkt *pkt = query->pkt;
 	__u64 tuples;
 
 	if (!addrs || !ports)
 		return 0;
-	tuples = root->dirs[dir & 3] & cv_word(addrs, &root->proto, pkt->proto) &
+	tuples = root->dirs[query->dir & 3] & cv_word(addrs, &root->proto, pkt->proto) &
 		 cv_addr_words(addrs, root->src, pkt->src, root->src_shift, is_ipv6) &
 		 cv_addr_words(addrs, root->dst, pkt->dst, root->dst_shift, is_ipv6);
 	if (!pkt->has_ports)
@@ -196,12 +203,12 @@ static __always_inline __u64 cv_pkt_hash(const struct cv_pkt *pkt, const struct 
 }
 
 /* The first record of the bucket that the packet is in, 0: none. */
-static __always_inline __u32 cv_probe(const struct cv_query *query, const struct cv_tuple *tuple,
+static __always_inline __u32 cv_probe(const struct cv_search *search, const struct cv_tuple *tuple,
 				      bool is_ipv6)
 {
-	__u64 hash = cv_pkt_hash(query->pkt, tuple, is_ipv6);
+	__u64 hash = cv_pkt_hash(search->pkt, tuple, is_ipv6);
 	__u32 index = CV_HASH_SLOT(hash) & tuple->slot_mask;
-	const __u32 *slots = cv_cell(CV_LIVE_BANK(query->live), tuple->slots + index / 8);
+	const __u32 *slots = cv_cell(CV_LIVE_BANK(search->query->live), tuple->slots + index / 8);
 	__u32 slot;
 
 	if (!slots)
@@ -212,41 +219,21 @@ static __always_inline __u32 cv_probe(const struct cv_query *query, const struct
 
 /* ---- the search ---- */
 
-/* 1 if the extra conditions that begin in a cell hold, but for those that ask sets: with such a one 2.
- * A global function: inline, their paths would multiply with those of the search. */
-__attribute__((noinline)) int cv_extra_of_cell_holds(const struct cv_pkt *pkt, __u64 live,
-						     __u32 cell)
-{
-	const struct cv_extra *extra = cv_cell(CV_LIVE_BANK(live), cell);
-
-	if (!pkt || !extra || !cv_extra_holds(extra, pkt))
-		return 0;
-	return extra->flags & CV_MATCH_SETS ? 2 : 1;
-}
-
-/* True if all extra conditions hold. Sets are not asked from within the function above: all that are
- * called one from another share a stack of 512 bytes. */
-static __always_inline bool cv_cell_holds(const struct cv_pkt *pkt, __u64 live, __u32 cell)
-{
-	int holds = cv_extra_of_cell_holds(pkt, live, cell);
-
-	return holds == 2 ? cv_sets_of_cell_hold(pkt, live, cell) : holds;
-}
-
 /* Takes the next tuple. False: there is none that may have a record of a lower order. */
-static __always_inline bool cv_next_tuple(struct cv_query *query, bool is_ipv6)
+static __always_inline bool cv_next_tuple(const struct cv_search *search, bool is_ipv6)
 {
-	const struct cv_root *root = query->root;
-	const struct cv_tuple *tuples = (const void *)(root + 1), *tuple;
+	const struct cv_tuple *tuples = (const void *)(search->root + 1), *tuple;
+	struct cv_query *query = search->query;
 	__u64 bit = query->left & -query->left;
+	__u32 number = search->root->bit_numbers[bit * CV_BIT_FACTOR >> 58];
 
 	if (!bit)
 		return false;
 	query->left ^= bit;
-	tuple = &tuples[root->bit_numbers[bit * CV_BIT_FACTOR >> 58] & (CV_MAX_TUPLES - 1)];
+	tuple = &tuples[number & (CV_MAX_TUPLES - 1)];
 	if (tuple->best >= query->limit)
 		return false;
-	query->cell = cv_probe(query, tuple, is_ipv6);
+	query->cell = cv_probe(search, tuple, is_ipv6);
 	return true;
 }
 
@@ -255,101 +242,142 @@ static __always_inline __u32 cv_record_cells(__u32 word, bool is_ipv6)
 	return 1 + is_ipv6 + (word & CV_RECORD_EXTRA ? sizeof(struct cv_extra) / CV_CELL_BYTES : 0);
 }
 
-/* Looks at one cell of a run. */
-static __always_inline void cv_next_record(struct cv_query *query, bool is_ipv6)
+/* Looks at one cell of a run. Returns 1 to stop there. */
+static __always_inline long cv_next_record(const struct cv_search *search, bool is_ipv6)
 {
-	const struct cv_record *record = cv_cell(CV_LIVE_BANK(query->live), query->cell);
+	struct cv_query *query = search->query;
 	__u32 cell = query->cell, word;
+	const struct cv_record *record = cv_cell(CV_LIVE_BANK(query->live), cell);
 
 	query->cell = 0;
 	if (!record)
-		return;
+		return 0;
 	word = record->rule;
-	if (word & CV_RECORD_JUMP) {
+	if (word & CV_RECORD_JUMP)
 		query->cell = CV_RECORD_CELL(word);
-		return;
-	}
-	if (record->order >= query->limit)
-		return;
-	if (cv_record_holds(query, record, is_ipv6) &&
-	    (!(word & CV_RECORD_EXTRA) ||
-	     cv_cell_holds(query->pkt, query->live, cell + 1 + is_ipv6))) {
-		query->limit = record->order;
-		query->found = CV_RECORD_CELL(word);
-		return;
-	}
+	if (word & CV_RECORD_JUMP || record->order >= query->limit)
+		return 0;
 	/* Masked, so that the verifier sees the same state again after a step. */
 	if (!(word & CV_RECORD_LAST))
 		query->cell = CV_RECORD_CELL(cell + cv_record_cells(word, is_ipv6));
-}
-
-static __always_inline long cv_search_step(struct cv_query *query, bool is_ipv6)
-{
-	if (!query->cell && !cv_next_tuple(query, is_ipv6))
+	if (!cv_record_holds(query, search->pkt, record, is_ipv6))
+		return 0;
+	if (word & CV_RECORD_EXTRA) {
+		query->extra = cell + 1 + is_ipv6;
+		query->rule = CV_RECORD_CELL(word);
 		return 1;
-	if (query->cell)
-		cv_next_record(query, is_ipv6);
+	}
+	query->limit = record->order;
+	query->found = CV_RECORD_CELL(word);
+	query->cell = 0;
 	return 0;
 }
 
+static __always_inline long cv_search_step(const struct cv_search *search, bool is_ipv6)
+{
+	if (!search->query->cell && !cv_next_tuple(search, is_ipv6))
+		return 1;
+	return search->query->cell ? cv_next_record(search, is_ipv6) : 0;
+}
+
 /* bpf_loop bodies. */
-static long cv_search_step4(__u32 i, struct cv_query *query)
+static long cv_search_step4(__u32 i, struct cv_search *search)
 {
-	return cv_search_step(query, false);
+	return cv_search_step(search, false);
 }
 
-static long cv_search_step6(__u32 i, struct cv_query *query)
+static long cv_search_step6(__u32 i, struct cv_search *search)
 {
-	return cv_search_step(query, true);
+	return cv_search_step(search, true);
 }
 
-/* Says where the search begins. False: no record is of that kind. */
-static __always_inline bool cv_query_start(struct cv_query *query, __u32 root_index, __u32 dir,
-					   bool is_ipv6)
+/* The cell of the root that has records for the packet, 0: there is none. */
+static __always_inline __u32 cv_root_of(const struct cv_query *query, const struct cv_pkt *pkt,
+					bool is_ipv6)
 {
-	__u32 bank = CV_LIVE_BANK(query->live), cell;
-	const struct cv_image *image = cv_cell(bank, 0);
+	const struct cv_image *image = cv_cell(CV_LIVE_BANK(query->live), 0);
 
-	if (!image)
-		return false;
-	cell = image->roots[root_index & (CV_ROOT_COUNT - 1)];
-	query->root = cv_cell(bank, cell);
-	if (!cell || !query->root)
-		return false;
-	query->cell = image->zero;
-	query->limit = ~image->zero;
-	query->dir = 1 << dir;
-	query->asked = (query->pkt->has_ports ? 0 : CV_RECORD_PORTS) |
-		       (query->pkt->family ? 0 : CV_RECORD_LINK);
-	query->wanted = query->pkt->family ? 0 : CV_RECORD_LINK;
-	query->left = cv_candidates(query, query->root, dir, is_ipv6);
-	return query->left;
+	return image ? image->roots[is_ipv6 + 2 * pkt->is_quoted] : 0;
 }
 
-/* The cell of the rule that the packet meets in that direction, of those whose order is above after;
- * 0: none. */
-__attribute__((noinline)) __u32 cv_search4(const struct cv_pkt *pkt, __u64 live, __u32 dir,
-					   __u32 after)
+static __always_inline void cv_search_begin(const struct cv_search *search, bool is_ipv6)
 {
-	struct cv_query query = { .live = live, .pkt = pkt, .after = after };
+	struct cv_query *query = search->query;
+	const struct cv_pkt *pkt = search->pkt;
 
-	if (!pkt)
-		return 0;
-	if (cv_query_start(&query, CV_ROOT_IPV4 + 2 * pkt->is_quoted, dir, false))
-		bpf_loop(CV_MAX_STEPS, cv_search_step4, &query, 0);
-	return query.found;
+	query->asked = (pkt->has_ports ? 0 : CV_RECORD_PORTS) | (pkt->family ? 0 : CV_RECORD_LINK);
+	query->left = cv_candidates(query, pkt, search->root, is_ipv6);
 }
 
-__attribute__((noinline)) __u32 cv_search6(const struct cv_pkt *pkt, __u64 live, __u32 dir,
-					   __u32 after)
-{
-	struct cv_query query = { .live = live, .pkt = pkt, .after = after };
+/* Goes on with a search, up to extra conditions that are to be asked, or to its end. Returns 1 if it
+ * is not at its end. */
+#define CV_SEARCH(name, is_ipv6, step)                                                             \
+	__attribute__((noinline)) int name(struct cv_query *query, const struct cv_pkt *pkt)       \
+	{                                                                                          \
+		struct cv_search search = { .query = query, .pkt = pkt };                          \
+		bool has_begun;                                                                    \
+                                                                                                   \
+		if (!query || !pkt)                                                                \
+			return 0;                                                                  \
+		has_begun = query->root;                                                           \
+		if (!has_begun)                                                                    \
+			query->root = cv_root_of(query, pkt, is_ipv6);                             \
+		search.root = cv_cell(CV_LIVE_BANK(query->live), query->root);                     \
+		query->extra = 0;                                                                  \
+		if (!query->root || !search.root)                                                  \
+			return 0;                                                                  \
+		if (!has_begun)                                                                    \
+			cv_search_begin(&search, is_ipv6);                                         \
+		bpf_loop(CV_MAX_STEPS, step, &search, 0);                                          \
+		return !!query->extra;                                                             \
+	}
+CV_SEARCH(cv_search4, false, cv_search_step4)
+CV_SEARCH(cv_search6, true, cv_search_step6)
 
-	if (!pkt)
-		return 0;
-	if (cv_query_start(&query, CV_ROOT_IPV6 + 2 * pkt->is_quoted, dir, true))
-		bpf_loop(CV_MAX_STEPS, cv_search_step6, &query, 0);
-	return query.found;
+static __always_inline int cv_search_on(struct cv_query *query, const struct cv_pkt *pkt)
+{
+	return pkt->family == 6 ? cv_search6(query, pkt) : cv_search4(query, pkt);
+}
+
+/* 1 if the extra conditions that begin in a cell hold. A global function: inline, their paths would
+ * multiply with those of the caller. */
+__attribute__((noinline)) int cv_extra_of_cell_holds(const struct cv_pkt *pkt, __u64 live,
+						     __u32 cell)
+{
+	const struct cv_extra *extra = cv_cell(CV_LIVE_BANK(live), cell);
+
+	return pkt && extra && cv_extra_holds(extra, pkt) &&
+	       (!(extra->flags & CV_MATCH_SETS) || cv_sets_hold(extra, pkt, live));
+}
+
+struct cv_asking {
+	struct cv_query *query;
+	const struct cv_pkt *pkt;
+};
+
+/* bpf_loop body: asks extra conditions and goes on. Returns 1 at the end. */
+static long cv_extra_step(__u32 i, struct cv_asking *asking)
+{
+	struct cv_query *query = asking->query;
+	const struct cv_rule *rule;
+
+	if (cv_extra_of_cell_holds(asking->pkt, query->live, query->extra)) {
+		rule = cv_cell(CV_LIVE_BANK(query->live), query->rule);
+		query->found = query->rule;
+		query->limit = rule ? rule->order : 0;
+		query->cell = 0;
+	}
+	return !cv_search_on(query, asking->pkt);
+}
+
+/* Fills query, which is zero but for live, dir, after and limit: found is the cell of the rule that the packet
+ * meets in that direction, of those whose order is above after; 0: none. */
+static __always_inline void cv_query_answer(struct cv_query *query, const struct cv_pkt *pkt)
+{
+	struct cv_asking asking = { .query = query, .pkt = pkt };
+
+	if (cv_search_on(query, pkt))
+		bpf_loop(CV_MAX_STEPS, cv_extra_step, &asking, 0);
 }
 
 #endif

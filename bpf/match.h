@@ -26,20 +26,6 @@ static __always_inline bool cv_rules_ask(const struct cv_image *image, enum cv_d
 	return image->dirs >> dir & 1;
 }
 
-/* The cell of the first rule behind that order (0: of all) that the packet meets in that direction;
- * 0: none. */
-static __always_inline __u32 cv_rule_cell(__u64 live, const struct cv_pkt *pkt, __u32 dir,
-					  __u32 after)
-{
-	return pkt->family == 6 ? cv_search6(pkt, live, dir, after)
-				: cv_search4(pkt, live, dir, after);
-}
-
-static __always_inline const struct cv_rule *cv_rule_at(__u64 live, __u32 cell)
-{
-	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
-}
-
 /*
  * Makes pkt the packet that the ICMP error at hand quotes, as far as it does, for
  * which the stack has no room beside it. Returns 1, or 0 if nothing is quoted. A global function, as
@@ -59,22 +45,35 @@ __attribute__((noinline)) int cv_turn_to_quoted(struct __sk_buff *skb, struct cv
 	return 1;
 }
 
-/* The first rule behind that order (0: of all) that the packet or what it quotes meets in that
- * direction, or NULL. */
-static __always_inline const struct cv_rule *cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
-							  const struct cv_image *image, __u64 live,
-							  enum cv_direction dir, __u32 after)
+/* The cell of the first rule behind that order (0: of all) that the packet or what it quotes meets in
+ * that direction; 0: none. A global function, so that its stack is its own. */
+__attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					     __u32 dir, __u32 after)
 {
-	const struct cv_rule *rule = cv_rule_at(live, cv_rule_cell(live, pkt, dir, after));
-	const struct cv_rule *quoted = NULL;
-	__u32 l3 = pkt->l3;
+	struct cv_query query = { .live = live, .dir = dir, .after = after, .limit = 0xffffffff };
+	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
+	__u32 l3;
 
+	if (!pkt || !image)
+		return 0;
+	cv_query_answer(&query, pkt);
 	if (!(image->flags & CV_RULES_NEED_QUOTED) || !cv_quotes(pkt))
-		return rule;
+		return query.found;
+	l3 = pkt->l3;
+	query.root = 0; /* another search, of which only a rule of a lower order is wanted */
 	if (cv_turn_to_quoted(skb, pkt, image->flags))
-		quoted = cv_rule_at(live, cv_rule_cell(live, pkt, dir, after));
+		cv_query_answer(&query, pkt);
 	cv_parse_again(skb, pkt, l3, image->flags);
-	return quoted && (!rule || quoted->order < rule->order) ? quoted : rule;
+	return query.found;
+}
+
+static __always_inline const struct cv_rule *cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
+							  __u64 live, enum cv_direction dir,
+							  __u32 after)
+{
+	__u32 cell = cv_rule_cell(skb, pkt, live, dir, after);
+
+	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
 }
 
 #endif

@@ -24,28 +24,32 @@
 const volatile __u32 cv_tunnel_id = 0;
 
 /*
- * 1 if a rule drops the inner packet; clsact egress, which comes later, sees only the outer header.
- * The packet is counted there, or here if it ends here. This and cv_send() are global functions so
- * that the stack of the one does not lie upon that of the other.
+ * 1 if the rule at that cell drops the inner packet: clsact egress sees only the outer header. This
+ * and cv_send() are global functions so that their stack does not lie below that of a search.
  */
-__attribute__((noinline)) int cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt,
-						 __u32 id)
+__attribute__((noinline)) int cv_rule_drops(__u64 live, __u32 cell, __u32 id, __u32 bytes)
+{
+	const struct cv_rule *rule = cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+
+	if (!rule || rule->verdict != CV_VERDICT_DROP)
+		return 0;
+	/* What passes is counted there. */
+	cv_count_rule(rule->id, bytes);
+	cv_count_reason(id, CV_R_RULE_DROP);
+	return 1;
+}
+
+static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
 {
 	__u64 live;
 	const struct cv_image *image = cv_rules_current(&live);
-	const struct cv_rule *rule;
 
-	if (!image || !pkt || !cv_rules_ask(image, CV_DIR_ENCAP))
-		return 0;
+	if (!image || !cv_rules_ask(image, CV_DIR_ENCAP))
+		return false;
 	if (image->flags & CV_RULES_NEED_FIELDS)
 		cv_read_fields(skb, pkt, image->flags);
 	cv_read_no_link(pkt);
-	rule = cv_rule_find(skb, pkt, image, live, CV_DIR_ENCAP, 0);
-	if (!rule || rule->verdict != CV_VERDICT_DROP)
-		return 0;
-	cv_count_rule(rule->id, pkt->bytes);
-	cv_count_reason(id, CV_R_RULE_DROP);
-	return 1;
+	return cv_rule_drops(live, cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, 0), id, pkt->bytes);
 }
 
 static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int reason)

@@ -444,6 +444,8 @@ int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 	for (int i = 0; !rc && i < CV_ROOT_COUNT; i++)
 		rc = build_root(&build, i);
 	if (!rc)
+		rc = cv_sets_write(arena, rules, err);
+	if (!rc)
 		fill_image(&build);
 	return rc;
 }

@@ -155,12 +155,14 @@ int cv_engine_read(const struct cv_arena *arena, uint16_t generation, struct cv_
 	struct reading reading = { .arena = arena, .out = &rules, .generation = generation };
 	CV_FREE uint32_t *orders = NULL;
 	bool is_read = read_rules(&reading);
+	int rc;
 
 	orders = reading.orders;
 	if (!is_read || !cv_records_visit(arena, read_record, &reading))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
-	if (cv_sets_read(arena, generation, &rules, err))
-		return -ENOMEM;
+	rc = cv_sets_read(arena, generation, &rules, err);
+	if (rc)
+		return rc;
 	if (rules.match_count)
 		qsort(rules.matches, rules.match_count, sizeof(*rules.matches), compare_matches);
 	*out = rules;
