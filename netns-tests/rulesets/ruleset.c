@@ -22,6 +22,7 @@ const char *const ruleset_family_names[RULESET_FAMILY_COUNT] = {
 	[RULESET_BOTH] = "both",
 };
 
+#define COUNT_MAX 2000000
 #define LENGTHS 16
 #define PORT_PAIRS 512
 #define EXACT_PORTS 96
@@ -553,6 +554,29 @@ static int order_rules(struct ruleset *set, struct random *random)
 	for (size_t i = 0; i < set->count; i++)
 		set->rules[i] = placed[i].rule;
 	return 0;
+}
+
+int ruleset_choose(const char *const *names, int count, const char *name)
+{
+	for (int i = 0; i < count; i++)
+		if (!strcmp(names[i], name))
+			return i;
+	return -1;
+}
+
+bool ruleset_conf_read(struct ruleset_conf *conf, const char *style, const char *count,
+		       const char *family)
+{
+	int style_index = ruleset_choose(ruleset_style_names, RULESET_STYLE_COUNT, style);
+	int family_index = ruleset_choose(ruleset_family_names, RULESET_FAMILY_COUNT, family);
+	char *end;
+
+	*conf = (struct ruleset_conf){ .seed = 1, .count = strtoul(count, &end, 10) };
+	if (style_index < 0 || family_index < 0 || *end || !conf->count || conf->count > COUNT_MAX)
+		return false;
+	conf->style = style_index;
+	conf->family = family_index;
+	return true;
 }
 
 int ruleset_make(struct ruleset *set, const struct ruleset_conf *conf)

@@ -57,6 +57,12 @@ struct ruleset {
 	struct ruleset_conf conf;
 };
 
+/* Index of the name, -1: it is none of them. */
+int ruleset_choose(const char *const *names, int count, const char *name);
+/* Fills conf with what these words say: style, count, family; seed 1, not shuffled. */
+bool ruleset_conf_read(struct ruleset_conf *conf, const char *style, const char *count,
+		       const char *family);
+
 /* Makes *set, which the caller releases. Returns 0, or -ENOMEM. */
 int ruleset_make(struct ruleset *set, const struct ruleset_conf *conf);
 void ruleset_fini(struct ruleset *set);

@@ -9,6 +9,11 @@
 
 #include "own.h"
 
+const char *const trace_kind_names[TRACE_KIND_COUNT] = {
+	[TRACE_UNIFORM] = "uniform",
+	[TRACE_ZIPF] = "zipf",
+};
+
 #define ANYWHERE 0.05
 
 static bool has_ports(uint8_t proto)

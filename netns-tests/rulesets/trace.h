@@ -11,7 +11,8 @@
 #include "random.h"
 #include "ruleset.h"
 
-enum trace_kind { TRACE_UNIFORM, TRACE_ZIPF };
+enum trace_kind { TRACE_UNIFORM, TRACE_ZIPF, TRACE_KIND_COUNT };
+extern const char *const trace_kind_names[TRACE_KIND_COUNT];
 
 #define TRACE_FLOWS 65536
 

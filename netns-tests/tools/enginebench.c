@@ -18,10 +18,7 @@
 #include "number.h"
 #include "own.h"
 
-#define COUNT_MAX 2000000
 #define NUMBER_MAX 20000000
-#define SEED_RULES 1
-#define SEED_TRACE 2
 #define SEED_CHANGES 3
 #define BUILDS 5
 #define TRANSACTION 1000
@@ -286,25 +283,10 @@ static void usage(void)
 	exit(2);
 }
 
-static int choose(const char *const *names, int count, const char *name)
-{
-	for (int i = 0; i < count; i++)
-		if (!strcmp(names[i], name))
-			return i;
-	usage();
-	return -1;
-}
-
 static void read_args(struct bench *bench, struct ruleset_conf *conf, int argc, char **argv)
 {
-	if (argc < 4)
+	if (argc < 4 || !ruleset_conf_read(conf, argv[1], argv[2], argv[3]))
 		usage();
-	*conf = (struct ruleset_conf){
-		.style = choose(ruleset_style_names, RULESET_STYLE_COUNT, argv[1]),
-		.count = parse_number("enginebench", argv[2], COUNT_MAX),
-		.family = choose(ruleset_family_names, RULESET_FAMILY_COUNT, argv[3]),
-		.seed = SEED_RULES,
-	};
 	for (char **word = argv + 4; *word; word++) {
 		if (!strcmp(*word, "shuffled"))
 			conf->is_shuffled = true;

@@ -33,12 +33,10 @@
 #include "number.h"
 #include "own.h"
 
-#define COUNT_MAX 2000000
 #define PACKETS_MAX 4000000
 #define PART 2000 /* packets of one run */
 #define ROUNDS_MAX 100
 #define SYSTEMS_MAX 16
-#define SEED_RULES 1
 #define SEED_TRACE 2
 #define BATCH 64
 #define WRONG_TOLD 3 /* one by one, of a system */
@@ -80,15 +78,6 @@ static void usage(void)
 	fprintf(stderr, "usage: rulebench check|time STYLE COUNT 4|6|both uniform|zipf PACKETS "
 			"[shuffled] (NETNS KIND)...|ROUNDS NETNS[/PACKETS]...\n");
 	exit(2);
-}
-
-static int choose(const char *const *names, int count, const char *name)
-{
-	for (int i = 0; i < count; i++)
-		if (!strcmp(names[i], name))
-			return i;
-	usage();
-	return -1;
 }
 
 /* ---- rules, packets, program ---- */
@@ -370,18 +359,16 @@ static int time_systems(struct bench *bench, char **words)
 /* What is still held when this ends is the kernel's to release. */
 int main(int argc, char **argv)
 {
-	static const char *const traces[] = { "uniform", "zipf" };
 	static struct bench bench;
-	struct ruleset_conf conf = { .seed = SEED_RULES };
-	enum trace_kind kind;
+	struct ruleset_conf conf;
+	int kind;
 	char **words = argv + 7;
 
-	if (argc < 9)
+	if (argc < 9 || !ruleset_conf_read(&conf, argv[2], argv[3], argv[4]))
 		usage();
-	conf.style = choose(ruleset_style_names, RULESET_STYLE_COUNT, argv[2]);
-	conf.count = parse_number("rulebench", argv[3], COUNT_MAX);
-	conf.family = choose(ruleset_family_names, RULESET_FAMILY_COUNT, argv[4]);
-	kind = choose(traces, 2, argv[5]);
+	kind = ruleset_choose(trace_kind_names, TRACE_KIND_COUNT, argv[5]);
+	if (kind < 0)
+		usage();
 	conf.is_shuffled = !strcmp(*words, "shuffled");
 	make_packets(&bench, &conf, kind, parse_number("rulebench", argv[6], PACKETS_MAX));
 	load(&bench);

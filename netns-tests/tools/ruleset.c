@@ -12,7 +12,6 @@
 #include "number.h"
 #include "own.h"
 
-#define COUNT_MAX 2000000
 #define SEED_MAX 1000000
 
 struct wanted {
@@ -26,15 +25,6 @@ static void usage(void)
 	fprintf(stderr, "usage: ruleset acl|fw|ipc|mix COUNT 4|6|both state|nft|iptables|u32|shape "
 			"[shuffled] [seed N] [dev IFNAME]\n");
 	exit(2);
-}
-
-static int choose(const char *const *names, int count, const char *name)
-{
-	for (int i = 0; i < count; i++)
-		if (!strcmp(names[i], name))
-			return i;
-	usage();
-	return -1;
 }
 
 static void read_words(struct wanted *wanted, char **words)
@@ -53,14 +43,8 @@ static void read_words(struct wanted *wanted, char **words)
 
 static void read_args(struct wanted *wanted, int argc, char **argv)
 {
-	if (argc < 5)
+	if (argc < 5 || !ruleset_conf_read(&wanted->conf, argv[1], argv[2], argv[3]))
 		usage();
-	wanted->conf = (struct ruleset_conf){
-		.style = choose(ruleset_style_names, RULESET_STYLE_COUNT, argv[1]),
-		.count = parse_number("ruleset", argv[2], COUNT_MAX),
-		.family = choose(ruleset_family_names, RULESET_FAMILY_COUNT, argv[3]),
-		.seed = 1,
-	};
 	wanted->form = argv[4];
 	wanted->dev = "in0";
 	read_words(wanted, argv + 5);
