@@ -121,16 +121,19 @@ typedef void (*twist_fn)(struct cv_match *match, struct random *random);
 
 static const twist_fn twists[] = {
 	twist_dscp, twist_ecn,	     twist_len,	       twist_fragment, twist_tcp_flags, twist_icmp,
-	twist_vlan, twist_ethertype, twist_flow_label, twist_mark,     twist_quoted,	twist_set,
+	twist_vlan, twist_ethertype, twist_flow_label, twist_mark,     twist_quoted,
 };
 
 #define CAN_BE_NOT                                                                                 \
 	(CV_MATCH_MARK | CV_MATCH_TCP_FLAGS | CV_MATCH_ICMP_TYPE | CV_MATCH_LEN | CV_MATCH_VLAN |  \
 	 CV_MATCH_FRAGMENT | CV_MATCH_FLOW_LABEL)
 
-static void twist_match(struct cv_match *match, struct random *random)
+static void twist_match(struct cv_match *match, struct random *random, unsigned int kinds)
 {
-	twists[random_below(random, sizeof(twists) / sizeof(twists[0]))](match, random);
+	if (kinds & TWIST_FIELDS && (!(kinds & TWIST_SETS) || random_chance(random, 0.8)))
+		twists[random_below(random, sizeof(twists) / sizeof(twists[0]))](match, random);
+	else if (kinds & TWIST_SETS)
+		twist_set(match, random);
 	if (random_chance(random, 0.3))
 		match->extra.not_flags = match->flags & CAN_BE_NOT;
 	match->extra.flags = match->flags & CV_MATCH_EXTRAS;
@@ -197,19 +200,20 @@ static void let_continue(struct cv_rule *rule, struct random *random)
 	rule->mark = (uint32_t)random_u64(random) & rule->mark_mask;
 }
 
-int twist_rules(struct cv_rules *rules, struct random *random, unsigned int one_in)
+int twist_rules(struct cv_rules *rules, struct random *random, unsigned int kinds,
+		unsigned int one_in)
 {
-	int rc = add_sets(rules, random);
+	int rc = kinds & TWIST_SETS ? add_sets(rules, random) : 0;
 
 	for (size_t i = 0; i < rules->match_count && !rc; i++) {
 		struct cv_match *match = &rules->matches[i];
 		struct cv_rule *rule = &rules->rules[match->rule].rule;
 
 		rule->verdict = random_below(random, CV_VERDICT_CONTINUE);
-		if (!random_below(random, one_in))
+		if (kinds & TWIST_CONTINUE && !random_below(random, one_in))
 			let_continue(rule, random);
 		if (!random_below(random, one_in))
-			twist_match(match, random);
+			twist_match(match, random, kinds);
 		rules->flags |= needs_of(match);
 	}
 	return rc;

@@ -9,7 +9,13 @@
 #include "compiler/rules.h"
 #include "random.h"
 
-/* Of so many rules one gets conditions of another kind, one of as many continues. Returns 0, or -ENOMEM. */
-int twist_rules(struct cv_rules *rules, struct random *random, unsigned int one_in);
+#define TWIST_FIELDS (1 << 0)
+#define TWIST_SETS (1 << 1)
+#define TWIST_CONTINUE (1 << 2)
+
+/* Of so many rules one gets conditions of these kinds, one of as many continues; every rule gets a
+ * verdict. Returns 0, or -ENOMEM. */
+int twist_rules(struct cv_rules *rules, struct random *random, unsigned int kinds,
+		unsigned int one_in);
 
 #endif

@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * The programs against the oracle: frames of every kind (../rulesets/wild.h) on rule sets of every
+ * style, with conditions that few rules have. Verdict and mark of each must be what the plain
+ * definition says of what a second reader sees in the frame.
+ *
+ * VERDICT_PACKETS: frames of each case; VERDICT_SIZES: rules, with commas. For the whole proof
+ * VERDICT_PACKETS=10000000 VERDICT_SIZES=1000,10000,100000,1000000.
+ */
+#include "classifier.h"
+
+#include "../rulesets/forms.h"
+#include "../rulesets/index.h"
+#include "../rulesets/reader.h"
+#include "../rulesets/twist.h"
+#include "../rulesets/wild.h"
+
+#define PACKETS 20000
+#define SIZES "1000,10000"
+#define TOLD 3 /* wrong ones, one by one */
+#define SEED 11
+#define LOOPBACK 1 /* ifindex */
+#define TWISTED 8 /* one rule of so many, but ... */
+#define TWISTED_MAX 1000 /* rules: many that no address tells apart are refused */
+
+struct verdict_case {
+	enum ruleset_style style;
+	enum ruleset_family family;
+	bool is_shuffled;
+	unsigned int twists; /* TWIST_* */
+};
+
+static const struct verdict_case cases[] = {
+	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS },
+	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS },
+	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS },
+	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS },
+	{ RULESET_FW, RULESET_IPV4, .is_shuffled = false },
+	{ RULESET_IPC, RULESET_IPV6, .is_shuffled = true },
+};
+
+struct judge {
+	struct ruleset set;
+	struct cv_rules rules;
+	struct index index;
+	struct random random;
+	long wrong;
+	long refused; /* frames that BPF_PROG_TEST_RUN does not take */
+	long met; /* packets that met a rule */
+};
+
+static void judge_fini(struct judge *judge)
+{
+	index_fini(&judge->index);
+	cv_rules_fini(&judge->rules);
+	ruleset_fini(&judge->set);
+}
+
+static void judge_init(struct judge *judge, const struct verdict_case *wanted, size_t count)
+{
+	const struct ruleset_conf conf = { .style = wanted->style,
+					   .family = wanted->family,
+					   .is_shuffled = wanted->is_shuffled,
+					   .count = count,
+					   .seed = SEED };
+
+	*judge = (struct judge){ .random.state = SEED };
+	assert_int_equal(ruleset_make(&judge->set, &conf), 0);
+	assert_int_equal(form_compiled(&judge->rules, &judge->set), 0);
+	if (wanted->twists)
+		assert_int_equal(
+			twist_rules(&judge->rules, &judge->random, wanted->twists,
+				    count / TWISTED_MAX < TWISTED ? TWISTED : count / TWISTED_MAX),
+			0);
+	assert_int_equal(index_make(&judge->index, &judge->rules), 0);
+}
+
+/* ---- what should come out ---- */
+
+struct outcome {
+	int verdict;
+	uint32_t mark;
+	uint32_t rules; /* that the packet met */
+};
+
+static int verdict_of(const struct cv_rule *rule)
+{
+	return rule->verdict == CV_VERDICT_DROP	    ? TC_ACT_SHOT
+	       : rule->verdict == CV_VERDICT_ACCEPT ? TC_ACT_OK
+						    : TC_ACT_UNSPEC;
+}
+
+/* One rule after the other, each with the mark that those before it left. */
+static struct outcome expect(const struct judge *judge, const struct wild *wild,
+			     enum cv_direction dir, uint32_t mark)
+{
+	struct index_part part = { .end = judge->rules.match_count };
+	struct outcome outcome = { .verdict = TC_ACT_UNSPEC, .mark = mark };
+	struct cv_oracle_packet packet, quoted;
+
+	reader_read(&packet, &quoted, wild->bytes, wild->len);
+	packet.ifindex = quoted.ifindex = LOOPBACK;
+	while (outcome.rules < CV_MAX_CONTINUES) {
+		const struct cv_rule *rule;
+		size_t first;
+
+		packet.mark = quoted.mark = outcome.mark;
+		first = index_first(&judge->index, &packet, dir, &part);
+		if (first == part.end)
+			break;
+		rule = &judge->rules.rules[judge->rules.matches[first].rule].rule;
+		outcome.rules++;
+		outcome.mark = (outcome.mark & ~rule->mark_mask) | rule->mark;
+		outcome.verdict = verdict_of(rule);
+		if (rule->verdict != CV_VERDICT_CONTINUE)
+			break;
+		part.begin = first + 1;
+	}
+	return outcome;
+}
+
+/* ---- what does ---- */
+
+/* Returns false if the frame cannot be run. */
+static bool run_wild(int prog_fd, const struct wild *wild, uint32_t mark, struct outcome *outcome)
+{
+	struct __sk_buff in = { .ifindex = LOOPBACK, .mark = mark }, out = { 0 };
+	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = wild->bytes, .data_size_in = wild->len,
+		    .ctx_in = &in, .ctx_size_in = sizeof(in), .ctx_out = &out,
+		    .ctx_size_out = sizeof(out));
+
+	if (bpf_prog_test_run_opts(prog_fd, &opts))
+		return false;
+	outcome->verdict = (int)opts.retval;
+	outcome->mark = out.mark;
+	return true;
+}
+
+static void tell(struct judge *judge, const struct wild *wild, const struct outcome *expected,
+		 const struct outcome *actual)
+{
+	if (judge->wrong++ >= TOLD)
+		return;
+	print_error("mark 0x%x, verdict %s; the oracle says mark 0x%x, verdict %s\n", actual->mark,
+		    verdict_name(actual->verdict), expected->mark, verdict_name(expected->verdict));
+	frame_print("frame", wild->bytes, wild->len);
+}
+
+static void judge_one(struct judge *judge)
+{
+	bool is_in = random_below(&judge->random, 2);
+	uint32_t mark = random_below(&judge->random, 16);
+	struct outcome expected, actual;
+	struct wild wild;
+
+	wild_draw(&judge->random, &judge->set, &wild);
+	if (!run_wild(is_in ? classifier.ingress : classifier.egress, &wild, mark, &actual)) {
+		judge->refused++;
+		return;
+	}
+	expected = expect(judge, &wild, is_in ? CV_DIR_IN : CV_DIR_OUT, mark);
+	judge->met += expected.rules != 0;
+	if (actual.verdict != expected.verdict || actual.mark != expected.mark)
+		tell(judge, &wild, &expected, &actual);
+}
+
+static long packets_wanted(void)
+{
+	const char *text = getenv("VERDICT_PACKETS");
+
+	return text ? atol(text) : PACKETS;
+}
+
+static void run_case(const struct verdict_case *wanted, size_t count)
+{
+	CV_CLEANUP(judge_fini) struct judge judge;
+	long packets = packets_wanted();
+
+	judge_init(&judge, wanted, count);
+	fill_compiled(&judge.rules);
+	for (long i = 0; i < packets; i++)
+		judge_one(&judge);
+	print_message("# %s%s, %zu rules of family %s: %ld frames, %ld met a rule, %ld wrong\n",
+		      ruleset_style_names[wanted->style], wanted->is_shuffled ? " shuffled" : "",
+		      count, ruleset_family_names[wanted->family], packets - judge.refused,
+		      judge.met, judge.wrong);
+	assert_int_equal(judge.wrong, 0);
+	assert_in_range(judge.refused, 0, packets / 20);
+	assert_in_range(judge.met, packets / 3, packets);
+}
+
+static void verdicts_are_the_oracles(void **state)
+{
+	const char *sizes = getenv("VERDICT_SIZES");
+
+	need_programs();
+	for (sizes = sizes ? sizes : SIZES; sizes; sizes = strchr(sizes, ',')) {
+		sizes += *sizes == ',';
+		run_case(*state, atol(sizes));
+	}
+}
+
+int main(void)
+{
+	struct CMUnitTest tests[ARRAY_LEN(cases)];
+	char names[ARRAY_LEN(cases)][64];
+
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+		snprintf(names[i], sizeof(names[i]),
+			 "%s rules%s of family %s give the oracle's verdicts",
+			 ruleset_style_names[cases[i].style],
+			 cases[i].is_shuffled ? ", shuffled," : "",
+			 ruleset_family_names[cases[i].family]);
+		tests[i] = row_test(names[i], verdicts_are_the_oracles, NULL, &cases[i]);
+	}
+	return cmocka_run_group_tests(tests, group_setup, group_teardown);
+}
