@@ -10,6 +10,7 @@
 #include "classifier.h"
 
 #include "../rulesets/forms.h"
+#include "../rulesets/hostile.h"
 #include "../rulesets/index.h"
 #include "../rulesets/reader.h"
 #include "../rulesets/twist.h"
@@ -171,22 +172,46 @@ static long packets_wanted(void)
 	return text ? atol(text) : PACKETS;
 }
 
+/* Puts the image of the judge's rules before the programs. Returns false if that many steps are too
+ * many: then it says which rules are at fault. */
+static bool fill_bounded(const struct judge *judge)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena = { 0 };
+	const struct cv_arena_source source = cv_arena_heap();
+	struct cv_err err = { 0 };
+	int rc;
+
+	assert_true(cv_arena_init(&arena, &source));
+	rc = cv_engine_build(&arena, &judge->rules, NULL, &err);
+	if (!rc) {
+		fill_image(&arena);
+		return true;
+	}
+	assert_int_equal(rc, -E2BIG);
+	assert_int_equal(err.kind, CV_ERR_INPUT);
+	assert_non_null(strstr(err.text, "rules r"));
+	print_message("# refused: %s\n", err.text);
+	return false;
+}
+
+static void judge_many(struct judge *judge, long packets)
+{
+	for (long i = 0; i < packets; i++)
+		judge_one(judge);
+	print_message("# %zu rules: %ld frames, %ld met a rule, %ld wrong\n", judge->set.count,
+		      packets - judge->refused, judge->met, judge->wrong);
+	assert_int_equal(judge->wrong, 0);
+	assert_in_range(judge->refused, 0, packets / 20);
+	assert_in_range(judge->met, packets / 3, packets);
+}
+
 static void run_case(const struct verdict_case *wanted, size_t count)
 {
 	CV_CLEANUP(judge_fini) struct judge judge;
-	long packets = packets_wanted();
 
 	judge_init(&judge, wanted, count);
 	fill_compiled(&judge.rules);
-	for (long i = 0; i < packets; i++)
-		judge_one(&judge);
-	print_message("# %s%s, %zu rules of family %s: %ld frames, %ld met a rule, %ld wrong\n",
-		      ruleset_style_names[wanted->style], wanted->is_shuffled ? " shuffled" : "",
-		      count, ruleset_family_names[wanted->family], packets - judge.refused,
-		      judge.met, judge.wrong);
-	assert_int_equal(judge.wrong, 0);
-	assert_in_range(judge.refused, 0, packets / 20);
-	assert_in_range(judge.met, packets / 3, packets);
+	judge_many(&judge, packets_wanted());
 }
 
 static void verdicts_are_the_oracles(void **state)
@@ -200,18 +225,66 @@ static void verdicts_are_the_oracles(void **state)
 	}
 }
 
+/* ---- sets that are made to hurt ---- */
+
+struct hostile_case {
+	enum hostile_kind kind;
+	size_t count;
+	bool may_be_refused;
+};
+
+static const struct hostile_case hostile_cases[] = {
+	{ HOSTILE_RANGES, 1000, .may_be_refused = false },
+	{ HOSTILE_RANGES, 5000, .may_be_refused = true },
+	{ HOSTILE_PORTS, 1000, .may_be_refused = false },
+	{ HOSTILE_PORTS, 5000, .may_be_refused = true },
+	{ HOSTILE_LENGTHS, 1000, .may_be_refused = false },
+	{ HOSTILE_LENGTHS, 10000, .may_be_refused = true },
+	{ HOSTILE_TUPLE, 100000, .may_be_refused = false },
+	{ HOSTILE_NEIGHBOURS, 100000, .may_be_refused = false },
+	{ HOSTILE_SHADOW, 1000, .may_be_refused = false },
+	{ HOSTILE_NESTED, 1000, .may_be_refused = false },
+	{ HOSTILE_PROTOCOLS, 6000, .may_be_refused = false },
+};
+
+static void hostile_sets_are_right_or_refused(void **state)
+{
+	const struct hostile_case *hostile = *state;
+	CV_CLEANUP(judge_fini) struct judge judge = { .random.state = SEED };
+
+	need_programs();
+	assert_int_equal(hostile_make(&judge.set, hostile->kind, hostile->count), 0);
+	assert_int_equal(form_compiled(&judge.rules, &judge.set), 0);
+	assert_int_equal(index_make(&judge.index, &judge.rules), 0);
+	if (fill_bounded(&judge))
+		judge_many(&judge, packets_wanted());
+	else
+		assert_true(hostile->may_be_refused);
+}
+
+#define NAME_MAX_LEN 96
+
 int main(void)
 {
-	struct CMUnitTest tests[ARRAY_LEN(cases)];
-	char names[ARRAY_LEN(cases)][64];
+	struct CMUnitTest tests[ARRAY_LEN(cases) + ARRAY_LEN(hostile_cases)];
+	static char names[ARRAY_LEN(tests)][NAME_MAX_LEN];
+	size_t count = 0;
 
-	for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
-		snprintf(names[i], sizeof(names[i]),
+	for (size_t i = 0; i < ARRAY_LEN(cases); i++, count++) {
+		snprintf(names[count], NAME_MAX_LEN,
 			 "%s rules%s of family %s give the oracle's verdicts",
 			 ruleset_style_names[cases[i].style],
 			 cases[i].is_shuffled ? ", shuffled," : "",
 			 ruleset_family_names[cases[i].family]);
-		tests[i] = row_test(names[i], verdicts_are_the_oracles, NULL, &cases[i]);
+		tests[count] = row_test(names[count], verdicts_are_the_oracles, NULL, &cases[i]);
+	}
+	for (size_t i = 0; i < ARRAY_LEN(hostile_cases); i++, count++) {
+		snprintf(names[count], NAME_MAX_LEN, "%zu rules, %s: %s", hostile_cases[i].count,
+			 hostile_texts[hostile_cases[i].kind],
+			 hostile_cases[i].may_be_refused ? "the oracle's verdicts, or refused"
+							 : "the oracle's verdicts");
+		tests[count] = row_test(names[count], hostile_sets_are_right_or_refused, NULL,
+					&hostile_cases[i]);
 	}
 	return cmocka_run_group_tests(tests, group_setup, group_teardown);
 }
