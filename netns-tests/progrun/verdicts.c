@@ -32,10 +32,10 @@ struct verdict_case {
 };
 
 static const struct verdict_case cases[] = {
-	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS },
-	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS },
-	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS },
-	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS },
+	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS },
+	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS | TWIST_SETS },
+	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS },
+	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS | TWIST_SETS },
 	{ RULESET_FW, RULESET_IPV4, .is_shuffled = false },
 	{ RULESET_IPC, RULESET_IPV6, .is_shuffled = true },
 };
