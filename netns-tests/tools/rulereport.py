@@ -8,10 +8,12 @@ import math
 import statistics
 import sys
 
-SYSTEMS = ["culvert", "culvert, zipf", "nft", "iptables", "u32"]
-NAMES = {"nft": "nft (pipapo)", "u32": "tc u32"}
-COLOURS = {"culvert": "#0b6e4f", "culvert, zipf": "#6bbf59", "nft": "#c0392b",
-           "iptables": "#2c6fbb", "u32": "#8e5aa8"}
+SYSTEMS = ["one", "culvert", "culvert, zipf", "cached, zipf", "nft", "iptables", "u32"]
+OURS = SYSTEMS[:4] + ["cached"]
+NAMES = {"one": "culvert, one rule", "cached": "culvert with flow cache", "nft": "nft (pipapo)",
+         "cached, zipf": "with flow cache, zipf", "u32": "tc u32"}
+COLOURS = {"one": "#999999", "culvert": "#0b6e4f", "culvert, zipf": "#2fa37c", "cached, zipf": "#6bbf59",
+           "nft": "#c0392b", "iptables": "#2c6fbb", "u32": "#8e5aa8"}
 
 
 def read(path):
@@ -70,7 +72,7 @@ def live_table(figures):
         for name in systems:
             value = figures.get((name, count, style))
             text = "-" if value is None else "%.0f" % value
-            if value is not None and ours and not name.startswith("culvert"):
+            if value is not None and ours and name not in OURS:
                 text += " (%.1f x)" % (value / max(ours, 1))
             row.append(text)
         rows.append(row)
@@ -86,7 +88,7 @@ def load_table(kinds):
         rows.setdefault((int(count), style), {})[system] = took + (" (%s)" % held if held else "")
     for style, count, system, took in kinds.get("one", []):
         rows[int(count), style][system] += "; " + took
-    systems = [name for name in SYSTEMS if any(name in row for row in rows.values())]
+    systems = [name for name in SYSTEMS + ["cached"] if any(name in row for row in rows.values())]
     print("By command, ms: all rules from a file, in place of others; and one rule more:\n")
     table(["rules", "set"] + [NAMES.get(name, name) for name in systems],
           [[size_name(count), style] + [row.get(name, "-") for name in systems]
