@@ -54,6 +54,7 @@
 #define CV_SHORT_PAYLOAD_HDR 32 /* the same of every mode but srv6: UDP, VXLAN, Ethernet are 30 */
 #define CV_MAX_HDR_LEN (40 + CV_MAX_PAYLOAD_HDR)
 #define CV_MAX_GUARDS 1024 /* id 0 is never a guard */
+#define CV_MAX_CACHES 1024 /* CPUs that can have a flow cache */
 #define CV_MAX_GUARD_SOURCES 32
 #define CV_LENGTH_BUCKETS 12
 #define CV_MAX_METERS 16384 /* rules that police or pace, of one instance */
@@ -81,6 +82,7 @@
 #define CV_MAP_DROPS cv_drops
 #define CV_MAP_RULES cv_rules
 #define CV_MAP_LIVE cv_live
+#define CV_MAP_CACHES cv_caches
 #define CV_MAP_RULE_STATS cv_rule_stats
 #define CV_MAP_DEVS cv_devs
 #define CV_MAP_APPS cv_apps
@@ -733,6 +735,9 @@ _Static_assert(sizeof(struct cv_rule) == 64, "cv_rule is map ABI");
 #define CV_RULES_NEED_LINK (1u << 10) /* frames that are no IP, too: some match has an ethertype */
 #define CV_RULES_NEED_QUOTED (1u << 11)
 #define CV_RULES_DROP_ENCAP (1u << 12) /* some rule may drop before encapsulation */
+/* What was found for a packet says nothing about others with the same struct cv_cache_line: some match
+ * asks for a length or a flow label. Or the cache was turned off. */
+#define CV_RULES_NO_CACHE (1u << 13)
 
 /*
  * The arena: memory that programs read and user space writes in place. It consists of cells; a cell
@@ -969,6 +974,51 @@ _Static_assert(sizeof(struct cv_record6) == CV_CELL_BYTES, "cv_record6 is a cell
 #define CV_RECORD_LINK (1u << 28) /* frames that are no IP are meant, too */
 #define CV_RECORD_SRC (1u << 29) /* asks for an address, if only for one of 0 bits */
 #define CV_RECORD_DST (1u << 30)
+
+/*
+ * What rule packets like this one met, of one CPU: only programs that run on it read or write it. All
+ * that conditions ask for is compared, so a line is never taken for another; what no rule needs is
+ * not read of a packet, and is zero. For another number of changes (cv_live) a line says nothing.
+ */
+struct cv_cache_line {
+	/*
+	 *   [0]: sport : 16 | dport : 16 | proto : 8 | DSCP and ECN : 8 | TCP flags : 8 | CV_CACHE_* : 8
+	 *   [1]: ifindex : 32 | mark : 32
+	 *   [2]: app : 32 | VLAN id : 16 | app is exact : 1 | tunnel : 15
+	 *
+	 * ICMP has type and code in place of dport.
+	 */
+	__u64 fields[3];
+	__u32 changes; /* as in cv_live.word */
+	__u32 cell; /* of the first rule that it met; 0: it met none */
+	__be32 src[4];
+	__be32 dst[4];
+};
+_Static_assert(sizeof(struct cv_cache_line) == 64, "cv_cache_line is map ABI");
+#define CV_CACHE_DIR(dir) (dir) /* 2 bits */
+#define CV_CACHE_IPV4 (1 << 2) /* a line without one of these is empty */
+#define CV_CACHE_IPV6 (1 << 3)
+#define CV_CACHE_PORTS (1 << 4)
+#define CV_CACHE_FRAGMENT (1 << 5)
+#define CV_CACHE_TCP (1 << 6)
+#define CV_CACHE_ICMP (1 << 7)
+
+#define CV_CACHE_BITS 14
+#define CV_CACHE_LINES (1u << CV_CACHE_BITS)
+#define CV_CACHE_WINDOW 4096 /* packets after which is seen whether it pays; power of 2 */
+#define CV_CACHE_PAYS (CV_CACHE_WINDOW / 4) /* that many of them must be found */
+#define CV_CACHE_REST (16 * CV_CACHE_WINDOW) /* packets for which it rests if it does not pay */
+
+/* The one element of the array behind CV_MAP_CACHES[CPU]; CPUs without one search for every packet. */
+struct cv_cache {
+	__u64 asked; /* packets */
+	__u64 hits;
+	__u64 window_hits; /* hits when the window began */
+	__u32 rest; /* packets that it is not asked for yet */
+	__u32 pad[9];
+	struct cv_cache_line lines[CV_CACHE_LINES];
+};
+_Static_assert(sizeof(struct cv_cache) == 64 + 64 * CV_CACHE_LINES, "cv_cache is map ABI");
 
 /* What met the rule of an id. */
 struct cv_rule_stats {

@@ -130,6 +130,13 @@ struct {
 #endif
 
 #ifdef CV_USE_RULES
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, CV_MAX_CACHES);
+	__type(key, __u32);
+	CV_SLOT_WITH(struct cv_cache, 1, 0);
+} CV_MAP_CACHES SEC(".maps");
+
 /* No program writes these two, but RDONLY_PROG keeps user space, too, from mapping them to write. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);

@@ -4,6 +4,7 @@
 #define CV_MATCH_H
 
 #include "arena.h"
+#include "cache.h"
 #include "engine.h"
 #include "extra.h"
 #include "field.h"
@@ -47,8 +48,8 @@ __attribute__((noinline)) int cv_turn_to_quoted(struct __sk_buff *skb, struct cv
 
 /* The cell of the first rule behind that order (0: of all) that the packet or what it quotes meets in
  * that direction; 0: none. A global function, so that its stack is its own. */
-__attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
-					     __u32 dir, __u32 after)
+__attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_pkt *pkt,
+					       __u64 live, __u32 dir, __u32 after)
 {
 	struct cv_query query = { .live = live, .dir = dir, .after = after, .limit = 0xffffffff };
 	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
@@ -65,6 +66,20 @@ __attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pk
 		cv_query_answer(&query, pkt);
 	cv_parse_again(skb, pkt, l3, image->flags);
 	return query.found;
+}
+
+/* The same, remembered or searched for. */
+static __always_inline __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					  __u32 dir, __u32 after)
+{
+	__u32 known = after ? CV_CACHE_NONE : cv_cache_recall(pkt, live, dir), cell;
+
+	if (known < CV_CACHE_NONE)
+		return known;
+	cell = cv_rule_search(skb, pkt, live, dir, after);
+	if (known == CV_CACHE_MISS)
+		cv_cache_keep(pkt, live, dir, cell);
+	return cell;
 }
 
 static __always_inline const struct cv_rule *cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
