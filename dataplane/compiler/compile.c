@@ -174,6 +174,15 @@ static int compile_rule_of_app(struct compile *compile, const struct cv_rule_con
 	return rc;
 }
 
+static uint32_t fields_of_set(const struct cv_set_ref *ref)
+{
+	if (!ref->set)
+		return 0;
+	return ref->field == CV_SET_FIELD_VLAN	? CV_RULES_NEED_LINK
+	       : ref->field == CV_SET_FIELD_LEN ? CV_RULES_NO_CACHE
+						: 0;
+}
+
 /* What has to be read of packets because of one match. */
 static uint32_t fields_of(const struct cv_match *match)
 {
@@ -188,9 +197,10 @@ static uint32_t fields_of(const struct cv_match *match)
 		needs |= CV_RULES_NEED_LINK;
 	if (flags & CV_MATCH_QUOTED)
 		needs |= CV_RULES_NEED_QUOTED;
+	if (flags & (CV_MATCH_LEN | CV_MATCH_FLOW_LABEL))
+		needs |= CV_RULES_NO_CACHE;
 	for (int i = 0; flags & CV_MATCH_SETS && i < CV_MAX_SET_REFS; i++)
-		if (match->extra.sets[i].set && match->extra.sets[i].field == CV_SET_FIELD_VLAN)
-			needs |= CV_RULES_NEED_LINK;
+		needs |= fields_of_set(&match->extra.sets[i]);
 	return needs;
 }
 

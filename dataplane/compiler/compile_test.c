@@ -1700,24 +1700,28 @@ static void what_is_read_is_announced(void **unused)
 {
 	static const struct {
 		struct cv_match_conf conf;
-		const char *vlans;
+		const char *set; /* asked for field */
 		uint32_t flags;
+		enum cv_field field;
 	} cases[] = {
-		{ { TCP }, NULL, 0 },
-		{ { TCP, .has_tcp_flags = true }, NULL, CV_RULES_NEED_TCP },
+		{ { TCP }, NULL, .flags = 0 },
+		{ { TCP, .has_tcp_flags = true }, NULL, .flags = CV_RULES_NEED_TCP },
 		{ { .has_proto = true, .proto = 1, .has_icmp_type = true },
 		  NULL,
-		  CV_RULES_NEED_ICMP },
+		  .flags = CV_RULES_NEED_ICMP },
 		{ { .has_proto = true, .proto = 1, .has_icmp_code = true },
 		  NULL,
-		  CV_RULES_NEED_ICMP },
-		{ { .has_ethertype = true }, NULL, CV_RULES_NEED_LINK },
-		{ { .is_quoted = true }, NULL, CV_RULES_NEED_QUOTED },
-		{ { .ecns = 1, .has_flow_label = true, .fragment = CV_FRAGMENT_NO }, NULL, 0 },
-		{ { .dev = "eth0" }, "vlan", CV_RULES_NEED_LINK },
+		  .flags = CV_RULES_NEED_ICMP },
+		{ { .has_ethertype = true }, NULL, .flags = CV_RULES_NEED_LINK },
+		{ { .is_quoted = true }, NULL, .flags = CV_RULES_NEED_QUOTED },
+		{ { .ecns = 1, .fragment = CV_FRAGMENT_NO }, NULL, .flags = 0 },
+		{ { .has_flow_label = true }, NULL, .flags = CV_RULES_NO_CACHE },
+		{ { .dev = "eth0" }, "vlan", .flags = CV_RULES_NEED_LINK, .field = CV_FIELD_VLAN },
+		{ { .dev = "eth0" }, "len", .flags = CV_RULES_NO_CACHE, .field = CV_FIELD_LEN },
+		{ { .dev = "eth0" }, "port", .flags = 0, .field = CV_FIELD_DPORT },
 		{ { .has_app = true, .app = "web", .dir = CV_DIR_ONLY_OUT },
 		  NULL,
-		  CV_RULES_NEED_OWNER(CV_DIR_OUT) },
+		  .flags = CV_RULES_NEED_OWNER(CV_DIR_OUT) },
 	};
 
 	(void)unused;
@@ -1728,11 +1732,24 @@ static void what_is_read_is_announced(void **unused)
 
 		match = only_rule(&state);
 		*match = cases[i].conf;
-		match->sets[CV_FIELD_VLAN] = cases[i].vlans ? strdup(cases[i].vlans) : NULL;
+		if (cases[i].set)
+			match->sets[cases[i].field] = strdup(cases[i].set);
 		set = compile(&state);
 		assert_int_equal(set->flags, cases[i].flags);
 		cv_state_fini(&state);
 	}
+}
+
+static void what_is_asked_of_a_length_is_not_remembered(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_state state;
+
+	(void)unused;
+	add_range(&only_rule(&state)->len, 100, 200);
+	set = compile(&state);
+	assert_int_equal(set->flags, CV_RULES_NO_CACHE);
+	cv_state_fini(&state);
 }
 
 static void no_frame_is_asked_for_before_encapsulation(void **unused)
@@ -1875,6 +1892,7 @@ int main(void)
 		cmocka_unit_test(long_lists_become_sets),
 		cmocka_unit_test(ether_types_of_ip_are_families),
 		cmocka_unit_test(what_is_read_is_announced),
+		cmocka_unit_test(what_is_asked_of_a_length_is_not_remembered),
 		cmocka_unit_test(no_frame_is_asked_for_before_encapsulation),
 		cmocka_unit_test(marks_of_apps_and_negated_marks_are_spread),
 		cmocka_unit_test(more_matches_than_there_may_be_are_refused),
