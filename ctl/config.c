@@ -16,6 +16,7 @@
 #define CV_OPTIONS "options"
 #define CV_MARK_MASK "mark-mask"
 #define CV_MARK_SHARED "mark-shared"
+#define CV_FLOW_CACHE "flow-cache"
 
 #define CV_FAULTY_MAX 256 /* objects beyond it get their consequential faults reported, too */
 
@@ -161,6 +162,16 @@ static int parse_mark_shared(struct parse *parse, const struct cv_yaml_node *val
 	return cv_arg_bool(CV_MARK_SHARED, value->text, &parse->state->mark_is_shared, err);
 }
 
+static int parse_flow_cache(struct parse *parse, const struct cv_yaml_node *value,
+			    struct cv_err *err)
+{
+	bool is_on = true;
+	int rc = cv_arg_bool(CV_FLOW_CACHE, value->text, &is_on, err);
+
+	parse->state->flow_cache_is_off = !is_on;
+	return rc;
+}
+
 static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
 			 const struct cv_yaml_node *value)
 {
@@ -171,12 +182,13 @@ static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
 	} options[] = {
 		{ CV_MARK_MASK, parse_mark_mask },
 		{ CV_MARK_SHARED, parse_mark_shared },
+		{ CV_FLOW_CACHE, parse_flow_cache },
 	};
 	const struct cv_yaml_node *at = key;
 	struct cv_err err;
 	int rc = cv_err_input(&err, "unknown key \"%s\"", key->text);
 
-	cv_err_hint(&err, "options has " CV_MARK_MASK " and " CV_MARK_SHARED);
+	cv_err_hint(&err, "options has " CV_MARK_MASK ", " CV_MARK_SHARED " and " CV_FLOW_CACHE);
 	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
 		if (strcmp(key->text, options[i].key))
 			continue;
@@ -370,16 +382,22 @@ static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
 
 static void put_options(const struct cv_state *state, FILE *out)
 {
-	bool has_mask = state->mark_mask != CV_DEFAULT_MARK_MASK;
+	const char *before = CV_OPTIONS ": {";
 
-	if (!has_mask && !state->mark_is_shared)
-		return;
-	fputs(CV_OPTIONS ": {", out);
-	if (has_mask)
-		fprintf(out, CV_MARK_MASK ": 0x%x", state->mark_mask);
-	if (state->mark_is_shared)
-		fprintf(out, "%s" CV_MARK_SHARED ": true", has_mask ? ", " : "");
-	fputs("}\n", out);
+	if (state->mark_mask != CV_DEFAULT_MARK_MASK) {
+		fprintf(out, "%s" CV_MARK_MASK ": 0x%x", before, state->mark_mask);
+		before = ", ";
+	}
+	if (state->mark_is_shared) {
+		fprintf(out, "%s" CV_MARK_SHARED ": true", before);
+		before = ", ";
+	}
+	if (state->flow_cache_is_off) {
+		fprintf(out, "%s" CV_FLOW_CACHE ": false", before);
+		before = ", ";
+	}
+	if (*before == ',')
+		fputs("}\n", out);
 }
 
 void cv_config_write(const struct cv_state *state, FILE *out)

@@ -172,6 +172,7 @@ static bool same_rule(const struct cv_rule_conf *a, const struct cv_rule_conf *b
 static bool same_state(const struct cv_state *a, const struct cv_state *b)
 {
 	bool is_same = a->mark_mask == b->mark_mask && a->mark_is_shared == b->mark_is_shared &&
+		       a->flow_cache_is_off == b->flow_cache_is_off &&
 		       a->dev_count == b->dev_count && a->app_count == b->app_count &&
 		       a->tunnel_count == b->tunnel_count && a->peer_count == b->peer_count &&
 		       a->route_count == b->route_count && a->rule_count == b->rule_count;

@@ -292,6 +292,10 @@ static void good_files_are_written_in_one_form(void **unused)
 		  "options: {mark-mask: 0xff}\nrules:\n  r: {match: {}, action: {mark: 0x7f000000}}\n" },
 		{ "options: {mark-mask: 2130706432}\n", "" },
 		{ "options: {mark-shared: no}\n", "" },
+		{ "options: {flow-cache: on}\n", "" },
+		{ "options: {flow-cache: off}\n", "options: {flow-cache: false}\n" },
+		{ "options: {flow-cache: no, mark-mask: 0x30}\n",
+		  "options: {mark-mask: 0x30, flow-cache: false}\n" },
 		{ "options: {mark-shared: on}\n", "options: {mark-shared: true}\n" },
 		{ "options: {mark-shared: true, mark-mask: 0x30}\n",
 		  "options: {mark-mask: 0x30, mark-shared: true}\n" },
@@ -778,7 +782,7 @@ static void wrong_options_are_told(void **unused)
 		   "f:1:11: error: unknown key \"mark-sharing\"\n"
 		   "    options: {mark-sharing: true}\n"
 		   "              ^\n"
-		   "hint: options has mark-mask and mark-shared\n");
+		   "hint: options has mark-mask, mark-shared and flow-cache\n");
 	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: not a single value\n"
 						  "    options: {mark-mask: [3]}\n"
 						  "                         ^\n");

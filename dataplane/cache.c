@@ -5,7 +5,6 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
-#include <stdbool.h>
 #include <string.h>
 
 #include "abi.h"
@@ -88,4 +87,16 @@ int cv_caches_drop(int caches_fd, struct cv_err *err)
 		if (has_cache(caches_fd, cpu) && bpf_map_delete_elem(caches_fd, &cpu))
 			return cache_error("empty slot", err);
 	return 0;
+}
+
+int cv_caches_fit(const struct cv_instance *inst, size_t match_count, bool is_off,
+		  struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_CACHES), err);
+
+	if (fd < 0)
+		return fd;
+	if (is_off)
+		return cv_caches_drop(fd, err);
+	return match_count < CV_CACHES_FROM ? 0 : cv_caches_make(fd, err);
 }

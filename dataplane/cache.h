@@ -1,12 +1,21 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The flow caches of an instance: one for each CPU, behind CV_MAP_CACHES. They take a megabyte each,
- * so they are made where there are rules enough for a search to be worth remembering.
+ * so they are made when there are rules enough for a search to be worth remembering; then they stay.
  */
 #ifndef CV_CACHE_H
 #define CV_CACHE_H
 
-#include "err.h"
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "instance.h"
+
+#define CV_CACHES_FROM 2048 /* conjunctions; among fewer a search takes no longer than a look */
+
+/* Gives the instance what so many conjunctions are worth. is_off: it is to have none. */
+int cv_caches_fit(const struct cv_instance *inst, size_t match_count, bool is_off,
+		  struct cv_err *err);
 
 /* Makes those that are missing. caches_fd: the map of slots. */
 int cv_caches_make(int caches_fd, struct cv_err *err);

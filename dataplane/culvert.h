@@ -407,6 +407,7 @@ struct cv_state {
 	uint32_t mark_mask; /* CV_DEFAULT_MARK_MASK; contiguous bits, at least two */
 	struct cv_place mark_mask_place;
 	bool mark_is_shared; /* go on where others use bits of the mask too */
+	bool flow_cache_is_off; /* packets of a flow are not remembered: a rule is searched for each */
 	struct cv_dev_conf *devs; /* owned, as are all lists and what they point to */
 	size_t dev_count;
 	struct cv_app_conf *apps;

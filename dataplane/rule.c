@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "cache.h"
 #include "compiler/compile.h"
 #include "counters.h"
 #include "image.h"
@@ -228,14 +229,11 @@ static int make_counters(struct cv_counters *counters, const struct cv_plan *pla
 }
 
 /* All of it at once, what is to go included. */
-int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+static int put_rules(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = NULL;
-	int rc;
+	int rc = cv_counters_open(&counters, inst, err);
 
-	if (cv_changes_none(&plan->rule_changes))
-		return cv_banks_tidy(plan->banks, err);
-	rc = cv_counters_open(&counters, inst, err);
 	if (!rc)
 		rc = make_counters(counters, plan, err);
 	if (!rc)
@@ -243,6 +241,16 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	if (!rc)
 		rc = cv_banks_tidy(plan->banks, err);
 	return rc ? rc : cv_counters_shrink(counters, &plan->rules, err);
+}
+
+int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = cv_caches_fit(inst, plan->rules.match_count, plan->state->flow_cache_is_off, err);
+
+	if (rc)
+		return rc;
+	return cv_changes_none(&plan->rule_changes) ? cv_banks_tidy(plan->banks, err)
+						    : put_rules(inst, plan, err);
 }
 
 /* ---- list ---- */
