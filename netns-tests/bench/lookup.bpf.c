@@ -60,13 +60,16 @@ int lookup_rule(struct __sk_buff *skb)
 	const struct lookup_packet *packet = next_packet();
 	const struct cv_rule *rule = NULL;
 	struct cv_pkt pkt = {};
+	__u32 cell = 0;
 	__u64 live;
 
 	if (!packet)
 		return TC_ACT_SHOT;
 	take_packet(&pkt, packet);
 	if (cv_rules_current(&live))
-		rule = cv_rule_at(live, cv_rule_cell(live, &pkt, CV_DIR_IN, 0));
+		cell = cv_rule_search(skb, &pkt, live, CV_DIR_IN, 0);
+	if (cell)
+		rule = cv_cell(CV_LIVE_BANK(live), cell);
 	lookup_last = rule ? rule->mark : 0;
 	lookup_wrong += lookup_last != packet->mark;
 	return TC_ACT_OK;
