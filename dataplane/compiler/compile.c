@@ -254,14 +254,14 @@ int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	int rc = 0;
 
-	rules.rules = calloc(state->rule_count + 1, sizeof(*rules.rules));
-	if (!order || !rules.rules)
-		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	if (state->rule_count > CV_MAX_RULES) {
 		cv_err_input(err, "%zu rules: more than the %u that one instance holds",
 			     state->rule_count, CV_MAX_RULES);
 		return cv_err_at(err, &state->rules[CV_MAX_RULES].place);
 	}
+	rules.rules = calloc(state->rule_count + 1, sizeof(*rules.rules));
+	if (!order || !rules.rules)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	rules.rule_count = state->rule_count;
 	if (cv_rule_order(state, order))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");

@@ -1853,20 +1853,24 @@ static void more_sets_than_there_may_be_are_refused(void **unused)
 	assert_int_equal(err.place.line, 7);
 }
 
-static void as_many_rules_as_there_is_room_for(void **unused)
+/* None of the rules but the last is looked at: the memory of the others is never there. */
+static void one_rule_more_than_there_may_be_is_refused(void **unused)
 {
-	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
-	struct cv_state state;
+	CV_FREE struct cv_rule_conf *rules = calloc(CV_MAX_RULES + 1, sizeof(*rules));
+	const struct cv_state state = { .rules = rules, .rule_count = CV_MAX_RULES + 1 };
+	struct cv_rules set = { 0 };
+	char expected[128];
+	struct cv_err err;
 
 	(void)unused;
-	init_state(&state, 0);
-	for (int i = 0; i < CV_MAX_RULES; i++)
-		add_rule(&state);
-	set = compile(&state);
-	assert_int_equal(set->rule_count, CV_MAX_RULES);
-	assert_string_equal(set->rules[CV_MAX_RULES - 1].rule.name, "r255");
-	assert_well_formed(set);
-	cv_state_fini(&state);
+	assert_non_null(rules);
+	rules[CV_MAX_RULES].place = (struct cv_place){ "f", 7, 3 };
+	assert_int_equal(cv_compile(&set, &state, &resolver, &err), -EINVAL);
+	snprintf(expected, sizeof(expected), "%u rules: more than the %u that one instance holds",
+		 CV_MAX_RULES + 1, CV_MAX_RULES);
+	assert_string_equal(err.text, expected);
+	assert_int_equal(err.place.line, 7);
+	assert_null(set.rules);
 }
 
 int main(void)
@@ -1903,7 +1907,7 @@ int main(void)
 		cmocka_unit_test(owners_are_known_by_mark_before_encapsulation),
 		cmocka_unit_test(mark_of_rule_and_of_app_are_one_condition),
 		cmocka_unit_test(apps_are_told_by_the_mask_of_the_state),
-		cmocka_unit_test(as_many_rules_as_there_is_room_for),
+		cmocka_unit_test(one_rule_more_than_there_may_be_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("compile", tests, NULL, NULL);
