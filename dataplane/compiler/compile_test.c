@@ -19,6 +19,7 @@
 #include "oracle.h"
 #include "own.h"
 #include "set.h"
+#include "shadow.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 #define NOT_FOUND (-1L)
@@ -765,6 +766,39 @@ static void compare_direction(enum cv_direction dir)
 		cv_state_fini(&state);
 	}
 	assert_in_range(met, STATES * PACKETS / 10, STATES * PACKETS * 9 / 10);
+}
+
+/* By the definition of what users wrote: no packet meets a rule that is said never to match. */
+static void rules_that_never_match_are_never_met(void **unused)
+{
+	static const struct variety variety = { all_owners, CV_COUNT(all_owners), CV_COUNT(apps),
+						true, true };
+	size_t said = 0;
+
+	(void)unused;
+	seed = 11;
+	for (int i = 0; i < STATES; i++) {
+		CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+		CV_FREE struct cv_shadow *shadows = NULL;
+		struct cv_state state;
+		size_t count = 0;
+
+		random_state(&variety, &state);
+		set = compile(&state);
+		assert_int_equal(cv_shadow_find(set, CV_SHADOW_MAX_STEPS, &shadows, &count), 0);
+		for (int j = 0; count && j < PACKETS; j++) {
+			enum cv_direction dir = pick(2);
+			struct packet packet = random_packet(&variety, dir);
+			long met = definition(&state, &packet, dir);
+
+			for (size_t k = 0; met != NOT_FOUND && k < count; k++)
+				assert_string_not_equal(state.rules[met].name,
+							set->rules[shadows[k].rule].rule.name);
+		}
+		said += count;
+		cv_state_fini(&state);
+	}
+	assert_true(said > STATES / 10);
 }
 
 static void first_rule_on_the_way_in_is_the_definitions(void **unused)
@@ -1625,6 +1659,26 @@ static void negated_addresses_and_protocols_are_sets(void **unused)
 	cv_state_fini(&state);
 }
 
+static void what_is_of_no_family_matches_nothing(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *one = NULL;
+	CV_CLEANUP(free_rules) struct cv_rules *none = NULL;
+	struct cv_match_conf *match;
+	struct cv_state state;
+
+	(void)unused;
+	match = only_rule(&state);
+	match->not_fields = 1u << CV_FIELD_DST;
+	add_prefix(&match->dst, "0.0.0.0", 0);
+	one = compile(&state);
+	assert_int_equal(one->match_count, 1);
+	assert_int_equal(one->matches[0].family, 6);
+	add_prefix(&match->dst, "::", 0);
+	none = compile(&state);
+	assert_int_equal(none->match_count, 0);
+	cv_state_fini(&state);
+}
+
 static void long_lists_become_sets(void **unused)
 {
 	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
@@ -1651,6 +1705,35 @@ static void long_lists_become_sets(void **unused)
 		assert_int_equal(set->matches[i].sport_min, i % 2 ? 9 : 7);
 	}
 	cv_state_fini(&state);
+}
+
+/* What is looked up is still of one family, if all of the list is. */
+static void long_lists_of_one_family_are_about_it(void **unused)
+{
+	struct cv_match_conf *match;
+
+	(void)unused;
+	for (int is_mixed = 0; is_mixed < 2; is_mixed++) {
+		CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+		struct cv_state state;
+
+		match = only_rule(&state);
+		for (unsigned int i = 0; i < 300; i++) {
+			char text[32];
+
+			snprintf(text, sizeof(text), "10.%u.%u.0", i / 100, i % 100 * 2);
+			add_prefix(&match->dst, text, 24);
+		}
+		if (is_mixed)
+			add_prefix(&match->dst, "2001:db8::", 32);
+		set = compile(&state);
+		assert_int_equal(set->match_count, 1);
+		assert_int_equal(set->matches[0].flags,
+				 CV_MATCH_SETS | (is_mixed ? 0 : CV_MATCH_FAMILY));
+		assert_int_equal(set->matches[0].family, is_mixed ? 0 : 4);
+		assert_ref(&set->matches[0], 0, CV_SET_TYPE_COUNT + 1, CV_SET_FIELD_DST, false);
+		cv_state_fini(&state);
+	}
 }
 
 /* ---- ether types ---- */
@@ -1790,6 +1873,28 @@ static void marks_of_apps_and_negated_marks_are_spread(void **unused)
 	cv_state_fini(&state);
 }
 
+/* "Not the other app's mark" is said already by the app's own. */
+static void negated_marks_that_the_app_has_not_are_no_condition(void **unused)
+{
+	CV_CLEANUP(free_rules) struct cv_rules *set = NULL;
+	struct cv_rule_conf *rule;
+	struct cv_state state;
+
+	(void)unused;
+	init_state(&state, CV_COUNT(apps));
+	rule = add_verdict(&state, CV_DROP);
+	set_app(rule, "web");
+	rule->match.has_mark = true;
+	rule->match.mark = 0x02000000;
+	rule->match.mark_mask = 0x7f000001;
+	rule->match.not_fields = 1u << CV_FIELD_MARK;
+	set = compile(&state);
+	assert_int_equal(count_of(set, CV_DIR_ENCAP), 1);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 0)->extra.mark, 0x01000000);
+	assert_int_equal(match_at(set, CV_DIR_ENCAP, 0)->extra.mark_mask, 0x7f000000);
+	cv_state_fini(&state);
+}
+
 /* ---- bounds ---- */
 
 static void more_matches_than_there_may_be_are_refused(void **unused)
@@ -1876,6 +1981,7 @@ static void one_rule_more_than_there_may_be_is_refused(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(rules_that_never_match_are_never_met),
 		cmocka_unit_test(first_rule_on_the_way_in_is_the_definitions),
 		cmocka_unit_test(first_rule_on_the_way_out_is_the_definitions),
 		cmocka_unit_test(drops_before_encapsulation_are_the_definitions),
@@ -1893,12 +1999,15 @@ int main(void)
 		cmocka_unit_test(lengths_and_vlans_can_be_negated),
 		cmocka_unit_test(named_sets_have_the_numbers_of_the_state),
 		cmocka_unit_test(negated_addresses_and_protocols_are_sets),
+		cmocka_unit_test(what_is_of_no_family_matches_nothing),
 		cmocka_unit_test(long_lists_become_sets),
+		cmocka_unit_test(long_lists_of_one_family_are_about_it),
 		cmocka_unit_test(ether_types_of_ip_are_families),
 		cmocka_unit_test(what_is_read_is_announced),
 		cmocka_unit_test(what_is_asked_of_a_length_is_not_remembered),
 		cmocka_unit_test(no_frame_is_asked_for_before_encapsulation),
 		cmocka_unit_test(marks_of_apps_and_negated_marks_are_spread),
+		cmocka_unit_test(negated_marks_that_the_app_has_not_are_no_condition),
 		cmocka_unit_test(more_matches_than_there_may_be_are_refused),
 		cmocka_unit_test(more_sets_than_there_may_be_are_refused),
 		cmocka_unit_test(rules_stand_in_the_lists_of_their_directions),

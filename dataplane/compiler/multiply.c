@@ -187,18 +187,36 @@ static size_t join_marks(const struct cv_mark_condition *a, const struct cv_mark
 	return count;
 }
 
+/* Each once. */
+static size_t keep_different(struct cv_mark_condition *items, size_t count)
+{
+	size_t kept = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		size_t j = 0;
+
+		while (j < kept &&
+		       (items[j].mark != items[i].mark || items[j].mask != items[i].mask))
+			j++;
+		items[j] = items[i];
+		kept += j == kept;
+	}
+	return kept;
+}
+
 /* A match has room for one condition, plain or negated: two are worked into plain ones, of which one
  * must hold. Returns how many. */
 static size_t spread_marks(const struct cv_mark_conditions *marks, struct cv_mark_condition *out)
 {
 	static const struct cv_mark_condition anything;
+	bool is_plain_second = !marks->items[1].is_not;
 	struct cv_mark_condition first[CV_MARK_BITS];
 	size_t first_count, count = 0;
 
-	first_count = join_marks(&anything, &marks->items[0], first);
+	first_count = join_marks(&anything, &marks->items[is_plain_second], first);
 	for (size_t i = 0; i < first_count; i++)
-		count += join_marks(&first[i], &marks->items[1], out + count);
-	return count;
+		count += join_marks(&first[i], &marks->items[!is_plain_second], out + count);
+	return keep_different(out, count);
 }
 
 /* ---- lists of a rule ---- */
@@ -243,17 +261,31 @@ static int own_list(struct product *product, enum axis axis, struct cv_err *err)
 	return 0;
 }
 
+/* What is in none of a list with all of one family is of the other one. False if it cannot be. */
+static bool leave_whole_families(struct product *product, const struct cv_prefixes *prefixes)
+{
+	for (size_t i = 0; i < prefixes->count; i++)
+		if (!prefixes->items[i].bits &&
+		    !cv_match_ask_family(&product->base,
+					 prefixes->items[i].addr.family == 4 ? 6 : 4))
+			return false;
+	return true;
+}
+
 static int take_prefixes(struct product *product, enum axis axis,
 			 const struct cv_prefixes *prefixes, struct cv_err *err)
 {
+	bool is_not = cv_match_conf_is_not(&product->conf->match, axes[axis].field);
 	struct list *list = &product->lists[axis];
-	int rc;
+	int rc = 0;
 
 	*list = (struct list){ .items = prefixes->items, .count = prefixes->count };
-	if (list->count && cv_match_conf_is_not(&product->conf->match, axes[axis].field))
+	if (is_not && !leave_whole_families(product, prefixes))
+		return 0;
+	if (list->count && is_not)
 		rc = ask_set(product, axis, true, err);
-	else
-		rc = list->count > 1 ? own_list(product, axis, err) : 0;
+	else if (list->count > 1)
+		rc = own_list(product, axis, err);
 	if (!rc && list->owned)
 		list->count = normalise_prefixes(list->owned, list->count);
 	return rc ? rc : 1;
