@@ -804,24 +804,54 @@ struct cv_image {
 	/* From here on for user space. */
 	__u32 used_cells;
 	__u32 garbage_cells; /* that nothing leads to any more */
-	__u32 rule_list; /* cell of the newest struct cv_rule_chunk */
+	__u32 entries; /* cell of the first struct cv_rule_entry */
+	__u32 entry_room;
+	__u32 entry_count; /* used, with those of rules that are gone */
+	__u32 order_gap; /* rules that were built have its multiples as orders */
+	__u32 order_end; /* the last of these */
+	__u32 orders; /* cell of the newest struct cv_order_chunk */
 	__u32 rule_count; /* live ones */
 	__u32 record_count; /* with those that are dead */
 	__u32 built_count; /* records when the image was built */
 	__u32 steps; /* that the worst packet may take */
 	__u16 generation; /* newest that was committed */
 	__u16 is_open; /* 1: a change was begun; if nobody is at it, build the image anew */
-	__u32 pad[5];
 };
 _Static_assert(sizeof(struct cv_image) == 96, "cv_image is map ABI");
 
-/* Some rules, by cell, in no order; the next chunk has older ones. */
-#define CV_RULE_CHUNK 7
-struct cv_rule_chunk {
-	__u32 next; /* cell; 0: the last chunk */
-	__u32 rules[CV_RULE_CHUNK]; /* cells of struct cv_rule; 0: none */
+/*
+ * A rule of the image, for user space: a hash table by name, in which the next entry is tried if one
+ * is taken. Rules that are gone stay.
+ */
+struct cv_rule_entry {
+	__u32 rule; /* cell of struct cv_rule; 0: free */
+	/* Where its records are: one place, a cell of struct cv_place_chunk, or nowhere (0).
+	 *   place: 1 : 1 | tuple : 6 | enum cv_root_index : 2 | slot : 23
+	 *   chunk: 0 : 1 | cell : 31 */
+	__u32 places;
 };
-_Static_assert(sizeof(struct cv_rule_chunk) == 32, "cv_rule_chunk is map ABI");
+_Static_assert(sizeof(struct cv_rule_entry) == 8, "cv_rule_entry is map ABI");
+#define CV_PLACE(root, tuple, slot) (1u << 31 | (__u32)(tuple) << 25 | (__u32)(root) << 23 | (slot))
+#define CV_PLACE_IS_ONE(places) ((places) >> 31)
+#define CV_PLACE_TUPLE(place) ((place) >> 25 & 63)
+#define CV_PLACE_ROOT(place) ((place) >> 23 & 3)
+#define CV_PLACE_SLOT(place) ((place) & (CV_MAX_SLOTS - 1))
+#define CV_MAX_SLOTS (1u << 23) /* of one tuple */
+
+#define CV_PLACE_CHUNK 7
+struct cv_place_chunk {
+	__u32 next; /* cell; 0: no more */
+	__u32 places[CV_PLACE_CHUNK]; /* 0: free */
+};
+_Static_assert(sizeof(struct cv_place_chunk) == CV_CELL_BYTES, "cv_place_chunk is a cell");
+
+/* Orders of rules that came into an image that was there, in no order; the next chunk is older. */
+#define CV_ORDER_CHUNK 7
+struct cv_order_chunk {
+	__u32 next; /* cell; 0: no more */
+	__u32 orders[CV_ORDER_CHUNK]; /* 0: free */
+};
+_Static_assert(sizeof(struct cv_order_chunk) == CV_CELL_BYTES, "cv_order_chunk is a cell");
 
 /*
  * Pruning words: which tuples can have a record for a packet, as far as one of its fields says. A bit

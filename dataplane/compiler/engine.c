@@ -19,7 +19,7 @@
 struct build {
 	struct cv_arena *arena;
 	const struct cv_rules *rules;
-	uint32_t *cells; /* of rules */
+	struct cv_rule_entry **entries; /* of rules */
 	struct cv_engine_fault *fault;
 	struct cv_err *err;
 };
@@ -59,27 +59,6 @@ uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *ru
 	return cell;
 }
 
-bool cv_rule_list_add(struct cv_arena *arena, const uint32_t *cells, size_t count)
-{
-	size_t chunks = (count + CV_RULE_CHUNK - 1) / CV_RULE_CHUNK;
-	uint32_t first = chunks ? cv_arena_take(arena, chunks, true) : 0;
-	struct cv_image *image = cv_arena_image(arena);
-
-	if (chunks && !first)
-		return false;
-	for (size_t i = 0; i < count; i++) {
-		struct cv_rule_chunk *chunk = cv_arena_at(arena, first + i / CV_RULE_CHUNK);
-
-		if (i % CV_RULE_CHUNK == 0) {
-			chunk->next = image->rule_list;
-			image->rule_list = first + i / CV_RULE_CHUNK;
-		}
-		chunk->rules[i % CV_RULE_CHUNK] = cells[i];
-	}
-	image->rule_count += count;
-	return true;
-}
-
 static uint32_t order_gap(size_t rules)
 {
 	size_t gap = UINT32_MAX / (rules + 2);
@@ -89,18 +68,22 @@ static uint32_t order_gap(size_t rules)
 
 static int write_rules(struct build *build)
 {
+	struct cv_image *image = cv_arena_image(build->arena);
 	const struct cv_rules *rules = build->rules;
-	uint32_t gap = order_gap(rules->rule_count);
 
+	image->order_gap = order_gap(rules->rule_count);
+	image->order_end = rules->rule_count * image->order_gap;
+	if (!cv_entries_make(build->arena, rules->rule_count))
+		return arena_full(build->arena, build->err);
 	for (size_t i = 0; i < rules->rule_count; i++) {
-		build->cells[i] = cv_rule_write(build->arena, &rules->rules[i], (i + 1) * gap,
-						CV_ENGINE_FIRST);
-		if (!build->cells[i])
+		uint32_t cell = cv_rule_write(build->arena, &rules->rules[i],
+					      (i + 1) * image->order_gap, CV_ENGINE_FIRST);
+
+		if (!cell)
 			return arena_full(build->arena, build->err);
+		build->entries[i] = cv_entry_add(build->arena, cell);
 	}
-	return cv_rule_list_add(build->arena, build->cells, rules->rule_count)
-		       ? 0
-		       : arena_full(build->arena, build->err);
+	return 0;
 }
 
 /* ---- one root ---- */
@@ -130,7 +113,7 @@ static bool collect_items(struct root_build *root)
 {
 	const struct build *build = root->build;
 	const struct cv_rules *rules = build->rules;
-	uint32_t gap = order_gap(rules->rule_count);
+	uint32_t gap = cv_arena_image(build->arena)->order_gap;
 	struct cv_item item;
 	size_t count = 0;
 
@@ -148,7 +131,7 @@ static bool collect_items(struct root_build *root)
 
 		if (!cv_item_of_match(next, &rules->matches[i], root->index))
 			continue;
-		next->record.rule |= build->cells[next->rule];
+		next->record.rule |= build->entries[next->rule]->rule;
 		next->record.order = (next->rule + 1) * gap;
 		root->count++;
 	}
@@ -195,7 +178,7 @@ static uint32_t slots_for(uint32_t records)
 {
 	uint32_t slots = MIN_SLOTS;
 
-	while (slots < records)
+	while (slots < records && slots < CV_MAX_SLOTS)
 		slots *= 2;
 	return slots;
 }
@@ -239,19 +222,26 @@ static bool sort_by_slot(struct root_build *root, const struct cv_tuple *tuple, 
 }
 
 /* Returns false if there is no memory. */
-static bool write_slot(struct root_build *root, struct cv_tuple *tuple,
+static bool write_slot(struct root_build *root, struct cv_tuple *tuple, uint32_t index,
 		       const struct cv_item *const *items, uint32_t count)
 {
+	struct build *build = root->build;
 	uint32_t steps = cv_bucket_steps(count), word;
 
 	if (!count)
 		return true;
-	word = cv_bucket_write(root->build->arena, items, count, 0, root->is_ipv6);
+	word = cv_bucket_write(build->arena, items, count, 0, root->is_ipv6);
 	if (!word)
 		return false;
-	for (uint32_t i = 0; i < count; i++)
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t slot = CV_HASH_SLOT(items[i]->hash) & tuple->slot_mask;
+
 		word |= CV_HASH_BLOOM(items[i]->hash);
-	*cv_tuple_slot(root->build->arena, tuple, items[0]->hash) = word;
+		if (!cv_place_add(build->arena, build->entries[items[i]->rule],
+				  CV_PLACE(root->index, index, slot)))
+			return false;
+	}
+	*cv_tuple_slot(build->arena, tuple, items[0]->hash) = word;
 	if (steps > tuple->steps)
 		tuple->steps = steps;
 	return true;
@@ -272,7 +262,7 @@ static bool build_tuple(struct root_build *root, uint32_t index)
 	if (!tuple->slots || !sort_by_slot(root, tuple, index, &slots))
 		return false;
 	for (uint32_t i = 0; i <= tuple->slot_mask; i++)
-		if (!write_slot(root, tuple, slots.items + slots.starts[i],
+		if (!write_slot(root, tuple, index, slots.items + slots.starts[i],
 				slots.starts[i + 1] - slots.starts[i]))
 			return false;
 	return true;
@@ -428,13 +418,14 @@ static void fill_image(const struct build *build)
 int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 		    struct cv_engine_fault *fault, struct cv_err *err)
 {
-	CV_FREE uint32_t *cells = calloc(rules->rule_count + 1, sizeof(*cells));
+	CV_FREE struct cv_rule_entry **entries =
+		calloc(rules->rule_count + 1, sizeof(struct cv_rule_entry *));
 	struct build build = {
-		.arena = arena, .rules = rules, .cells = cells, .fault = fault, .err = err
+		.arena = arena, .rules = rules, .entries = entries, .fault = fault, .err = err
 	};
 	int rc = 0;
 
-	if (!cells || !arena->used)
+	if (!entries || !arena->used)
 		return out_of_memory(err);
 	if (fault)
 		*fault = (struct cv_engine_fault){ 0 };

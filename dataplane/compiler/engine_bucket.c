@@ -80,22 +80,30 @@ uint32_t cv_root_steps(const struct cv_arena *arena, uint32_t root)
 	return steps;
 }
 
-static bool visit_bucket(const struct cv_arena *arena, uint32_t cell,
-			 const struct cv_bucket_place *place, cv_record_fn fn, void *arg)
+static bool visit_bucket(const struct cv_arena *arena, uint32_t cell, enum cv_root_index index,
+			 cv_record_fn fn, void *arg)
 {
-	struct cv_chunk chunk;
+	bool is_ipv6 = cv_root_is_ipv6(index);
+	struct cv_item item;
 
-	for (; cell; cell = chunk.next) {
-		cv_chunk_read(arena, cell, cv_root_is_ipv6(place->root), &chunk);
-		for (uint32_t i = 0; i < chunk.count; i++)
-			if (!fn(arg, place, &chunk.items[i]))
-				return false;
+	while (cell) {
+		const struct cv_record *record = cv_arena_at(arena, cell);
+
+		if (record->rule & CV_RECORD_JUMP) {
+			cell = CV_RECORD_CELL(record->rule);
+			continue;
+		}
+		cv_item_read(&item, is_ipv6, record);
+		item.record.rule &= ~CV_RECORD_LAST;
+		if (!fn(arg, index, &item))
+			return false;
+		cell = record->rule & CV_RECORD_LAST ? 0 : cell + cv_item_cells(&item, is_ipv6);
 	}
 	return true;
 }
 
-static bool visit_root(const struct cv_arena *arena, uint8_t index, uint32_t root, cv_record_fn fn,
-		       void *arg)
+static bool visit_root(const struct cv_arena *arena, enum cv_root_index index, uint32_t root,
+		       cv_record_fn fn, void *arg)
 {
 	const struct cv_root *head = cv_arena_at(arena, root);
 
@@ -103,11 +111,9 @@ static bool visit_root(const struct cv_arena *arena, uint8_t index, uint32_t roo
 		const struct cv_tuple *tuple = cv_root_tuple(arena, root, i);
 
 		for (uint32_t slot = 0; slot <= tuple->slot_mask; slot++) {
-			const struct cv_bucket_place place = { index, i, slot };
-			const uint32_t *slots = cv_arena_at(arena, tuple->slots + slot / 8);
-			uint32_t cell = CV_RECORD_CELL(slots[slot % 8]);
+			const __u32 *slots = cv_arena_at(arena, tuple->slots + slot / 8);
 
-			if (!visit_bucket(arena, cell, &place, fn, arg))
+			if (!visit_bucket(arena, CV_RECORD_CELL(slots[slot % 8]), index, fn, arg))
 				return false;
 		}
 	}

@@ -115,16 +115,8 @@ void cv_chunk_read(const struct cv_arena *arena, uint32_t cell, bool is_ipv6,
 /* Steps that a packet may take in a root: a look at each tuple, and its longest bucket. */
 uint32_t cv_root_steps(const struct cv_arena *arena, uint32_t root);
 
-/* Where a bucket is. */
-struct cv_bucket_place {
-	uint8_t root; /* enum cv_root_index */
-	uint8_t tuple;
-	uint32_t slot;
-};
-
 /* Calls fn for each record, dead ones included. True if all calls returned true. */
-typedef bool (*cv_record_fn)(void *arg, const struct cv_bucket_place *place,
-			     const struct cv_item *item);
+typedef bool (*cv_record_fn)(void *arg, enum cv_root_index root, const struct cv_item *item);
 bool cv_records_visit(const struct cv_arena *arena, cv_record_fn fn, void *arg);
 
 /* True if packets of that generation see it. */
@@ -133,10 +125,9 @@ static inline bool cv_is_born(uint16_t born, uint16_t dead, uint16_t generation)
 	return born <= generation && generation < dead;
 }
 
-/* Writes rules to cells, and puts them in the image's list. Returns the cell, 0: no memory. */
+/* Writes a rule to cells. Returns the first one, 0: there is no memory. */
 uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *rule, uint32_t order,
 		       uint16_t born);
-bool cv_rule_list_add(struct cv_arena *arena, const uint32_t *cells, size_t count);
 
 static inline uint32_t *cv_tuple_slot(const struct cv_arena *arena, const struct cv_tuple *tuple,
 				      uint64_t hash)
@@ -145,6 +136,32 @@ static inline uint32_t *cv_tuple_slot(const struct cv_arena *arena, const struct
 
 	return (uint32_t *)cv_arena_at(arena, tuple->slots + index / 8) + index % 8;
 }
+
+/* ---- rules by name ---- */
+
+/* Makes an empty table with room for rules and some more. */
+bool cv_entries_make(struct cv_arena *arena, uint32_t rules);
+/* Puts the rule of that cell in. NULL: there is no room. */
+struct cv_rule_entry *cv_entry_add(struct cv_arena *arena, uint32_t cell);
+/* The rule of that name that is not to go. NULL: there is none. */
+struct cv_rule_entry *cv_entry_find(const struct cv_arena *arena, const char *name);
+
+/* Calls fn for each rule, those that are gone included, in no order. */
+typedef void (*cv_rule_fn)(void *arg, const struct cv_rule *rule);
+void cv_entries_visit(const struct cv_arena *arena, cv_rule_fn fn, void *arg);
+
+/* Notes where a record of the rule is: CV_PLACE. False: there is no memory. */
+bool cv_place_add(struct cv_arena *arena, struct cv_rule_entry *entry, uint32_t place);
+typedef void (*cv_place_fn)(void *arg, uint32_t rule, uint32_t place);
+void cv_places_visit(const struct cv_arena *arena, const struct cv_rule_entry *entry,
+		     cv_place_fn fn, void *arg);
+
+/* Notes the order of a rule that comes into an image that was there. */
+bool cv_order_add(struct cv_arena *arena, uint32_t order);
+/* Gives such an order back: no packet sees both the rule that goes and one that comes. */
+void cv_order_remove(const struct cv_arena *arena, uint32_t order);
+/* The lowest order above that one, UINT32_MAX: there is none. */
+uint32_t cv_order_next(const struct cv_arena *arena, uint32_t order);
 
 /* Writes what packets read by one store. */
 #define CV_PUBLISH(place, value) __atomic_store_n(&(place), (value), __ATOMIC_RELEASE)

@@ -39,12 +39,12 @@ static int compare_rules(const void *a, const void *b)
 	return (left > right) - (left < right);
 }
 
-static void read_rule(struct reading *reading, uint32_t cell)
+static void read_rule(void *arg, const struct cv_rule *rule)
 {
-	const struct cv_rule *rule = cell ? cv_arena_at(reading->arena, cell) : NULL;
+	struct reading *reading = arg;
 	struct cv_compiled_rule *out;
 
-	if (!rule || !cv_is_born(rule->born, rule->dead, reading->generation))
+	if (!cv_is_born(rule->born, rule->dead, reading->generation))
 		return;
 	out = &reading->out->rules[reading->out->rule_count++];
 	*out = (struct cv_compiled_rule){ .rule = *rule };
@@ -54,32 +54,16 @@ static void read_rule(struct reading *reading, uint32_t cell)
 		memcpy(&out->actions, rule + 1, sizeof(out->actions));
 }
 
-static size_t count_listed(const struct cv_arena *arena)
-{
-	uint32_t cell = cv_arena_image(arena)->rule_list;
-	size_t count = 0;
-
-	for (; cell; cell = ((const struct cv_rule_chunk *)cv_arena_at(arena, cell))->next)
-		count += CV_RULE_CHUNK;
-	return count;
-}
-
 static bool read_rules(struct reading *reading)
 {
-	const struct cv_arena *arena = reading->arena;
-	size_t count = count_listed(arena);
+	size_t count = cv_arena_image(reading->arena)->entry_count;
 	struct cv_rules *out = reading->out;
-	const struct cv_rule_chunk *chunk;
 
 	out->rules = calloc(count + 1, sizeof(*out->rules));
 	reading->orders = calloc(count + 1, sizeof(*reading->orders));
 	if (!out->rules || !reading->orders)
 		return false;
-	for (uint32_t cell = cv_arena_image(arena)->rule_list; cell; cell = chunk->next) {
-		chunk = cv_arena_at(arena, cell);
-		for (int i = 0; i < CV_RULE_CHUNK; i++)
-			read_rule(reading, chunk->rules[i]);
-	}
+	cv_entries_visit(reading->arena, read_rule, reading);
 	qsort(out->rules, out->rule_count, sizeof(*out->rules), compare_rules);
 	for (size_t i = 0; i < out->rule_count; i++) {
 		reading->orders[i] = out->rules[i].rule.order;
@@ -114,7 +98,7 @@ static struct cv_match *new_match(struct reading *reading)
 }
 
 /* What is of no family stands in both roots, and is read of one. */
-static bool read_record(void *arg, const struct cv_bucket_place *place, const struct cv_item *item)
+static bool read_record(void *arg, enum cv_root_index root, const struct cv_item *item)
 {
 	struct reading *reading = arg;
 	const struct cv_record *record = &item->record;
@@ -122,14 +106,14 @@ static bool read_record(void *arg, const struct cv_bucket_place *place, const st
 	struct cv_match *match;
 
 	if (!cv_is_born(record->born, record->dead, reading->generation) ||
-	    (cv_root_is_ipv6(place->root) && !(record->rule & CV_RECORD_FAMILY)))
+	    (cv_root_is_ipv6(root) && !(record->rule & CV_RECORD_FAMILY)))
 		return true;
 	order = bsearch(&record->order, reading->orders, reading->out->rule_count, sizeof(*order),
 			compare_orders);
 	match = order ? new_match(reading) : NULL;
 	if (!match)
 		return false;
-	cv_item_to_match(item, place->root, match);
+	cv_item_to_match(item, root, match);
 	match->rule = order - reading->orders;
 	return true;
 }

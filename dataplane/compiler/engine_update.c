@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "engine_index.h"
 #include "engine_parts.h"
 #include "own.h"
 
@@ -20,7 +19,6 @@
 struct cv_engine_update {
 	struct cv_arena *arena;
 	uint16_t next; /* generation that sees the change */
-	struct cv_index index;
 	struct cv_shapes shapes[CV_ROOT_COUNT];
 };
 
@@ -68,19 +66,12 @@ int cv_engine_open(struct cv_engine_update **out, struct cv_arena *arena, uint16
 	update->next = generation + 1;
 	for (int i = 0; i < CV_ROOT_COUNT; i++)
 		read_shapes(update, i);
-	if (!cv_index_make(&update->index, arena, generation)) {
-		cv_engine_close(&update);
-		return out_of_memory(err);
-	}
 	*out = update;
 	return 0;
 }
 
 void cv_engine_close(struct cv_engine_update **update)
 {
-	if (!*update)
-		return;
-	cv_index_fini(&(*update)->index);
 	free(*update);
 	*update = NULL;
 }
@@ -124,6 +115,7 @@ struct target {
 	uint32_t link_bits; /* what stands in it beside the cell */
 	struct cv_chunk chunk; /* that one; empty: there is none */
 	uint32_t bucket_steps; /* of the whole bucket, with the record */
+	struct cv_rule_entry *entry;
 };
 
 static uint32_t chunk_cells(const struct cv_chunk *chunk, bool is_ipv6)
@@ -221,20 +213,19 @@ static int insert_item(struct cv_engine_update *update, struct target *target, s
 	struct cv_arena *arena = update->arena;
 	struct cv_image *image = cv_arena_image(arena);
 	struct cv_tuple_key key = cv_item_key(item, target->is_ipv6);
-	struct cv_bucket_place place = { .root = target->root };
-	uint32_t cell;
+	uint32_t cell, place;
 
 	target->tuple_index = cv_shape_best(&update->shapes[target->root], item);
 	target->tuple = cv_root_tuple(arena, target->root_cell, target->tuple_index);
 	item->hash = cv_tuple_hash(target->tuple, target->is_ipv6, &key);
 	target->slot = cv_tuple_slot(arena, target->tuple, item->hash);
-	place.tuple = target->tuple_index;
-	place.slot = CV_HASH_SLOT(item->hash) & target->tuple->slot_mask;
+	place = CV_PLACE(target->root, target->tuple_index,
+			 CV_HASH_SLOT(item->hash) & target->tuple->slot_mask);
 	find_chunk(arena, target, item->record.order);
 	if (!keeps_bound(arena, target))
 		return -ESTALE;
 	cell = write_chunk(update, target, item);
-	if (!cell || !cv_index_add_place(&update->index, CV_RECORD_CELL(item->record.rule), &place))
+	if (!cell || !cv_place_add(arena, target->entry, place))
 		return out_of_memory(err);
 	cv_words_add(arena, cv_arena_at(arena, target->root_cell), item, target->tuple_index,
 		     target->is_ipv6);
@@ -250,7 +241,7 @@ static int insert_item(struct cv_engine_update *update, struct target *target, s
 }
 
 static int insert_match(struct cv_engine_update *update, const struct cv_match *match,
-			uint32_t rule, uint32_t order, struct cv_err *err)
+			struct cv_rule_entry *entry, uint32_t order, struct cv_err *err)
 {
 	const struct cv_image *image = cv_arena_image(update->arena);
 	int rc = 0;
@@ -260,6 +251,7 @@ static int insert_match(struct cv_engine_update *update, const struct cv_match *
 			.root = root,
 			.is_ipv6 = cv_root_is_ipv6(root),
 			.root_cell = image->roots[root],
+			.entry = entry,
 		};
 		struct cv_item item;
 
@@ -267,7 +259,7 @@ static int insert_match(struct cv_engine_update *update, const struct cv_match *
 			continue;
 		if (!target.root_cell)
 			return -ESTALE;
-		item.record.rule |= rule;
+		item.record.rule |= entry->rule;
 		item.record.order = order;
 		item.record.born = update->next;
 		rc = insert_item(update, &target, &item, err);
@@ -282,13 +274,16 @@ static int insert_rule(struct cv_engine_update *update, const struct cv_engine_r
 {
 	struct cv_image *image = begin(update);
 	uint32_t cell = cv_rule_write(update->arena, rule->rule, order, update->next), dirs = 0;
+	struct cv_rule_entry *entry;
 	int rc = 0;
 
-	if (!cell || !cv_rule_list_add(update->arena, &cell, 1) ||
-	    !cv_index_add_rule(&update->index, update->arena, cell))
+	if (!cell || !cv_order_add(update->arena, order))
 		return out_of_memory(err);
+	entry = cv_entry_add(update->arena, cell);
+	if (!entry)
+		return -ESTALE;
 	for (size_t i = 0; !rc && i < rule->match_count; i++) {
-		rc = insert_match(update, &rule->matches[i], cell, order, err);
+		rc = insert_match(update, &rule->matches[i], entry, order, err);
 		dirs |= rule->matches[i].dirs;
 	}
 	CV_PUBLISH(image->dirs, image->dirs | dirs);
@@ -296,41 +291,49 @@ static int insert_rule(struct cv_engine_update *update, const struct cv_engine_r
 }
 
 /* An order between that of a rule (0: before all) and that of the next one; 0: there is none. */
-static uint32_t order_behind(const struct cv_index *index, uint32_t order)
+static uint32_t order_behind(const struct cv_arena *arena, uint32_t order)
 {
-	uint32_t next = cv_index_next_order(index, order);
-	uint32_t end = next ? next : UINT32_MAX;
+	uint32_t next = cv_order_next(arena, order);
 
-	if (!next && order < UINT32_MAX - ORDER_GAP)
+	if (next == UINT32_MAX && order < UINT32_MAX - ORDER_GAP)
 		return order + ORDER_GAP;
-	return end - order < 2 ? 0 : order + (end - order) / 2;
+	return next - order < 2 ? 0 : order + (next - order) / 2;
 }
 
 int cv_engine_insert(struct cv_engine_update *update, const struct cv_engine_rule *rule,
 		     const char *behind, struct cv_err *err)
 {
-	uint32_t cell = behind ? cv_index_find(&update->index, update->arena, behind) : 0;
-	uint32_t order;
+	const struct cv_rule_entry *entry = behind ? cv_entry_find(update->arena, behind) : NULL;
+	uint32_t order = 0;
 
-	if (behind && !cell)
+	if (behind && !entry)
 		return -ENOENT;
-	order = cell ? ((const struct cv_rule *)cv_arena_at(update->arena, cell))->order : 0;
-	order = order_behind(&update->index, order);
+	if (entry)
+		order = ((const struct cv_rule *)cv_arena_at(update->arena, entry->rule))->order;
+	order = order_behind(update->arena, order);
 	return order ? insert_rule(update, rule, order, err) : -ESTALE;
 }
 
 /* ---- a rule goes ---- */
 
-/* Ends the records of a rule in one bucket. */
-static void end_records(struct cv_engine_update *update, uint32_t rule,
-			const struct cv_bucket_place *place)
+static void end_record(struct cv_engine_update *update, const struct cv_item *item,
+		       struct cv_record *record, bool is_ipv6)
 {
+	CV_PUBLISH(record->dead, update->next);
+	cv_arena_image(update->arena)->garbage_cells += cv_item_cells(item, is_ipv6);
+}
+
+/* Ends the records of a rule in one bucket. */
+static void end_records(void *arg, uint32_t rule, uint32_t place)
+{
+	struct cv_engine_update *update = arg;
 	struct cv_arena *arena = update->arena;
-	bool is_ipv6 = cv_root_is_ipv6(place->root);
-	const struct cv_tuple *tuple =
-		cv_root_tuple(arena, cv_arena_image(arena)->roots[place->root], place->tuple);
-	const __u32 *slots = cv_arena_at(arena, tuple->slots + place->slot / 8);
-	uint32_t cell = CV_RECORD_CELL(slots[place->slot % 8]);
+	bool is_ipv6 = cv_root_is_ipv6(CV_PLACE_ROOT(place));
+	uint32_t root = cv_arena_image(arena)->roots[CV_PLACE_ROOT(place)];
+	const struct cv_tuple *tuple = cv_root_tuple(arena, root, CV_PLACE_TUPLE(place));
+	uint32_t slot = CV_PLACE_SLOT(place);
+	const __u32 *slots = cv_arena_at(arena, tuple->slots + slot / 8);
+	uint32_t cell = CV_RECORD_CELL(slots[slot % 8]);
 	struct cv_chunk chunk;
 
 	for (; cell; cell = chunk.next) {
@@ -338,54 +341,45 @@ static void end_records(struct cv_engine_update *update, uint32_t rule,
 		for (uint32_t i = 0; i < chunk.count; i++) {
 			struct cv_record *record = cv_arena_at(arena, chunk.cells[i]);
 
-			if (CV_RECORD_CELL(record->rule) != rule ||
-			    record->dead != CV_GENERATION_NEVER)
-				continue;
-			CV_PUBLISH(record->dead, update->next);
-			cv_arena_image(arena)->garbage_cells +=
-				cv_item_cells(&chunk.items[i], is_ipv6);
+			if (CV_RECORD_CELL(record->rule) == rule &&
+			    record->dead == CV_GENERATION_NEVER)
+				end_record(update, &chunk.items[i], record, is_ipv6);
 		}
 	}
 }
 
-static void end_rule(struct cv_engine_update *update, uint32_t cell)
+static void end_rule(struct cv_engine_update *update, const struct cv_rule_entry *entry)
 {
-	struct cv_rule *rule = cv_arena_at(update->arena, cell);
+	struct cv_rule *rule = cv_arena_at(update->arena, entry->rule);
 	struct cv_image *image = begin(update);
-	const struct cv_engine_place *place;
 
-	for (place = cv_index_places(&update->index, cell); place;
-	     place = cv_index_next_place(&update->index, place))
-		end_records(update, cell, &place->bucket);
+	cv_places_visit(update->arena, entry, end_records, update);
+	cv_order_remove(update->arena, rule->order);
 	rule->dead = update->next;
 	image->rule_count--;
 	image->garbage_cells += sizeof(*rule) / CV_CELL_BYTES;
-	cv_index_remove_rule(&update->index, update->arena, cell);
 }
 
 int cv_engine_remove(struct cv_engine_update *update, const char *name, struct cv_err *err)
 {
-	uint32_t cell = cv_index_find(&update->index, update->arena, name);
+	(void)err;
+	const struct cv_rule_entry *entry = cv_entry_find(update->arena, name);
 
-	if (!cell)
+	if (!entry)
 		return -ENOENT;
-	if (!cv_index_need_places(&update->index, update->arena))
-		return out_of_memory(err);
-	end_rule(update, cell);
+	end_rule(update, entry);
 	return 0;
 }
 
 int cv_engine_replace(struct cv_engine_update *update, const struct cv_engine_rule *rule,
 		      struct cv_err *err)
 {
-	uint32_t cell = cv_index_find(&update->index, update->arena, rule->rule->rule.name);
+	const struct cv_rule_entry *entry = cv_entry_find(update->arena, rule->rule->rule.name);
 	uint32_t order;
 
-	if (!cell)
+	if (!entry)
 		return -ENOENT;
-	order = ((const struct cv_rule *)cv_arena_at(update->arena, cell))->order;
-	if (!cv_index_need_places(&update->index, update->arena))
-		return out_of_memory(err);
-	end_rule(update, cell);
+	order = ((const struct cv_rule *)cv_arena_at(update->arena, entry->rule))->order;
+	end_rule(update, entry);
 	return insert_rule(update, rule, order, err);
 }
