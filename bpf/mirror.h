@@ -35,17 +35,17 @@ static __always_inline bool cv_may_be_probe(const struct cv_pkt *inner)
 	return inner->dport == CV_PROBE_PORT || inner->is_later;
 }
 
-/* Exchanges two neighbours of len bytes each. No checksum changes by that. */
+/* Exchanges two neighbours of len bytes each. No checksum changes by that. They are written back one by
+ * one: the stack has no room for another copy of both. */
 static __always_inline int cv_exchange(struct __sk_buff *skb, __u32 at, __u32 len)
 {
-	__u8 pair[2 * sizeof(struct in6_addr)], turned[sizeof(pair)];
+	__u8 pair[2 * sizeof(struct in6_addr)];
 
 	at &= CV_MAX_HEADER_OFFSET;
 	if (bpf_skb_load_bytes(skb, at, pair, 2 * len))
 		return -1;
-	__builtin_memcpy(turned, pair + len, len);
-	__builtin_memcpy(turned + len, pair, len);
-	return bpf_skb_store_bytes(skb, at, turned, 2 * len, 0);
+	return bpf_skb_store_bytes(skb, at, pair + len, len, 0) ||
+	       bpf_skb_store_bytes(skb, at + len, pair, len, 0);
 }
 
 static __always_inline int cv_exchange_addresses(struct __sk_buff *skb, __u32 l3, __u8 family)
