@@ -437,6 +437,175 @@ static void the_gap_between_two_rules_is_used_up(void **state)
 	cv_engine_close(&update);
 }
 
+/* ---- sets made to hurt ---- */
+
+static void plain_rules(struct cv_rules *rules, size_t count)
+{
+	*rules = (struct cv_rules){
+		.rules = calloc(count, sizeof(*rules->rules)),
+		.matches = calloc(count, sizeof(*rules->matches)),
+		.rule_count = count,
+		.match_count = count,
+	};
+	assert_non_null(rules->rules);
+	assert_non_null(rules->matches);
+	for (size_t i = 0; i < count; i++) {
+		snprintf(rules->rules[i].rule.name, CV_NAME_LEN, "r%zu", i);
+		rules->matches[i] = (struct cv_match){
+			.flags = CV_MATCH_FAMILY, .family = 4, .dirs = 7, .rule = i
+		};
+	}
+}
+
+static void set_prefix(__be32 addr[4], __be32 mask[4], uint32_t value, uint32_t bits)
+{
+	mask[0] = htobe32(bits ? UINT32_MAX << (32 - bits) : 0);
+	addr[0] = htobe32(value) & mask[0];
+}
+
+static void set_ports(struct cv_match *match, uint16_t min, uint16_t max)
+{
+	match->flags |= CV_MATCH_PORTS;
+	match->sport_max = UINT16_MAX;
+	match->dport_min = min;
+	match->dport_max = max;
+}
+
+/* Right, with the bound kept; or refused, and then rules are named. */
+static void assert_right_or_refused(struct cv_rules *rules, bool may_refuse)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules owned = *rules;
+	struct random random = { 3 };
+	struct cv_engine_fault fault;
+	struct cv_err err = { 0 };
+	int rc;
+
+	arena_new(&arena);
+	rc = cv_engine_build(&arena, &owned, &fault, &err);
+	if (rc && may_refuse) {
+		assert_int_equal(rc, -E2BIG);
+		assert_int_equal(err.kind, CV_ERR_INPUT);
+		assert_in_range(fault.count, 1, CV_ENGINE_FAULTS);
+		for (uint32_t i = 0; i < fault.count; i++)
+			assert_non_null(strstr(err.text, owned.rules[fault.rules[i]].rule.name));
+		return;
+	}
+	if (rc)
+		fail_msg("%s", err.text);
+	assert_true(cv_arena_image(&arena)->steps <= CV_MAX_STEPS);
+	assert_answers(&arena, CV_ENGINE_FIRST, &owned, &random, 300);
+}
+
+static void ranges_that_all_overlap(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	for (size_t count = 500; count <= 5000; count *= 10) {
+		plain_rules(&rules, count);
+		for (size_t i = 0; i < count; i++)
+			set_ports(&rules.matches[i], 30000 - i, 30000 + i);
+		assert_right_or_refused(&rules, count > 500);
+	}
+}
+
+static void one_address_with_many_ranges(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 5000);
+	for (size_t i = 0; i < 5000; i++) {
+		struct cv_match *match = &rules.matches[i];
+
+		match->flags |= CV_MATCH_DST;
+		set_prefix(match->dst, match->dst_mask, 0x0a000001, 32);
+		set_ports(match, 10 * i, 10 * i + 7);
+	}
+	assert_right_or_refused(&rules, true);
+}
+
+static void one_address_with_every_port(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 65536);
+	for (size_t i = 0; i < 65536; i++) {
+		struct cv_match *match = &rules.matches[i];
+
+		match->flags |= CV_MATCH_DST;
+		set_prefix(match->dst, match->dst_mask, 0x0a000001, 32);
+		set_ports(match, i, i);
+	}
+	assert_right_or_refused(&rules, false);
+}
+
+/* As many pairs as there are, and each of them again with other addresses. */
+static void all_pairs_of_prefix_lengths(void **state)
+{
+	struct random random = { 4 };
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 10000);
+	for (size_t i = 0; i < 10000; i++) {
+		struct cv_match *match = &rules.matches[i];
+
+		match->flags |= CV_MATCH_SRC | CV_MATCH_DST;
+		set_prefix(match->src, match->src_mask, random_next(&random), i % 33);
+		set_prefix(match->dst, match->dst_mask, random_next(&random), i / 33 % 33);
+	}
+	assert_right_or_refused(&rules, true);
+}
+
+static void many_rules_in_one_tuple(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 100000);
+	for (size_t i = 0; i < 100000; i++) {
+		struct cv_match *match = &rules.matches[i];
+
+		match->flags |= CV_MATCH_SRC | CV_MATCH_DST;
+		set_prefix(match->src, match->src_mask, 0x0a000000 + i, 32);
+		set_prefix(match->dst, match->dst_mask, 0x0b000000 + i * 3, 32);
+	}
+	assert_right_or_refused(&rules, false);
+}
+
+/* Each prefix lies in the one behind it; the last rules hold for what no other does. */
+static void chains_of_shadows(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 3300);
+	for (size_t i = 0; i < 3300; i++) {
+		struct cv_match *match = &rules.matches[i];
+
+		match->flags |= CV_MATCH_DST;
+		set_prefix(match->dst, match->dst_mask, 0x0a000000 + i % 100, 32 - i / 100);
+	}
+	assert_right_or_refused(&rules, true);
+}
+
+static void conditions_that_nothing_tells_apart(void **state)
+{
+	struct cv_rules rules;
+
+	(void)state;
+	plain_rules(&rules, 3000);
+	for (size_t i = 0; i < 3000; i++) {
+		rules.matches[i].flags |= CV_MATCH_MARK;
+		rules.matches[i].extra.mark = i;
+		rules.matches[i].extra.mark_mask = UINT32_MAX;
+	}
+	assert_right_or_refused(&rules, true);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -449,6 +618,13 @@ int main(void)
 		cmocka_unit_test(a_change_that_is_given_up_is_not_seen),
 		cmocka_unit_test(a_rule_that_is_not_there_is_not_found),
 		cmocka_unit_test(the_gap_between_two_rules_is_used_up),
+		cmocka_unit_test(ranges_that_all_overlap),
+		cmocka_unit_test(one_address_with_many_ranges),
+		cmocka_unit_test(one_address_with_every_port),
+		cmocka_unit_test(all_pairs_of_prefix_lengths),
+		cmocka_unit_test(many_rules_in_one_tuple),
+		cmocka_unit_test(chains_of_shadows),
+		cmocka_unit_test(conditions_that_nothing_tells_apart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
