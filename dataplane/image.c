@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "compiler/changes.h"
 #include "map.h"
 #include "own.h"
 
@@ -342,6 +343,23 @@ int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *e
 		return rc;
 	return cv_engine_read(&banks->current->arena, CV_LIVE_GENERATION(live_word(banks)), out,
 			      err);
+}
+
+int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err)
+{
+	uint64_t word = live_word(banks);
+	uint16_t generation;
+	int rc = open_current(banks, err);
+
+	if (rc)
+		return rc;
+	if (!banks->current)
+		return -ESTALE;
+	rc = cv_changes_make(changes, &banks->current->arena, CV_LIVE_GENERATION(word), &generation,
+			     err);
+	if (!rc)
+		set_live(banks, CV_LIVE_BANK(word), generation);
+	return rc;
 }
 
 int cv_banks_build(struct cv_banks *banks, const struct cv_rules *rules,

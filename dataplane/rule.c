@@ -114,7 +114,7 @@ static uint32_t new_id(struct context *context)
 	return context->next_id++;
 }
 
-/* clear_new() sets the counters of a new id to zero before the rule is put in. */
+/* make_counters() sets the counters of a new id to zero before the rule is put in. */
 static uint32_t resolve_rule_id(void *arg, const char *name)
 {
 	struct context *context = arg;
@@ -194,7 +194,7 @@ static int build_image(const struct cv_plan *plan, struct cv_err *err)
 	return rc && fault.count ? tell_place(plan, &fault, err) : rc;
 }
 
-/* The image is built here already: an engine may refuse rules. */
+/* An image that is wanted is built here already: an engine may refuse rules. */
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	int rc = cv_banks_open(&plan->banks, inst, err);
@@ -205,7 +205,7 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 		rc = compile(inst, plan, err);
 	if (!rc)
 		rc = cv_changes_find(&plan->rule_changes, &plan->live_rules, &plan->rules, err);
-	return rc || cv_changes_none(&plan->rule_changes) ? rc : build_image(plan, err);
+	return !rc && plan->rule_changes.must_rebuild ? build_image(plan, err) : rc;
 }
 
 /* ---- grow ---- */
@@ -228,6 +228,20 @@ static int make_counters(struct cv_counters *counters, const struct cv_plan *pla
 	return rc;
 }
 
+/* In place if that can be done. */
+static int show_rules(const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	if (!plan->rule_changes.must_rebuild) {
+		rc = cv_banks_change(plan->banks, &plan->rule_changes, err);
+		if (rc != -ESTALE)
+			return rc;
+		rc = build_image(plan, err);
+	}
+	return rc ? rc : cv_banks_swap(plan->banks, err);
+}
+
 /* All of it at once, what is to go included. */
 static int put_rules(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
@@ -237,7 +251,7 @@ static int put_rules(struct cv_instance *inst, const struct cv_plan *plan, struc
 	if (!rc)
 		rc = make_counters(counters, plan, err);
 	if (!rc)
-		rc = cv_banks_swap(plan->banks, err);
+		rc = show_rules(plan, err);
 	if (!rc)
 		rc = cv_banks_tidy(plan->banks, err);
 	return rc ? rc : cv_counters_shrink(counters, &plan->rules, err);

@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "own.h"
+#include "set_image.h"
 
 #define NONE UINT32_MAX
 
@@ -347,6 +348,90 @@ int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 bool cv_changes_none(const struct cv_changes *changes)
 {
 	return !changes->count && !changes->has_sets && !changes->must_rebuild;
+}
+
+/* ---- in an image ---- */
+
+/* Sets that stay have the same number before and after: rules that stay ask for it. */
+static int change_sets(const struct cv_changes *changes, struct cv_arena *arena,
+		       uint16_t generation, uint16_t *numbers)
+{
+	int rc;
+
+	memcpy(numbers, changes->set_numbers, changes->wanted->set_count * sizeof(*numbers));
+	if (!changes->has_sets)
+		return 0;
+	rc = cv_sets_change(arena, generation, changes->wanted, numbers);
+	for (size_t i = 0; !rc && i < changes->wanted->set_count; i++)
+		if (changes->set_numbers[i] && changes->set_numbers[i] != numbers[i])
+			rc = -ESTALE;
+	return rc;
+}
+
+static int put_rule(const struct cv_changes *changes, const struct cv_rule_change *change,
+		    struct cv_engine_update *update, const uint16_t *numbers, struct cv_err *err)
+{
+	const struct cv_rules *wanted = changes->wanted;
+	const uint32_t *first = &changes->first_match[change->rule];
+	size_t count = first[1] - first[0];
+	CV_FREE struct cv_match *matches = calloc(count + 1, sizeof(*matches));
+	struct cv_engine_rule rule = { &wanted->rules[change->rule], matches, count };
+	const char *behind = NULL;
+
+	if (!matches)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	for (size_t i = 0; i < count; i++)
+		matches[i] = plain_match(&wanted->matches[first[0] + i], numbers);
+	if (change->kind == CV_CHANGE_REPLACE)
+		return cv_engine_replace(update, &rule, err);
+	if (change->behind != CV_FIRST_PLACE)
+		behind = wanted->rules[change->behind].rule.name;
+	return cv_engine_insert(update, &rule, behind, err);
+}
+
+static int make_all(const struct cv_changes *changes, struct cv_engine_update *update,
+		    const uint16_t *numbers, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < changes->count; i++) {
+		const struct cv_rule_change *change = &changes->items[i];
+
+		if (change->kind == CV_CHANGE_REMOVE)
+			rc = cv_engine_remove(update, changes->live->rules[change->rule].rule.name,
+					      err);
+		else
+			rc = put_rule(changes, change, update, numbers, err);
+	}
+	return rc;
+}
+
+static void close_update(struct cv_engine_update **update)
+{
+	cv_engine_close(update);
+}
+
+int cv_changes_make(const struct cv_changes *changes, struct cv_arena *arena, uint16_t generation,
+		    uint16_t *next, struct cv_err *err)
+{
+	CV_CLEANUP(close_update) struct cv_engine_update *update = NULL;
+	CV_FREE uint16_t *numbers = calloc(changes->wanted->set_count + 1, sizeof(*numbers));
+	int rc;
+
+	if (changes->must_rebuild)
+		return -ESTALE;
+	if (!numbers)
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	rc = cv_engine_open(&update, arena, generation, err);
+	if (!rc)
+		rc = change_sets(changes, arena, generation, numbers);
+	if (!rc)
+		rc = make_all(changes, update, numbers, err);
+	if (rc)
+		return rc == -ENOENT ? -ESTALE : rc;
+	cv_engine_need(update, changes->wanted->flags);
+	*next = cv_engine_commit(update);
+	return 0;
 }
 
 void cv_changes_fini(struct cv_changes *changes)

@@ -44,6 +44,13 @@ int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 /* True if there is nothing to be done. */
 bool cv_changes_none(const struct cv_changes *changes);
 
+/*
+ * Makes the changes in an image whose packets are of generation. *next is the generation of which they
+ * are when all is done. -ESTALE (no text): it cannot be done in place, packets see nothing of it.
+ */
+int cv_changes_make(const struct cv_changes *changes, struct cv_arena *arena, uint16_t generation,
+		    uint16_t *next, struct cv_err *err);
+
 void cv_changes_fini(struct cv_changes *changes);
 
 #endif

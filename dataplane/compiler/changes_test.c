@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Unit tests of changes.c: which changes are found between two lists of rules. */
+/*
+ * Unit tests of changes.c: which changes are found between two lists of rules, and random lists that
+ * follow each other in one image, which is read back after each.
+ */
 #include "changes.h"
 
 #include <errno.h>
@@ -346,6 +349,94 @@ static void a_set_that_nobody_wants_any_more_is_a_change(void **state)
 	assert_true(changes.has_sets);
 }
 
+/* ---- one image, many changes ---- */
+
+#define RULES 60
+#define ROUNDS 400
+
+/* Some of the rules of those names, in some order, with some content. */
+static void random_rules(struct cv_rules *rules, unsigned int *seed)
+{
+	size_t count = 1 + rand_r(seed) % RULES;
+	char names[RULES];
+
+	for (int i = 0; i < RULES; i++)
+		names[i] = ' ' + 1 + i;
+	for (int i = RULES - 1; i > 0; i--) {
+		int j = rand_r(seed) % 4 ? i : rand_r(seed) % (i + 1);
+		char name = names[i];
+
+		names[i] = names[j];
+		names[j] = name;
+	}
+	init_rules(rules, count);
+	for (size_t i = 0; i < count; i++)
+		add_rule(rules, (char[]){ names[i], '\0' }, 100 + rand_r(seed) % 3,
+			 1 + rand_r(seed) % 3);
+}
+
+static void assert_meets(const struct cv_arena *arena, uint16_t generation,
+			 const struct cv_rules *rules)
+{
+	CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
+
+	assert_int_equal(cv_engine_read(arena, generation, &live, NULL), 0);
+	assert_int_equal(cv_changes_find(&changes, &live, rules, NULL), 0);
+	assert_true(cv_changes_none(&changes));
+}
+
+/* Returns the generation behind that one, or of a new image if rules cannot be changed in place. */
+static uint16_t change_rules(struct cv_arena *arena, uint16_t generation,
+			     const struct cv_rules *rules, const struct cv_rules *before,
+			     uint32_t *rebuilt)
+{
+	struct cv_arena_source source = cv_arena_heap();
+	CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
+	uint16_t next = 0;
+	int rc;
+
+	assert_int_equal(cv_engine_read(arena, generation, &live, NULL), 0);
+	assert_int_equal(cv_changes_find(&changes, &live, rules, NULL), 0);
+	rc = cv_changes_make(&changes, arena, generation, &next, NULL);
+	assert_meets(arena, generation, before);
+	if (!rc)
+		return next;
+	assert_int_equal(rc, -ESTALE);
+	(*rebuilt)++;
+	cv_arena_heap_fini(arena);
+	assert_true(cv_arena_init(arena, &source));
+	assert_int_equal(cv_engine_build(arena, rules, NULL, NULL), 0);
+	return CV_ENGINE_FIRST;
+}
+
+static void an_image_follows_whatever_rules_there_are(void **state)
+{
+	struct cv_arena_source source = cv_arena_heap();
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules = { 0 };
+	uint16_t generation = CV_ENGINE_FIRST;
+	unsigned int seed = 1;
+	uint32_t rebuilt = 0;
+	struct cv_arena arena;
+
+	(void)state;
+	random_rules(&rules, &seed);
+	assert_true(cv_arena_init(&arena, &source));
+	assert_int_equal(cv_engine_build(&arena, &rules, NULL, NULL), 0);
+	for (int i = 0; i < ROUNDS; i++) {
+		struct cv_rules before = rules;
+
+		random_rules(&rules, &seed);
+		generation = change_rules(&arena, generation, &rules, &before, &rebuilt);
+		assert_meets(&arena, generation, &rules);
+		cv_rules_fini(&before);
+	}
+	print_message("%u of %u images built anew\n", rebuilt, ROUNDS);
+	assert_in_range(rebuilt, 0, ROUNDS / 2);
+	cv_arena_heap_fini(&arena);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -356,6 +447,7 @@ int main(void)
 		cmocka_unit_test(so_many_changes_are_not_made_in_place),
 		cmocka_unit_test(sets_are_known_by_name_or_content),
 		cmocka_unit_test(a_set_that_nobody_wants_any_more_is_a_change),
+		cmocka_unit_test(an_image_follows_whatever_rules_there_are),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
