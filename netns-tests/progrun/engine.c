@@ -5,9 +5,8 @@
  */
 #include "classifier.h"
 
-#include <linux/if_ether.h>
-
 #include "compiler/random_rules.h"
+#include "oracle_frame.h"
 
 #define PACKETS_OF_A_STYLE 30000
 #define MARK_OF_RULE(index) (0x10000u + (index))
@@ -17,48 +16,6 @@ static uint32_t packets_of_a_style(void)
 	const char *text = getenv("CULVERT_ENGINE_PACKETS");
 
 	return text ? strtoul(text, NULL, 10) : PACKETS_OF_A_STYLE;
-}
-
-/* ---- packets as frames ---- */
-
-static size_t put_ipv4(const struct cv_oracle_packet *packet, uint8_t *at, size_t payload)
-{
-	at[0] = 0x45;
-	at[1] = packet->dscp << 2;
-	at[3] = 20 + payload;
-	at[8] = 64;
-	at[9] = packet->proto;
-	memcpy(at + 12, packet->src, 4);
-	memcpy(at + 16, packet->dst, 4);
-	return 20;
-}
-
-static size_t put_ipv6(const struct cv_oracle_packet *packet, uint8_t *at, size_t payload)
-{
-	at[0] = 0x60 | packet->dscp >> 2;
-	at[1] = packet->dscp << 6;
-	at[5] = payload;
-	at[6] = packet->proto;
-	at[7] = 64;
-	memcpy(at + 8, packet->src, 16);
-	memcpy(at + 24, packet->dst, 16);
-	return 40;
-}
-
-#define L4_BYTES 20
-
-static void put_frame(const struct cv_oracle_packet *packet, struct frame *frame)
-{
-	uint16_t type = htobe16(packet->family == 4 ? ETH_P_IP : ETH_P_IPV6);
-	uint16_t ports[] = { htobe16(packet->sport), htobe16(packet->dport) };
-	size_t at = ETH_HLEN;
-
-	memset(frame->bytes, 0, ETH_HLEN + 40 + L4_BYTES);
-	memcpy(frame->bytes + ETH_HLEN - 2, &type, sizeof(type));
-	at += packet->family == 4 ? put_ipv4(packet, frame->bytes + at, L4_BYTES)
-				  : put_ipv6(packet, frame->bytes + at, L4_BYTES);
-	memcpy(frame->bytes + at, ports, sizeof(ports));
-	frame->len = at + L4_BYTES;
 }
 
 /* ---- what the kernel says ---- */
