@@ -1,0 +1,85 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# Rules change while packets pass, some in place and all at once: each packet meets one version as a
+# whole, none meets no rule, counters of rules that stay go on, and the memory of what is gone is given
+# back.
+
+# shellcheck source=netns-tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+topology_sites
+VERSIONS=40
+
+# state_of VERSION: DSCP is the version, whichever of two rules sets it: one among the first, or the last
+# of all. Those between them are others in each version, and how many they are, too.
+state_of() {
+	local i
+	printf 'devices: {a0: {egress: true}}\nrules:\n'
+	printf '  first: {prio: 1, match: {dir: out, proto: udp, sport: 6001}, action: {dscp: %d}}\n' "$1"
+	for ((i = 0; i < 40 + $1 % 7 * 30; i++)); do
+		printf '  v%d-%d: {prio: 2, match: {dir: out, proto: udp, dst: 10.9.%d.0/24, dport: %d}, action: {dscp: 62}}\n' \
+			"$1" "$i" $((i % 200 + 7)) $((8000 + i + $1))
+	done
+	printf '  last: {prio: 9, match: {dir: out, proto: udp}, action: {dscp: %d}}\n' "$1"
+}
+
+# change_to VERSION: a few rules change, in one transaction.
+change_to() {
+	printf '%s\n' \
+		"rule replace first prio 1 match dir out proto udp sport 6001 action dscp $1" \
+		"rule add x$1 prio 3 match dir out proto udp dport 9$1 action dscp 61" \
+		"rule replace last prio 9 match dir out proto udp action dscp $1" >"$WORK/batch"
+	cv a -batch "$WORK/batch"
+}
+
+rule_packets() { cv_json a rule show "$1" | jq '.[0].packets'; }
+# Ids of the arrays that hold images.
+images() { bpftool -j map show | jq '[.[] | select(.name == "cv_rules" and .type == "array")] | length'; }
+has_counted() { (($(rule_packets first) > $1)); }
+
+title "packets of two sources pass"
+images_before=$(images)
+state_of 1 >"$WORK/state.yaml"
+cv a apply "$WORK/state.yaml"
+expect_equal $((images_before + 1)) "$(images)" "images"
+start_in b receive /usr/bin/python3 "$TOOLS/versions.py" receive "$B_IN4" 7001
+receiver=$STARTED
+wait_for 10 grep -q listening "$WORK/receive.log" || fail "nobody listens"
+start_in a send /usr/bin/python3 "$TOOLS/versions.py" send "$B_IN4" 7001
+sender=$STARTED
+wait_for 10 has_counted 500 || fail "no packets"
+
+title "rules change $VERSIONS times, by turns all of them and a few"
+for ((version = 2; version <= VERSIONS; version++)); do
+	before=$(rule_packets first)
+	if ((version % 2)); then
+		state_of "$version" >"$WORK/state.yaml"
+		cv a apply "$WORK/state.yaml"
+	else
+		change_to "$version"
+	fi
+	wait_for 10 has_counted "$before" || fail "version $version: the counter of a rule that stays does not go on"
+done
+stop "$sender"
+stop "$receiver"
+counted=$(rule_packets first)
+tail -n 1 "$WORK/receive.log" >"$WORK/seen.json"
+expect_json '.versions' "[$(seq -s, 1 "$VERSIONS")]" "versions that packets met, in their order" <"$WORK/seen.json"
+expect_json '.back' 0 "packets that met an older version than one before them" <"$WORK/seen.json"
+received=$(jq '.received' "$WORK/seen.json")
+((counted >= received / 2)) || fail "rule first counted $counted packets, half of $received arrived"
+
+title "what was replaced is gone"
+wait_for 10 eval '(($(images) == images_before + 1))' ||
+	fail "$(images) arrays of images, before there were $images_before and one"
+
+title "nothing changes: nothing is written"
+word() { bpftool -j map dump pinned "$WORK"/bpf/v1/ns-*/maps/cv_live | jq -c '.[0].value'; }
+before=$(word)
+cv a apply "$WORK/state.yaml"
+cv a apply "$WORK/state.yaml"
+after=$(word)
+cv a repair
+expect_equal "$after" "$(word)" "the live word after a repair of what is right"
+[[ $before != "$after" ]] || fail "the live word did not tell the change before"
