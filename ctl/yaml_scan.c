@@ -29,6 +29,7 @@ struct pair {
 struct key_set {
 	uint64_t *hashes; /* owned; 0: free */
 	size_t count, room; /* room: 0 or a power of two, at least twice the count */
+	uint64_t last; /* of the last key, which is not among them yet; 0: there is none */
 };
 
 struct cv_scan {
@@ -234,8 +235,9 @@ static uint64_t *find_hash(const struct key_set *keys, uint64_t hash)
 
 static bool grow_keys(struct key_set *keys)
 {
-	struct key_set grown = { .count = keys->count, .room = keys->room ? keys->room * 4 : 64 };
+	struct key_set grown = *keys;
 
+	grown.room = keys->room ? keys->room * 4 : 64;
 	grown.hashes = calloc(grown.room, sizeof(*grown.hashes));
 	if (!grown.hashes)
 		return false;
@@ -247,19 +249,33 @@ static bool grow_keys(struct key_set *keys)
 	return true;
 }
 
-/* False for a key that was there; and, next to never, for another one with the same hash. */
-static bool add_key(struct key_set *keys, const char *key)
+/* Adds the last key to the others. False for one that was there; and, next to never, for another one
+ * with the same hash. */
+static bool settle_key(struct key_set *keys)
 {
-	uint64_t hash = hash_text(key);
 	uint64_t *place;
 
+	if (!keys->last)
+		return true;
 	if (keys->count * 2 >= keys->room && !grow_keys(keys))
 		return false;
-	place = find_hash(keys, hash);
+	place = find_hash(keys, keys->last);
 	if (*place)
 		return false;
-	*place = hash;
+	*place = keys->last;
 	keys->count++;
+	keys->last = 0;
+	return true;
+}
+
+/* False for one key too late: by then its place has come into the cache. */
+static bool add_key(struct key_set *keys, const char *key)
+{
+	if (!settle_key(keys))
+		return false;
+	keys->last = hash_text(key);
+	if (keys->room)
+		__builtin_prefetch(&keys->hashes[keys->last & (keys->room - 1)], 1);
 	return true;
 }
 
@@ -646,7 +662,7 @@ static int next_section(struct cv_scan *scan)
 
 	if (!scan->is_flow)
 		return scan->indent == INDENT_END ? 0 : scan->indent == 0 ? 1 : -1;
-	rc = next_flow_item(scan, '}', scan->section_keys.count);
+	rc = next_flow_item(scan, '}', scan->section);
 	if (rc)
 		return rc;
 	return next_line(scan) && scan->indent == INDENT_END ? 0 : -1;
@@ -692,7 +708,7 @@ int cv_scan_section(struct cv_scan *scan, const struct cv_yaml_node **key,
 	scan->pool = &scan->section_nodes;
 	rc = next_section(scan);
 	if (rc <= 0)
-		return rc ? lose(scan) : 0;
+		return rc || !settle_key(&scan->section_keys) ? lose(scan) : 0;
 	name = scan_key(scan, scan->is_flow);
 	if (!name || !add_key(&scan->section_keys, name->text))
 		return lose(scan);
@@ -730,7 +746,7 @@ int cv_scan_item(struct cv_scan *scan, const struct cv_yaml_node **key,
 	rc = next_item(scan);
 	scan->has_items = scan->is_open = rc > 0;
 	if (rc <= 0)
-		return rc ? lose(scan) : 0;
+		return rc || !settle_key(&scan->item_keys) ? lose(scan) : 0;
 	cv_pool_reset(&scan->item_nodes);
 	scan->pool = &scan->item_nodes;
 	is_good = scan->is_flow_section
