@@ -14,23 +14,23 @@ static const struct {
 	bool takes_set;
 	enum cv_set_type type;
 } fields[CV_FIELD_COUNT] = {
-	[CV_FIELD_DEV] = { "dev" },
-	[CV_FIELD_APP] = { "app" },
+	[CV_FIELD_DEV] = { .word = "dev" },
+	[CV_FIELD_APP] = { .word = "app" },
 	[CV_FIELD_SRC] = { "src", true, CV_SET_PREFIX },
 	[CV_FIELD_DST] = { "dst", true, CV_SET_PREFIX },
 	[CV_FIELD_PROTO] = { "proto", true, CV_SET_PROTO },
 	[CV_FIELD_SPORT] = { "sport", true, CV_SET_PORT },
 	[CV_FIELD_DPORT] = { "dport", true, CV_SET_PORT },
 	[CV_FIELD_DSCP] = { "dscp", true, CV_SET_DSCP },
-	[CV_FIELD_ECN] = { "ecn" },
-	[CV_FIELD_TCP_FLAGS] = { "tcp-flags" },
-	[CV_FIELD_ICMP_TYPE] = { "icmp-type" },
+	[CV_FIELD_ECN] = { .word = "ecn" },
+	[CV_FIELD_TCP_FLAGS] = { .word = "tcp-flags" },
+	[CV_FIELD_ICMP_TYPE] = { .word = "icmp-type" },
 	[CV_FIELD_MARK] = { "mark", true, CV_SET_MARK },
-	[CV_FIELD_TUNNEL] = { "tunnel" },
+	[CV_FIELD_TUNNEL] = { .word = "tunnel" },
 	[CV_FIELD_LEN] = { "len", true, CV_SET_LEN },
 	[CV_FIELD_VLAN] = { "vlan", true, CV_SET_VLAN },
-	[CV_FIELD_ETHERTYPE] = { "ethertype" },
-	[CV_FIELD_FLOW_LABEL] = { "flow-label" },
+	[CV_FIELD_ETHERTYPE] = { .word = "ethertype" },
+	[CV_FIELD_FLOW_LABEL] = { .word = "flow-label" },
 };
 
 const char *const cv_set_type_names[CV_SET_TYPE_COUNT] = {
