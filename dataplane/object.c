@@ -182,7 +182,7 @@ bool cv_object_has_task_storage(void)
 	CV_CLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK, "cv_probe", "GPL", call,
 					sizeof(call) / sizeof(*call), &opts);
 
-	return strstr(log, "R1 type=");
+	return fd < 0 && strstr(log, "R1 type=");
 }
 
 /* Tells programs of cgroups whether they have task storage here. */
