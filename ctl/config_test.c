@@ -104,6 +104,20 @@ static void assert_is(const struct cv_state *state, const char *text)
 	assert_int_equal(cv_config_is(state, other), !len);
 }
 
+/* A copy is the same, and stays it when the first one is gone, which it frees. */
+static void assert_copied(struct cv_state *state, const char *text)
+{
+	struct cv_state copy;
+	struct cv_err err;
+
+	cv_state_init(&copy);
+	assert_int_equal(cv_state_copy(&copy, state, &err), 0);
+	assert_true(same_state(state, &copy));
+	cv_state_fini(state);
+	assert_true(cv_config_is(&copy, text));
+	cv_state_fini(&copy);
+}
+
 /* Written as `expected`, which reads as the same state and is written as itself. */
 static void assert_written(const char *text, const char *expected)
 {
@@ -119,8 +133,8 @@ static void assert_written(const char *text, const char *expected)
 	assert_true(same_state(&state, &again));
 	rewritten = cv_config_text(&again);
 	assert_string_equal(rewritten, expected);
+	assert_copied(&again, expected);
 	cv_state_fini(&state);
-	cv_state_fini(&again);
 	LLVMFuzzerTestOneInput((const uint8_t *)text, strlen(text));
 }
 
@@ -445,6 +459,33 @@ static void file_is_added_to_what_is_there(void **unused)
 	assert_int_equal(state.tunnel_count, 1);
 	assert_int_equal(state.route_count, 1);
 	cv_state_fini(&state);
+}
+
+static void whatever_objects_own_is_written_and_copied(void **unused)
+{
+	static const char all[] =
+		"devices:\n"
+		"  eth0: {ingress: true, egress: true}\n"
+		"apps:\n"
+		"  a: {exe: /usr/bin/a, parent-exe: /usr/bin/b, cgroup: /c, netns: any}\n"
+		"  b: {unit: b.service}\n"
+		"tunnels:\n"
+		"  one: {mode: gre, local: 192.0.2.1, remote: [192.0.2.7, 192.0.2.8], weight: [1, 2], key: 1, allow: 10.0.0.0/8}\n"
+		"  two: {mode: srv6, local: \"2001:db8::1\", remote: \"2001:db8::2\", segments: [\"2001:db8::3\", \"2001:db8::2\"]}\n"
+		"  many: {mode: gre, local: 192.0.2.1, remote: peers, key: 2}\n"
+		"peers:\n"
+		"  - {to: 10.1.0.0/16, remote: 192.0.2.9, tunnel: many}\n"
+		"routes:\n"
+		"  - {to: 10.2.0.0/16, hook: [xmit, out], from: [10.3.0.0/16, 10.4.0.0/16], nexthops: [{tunnel: one, weight: 2}, {tunnel: many}]}\n"
+		"sets:\n"
+		"  nets: {type: prefix, elements: [10.5.0.0/16, 10.6.0.0/16], file: /dev/null}\n"
+		"  ports: {type: port, elements: [80, 443-444]}\n"
+		"rules:\n"
+		"  r: {match: {src: \"@nets\", dst: [10.7.0.0/16, \"2001:db8::/32\"], proto: tcp, sport: [1, 2], dport: \"@ports\", len: 40-100, vlan: [7, 8]}, action: {mark: 0x1}}\n"
+		"  s: {match: {src: [10.7.0.0/16, 10.8.0.0/16], proto: tcp, dport: [3, 4]}, action: {verdict: drop}}\n";
+
+	(void)unused;
+	assert_written(all, all);
 }
 
 static void rules_stand_last(void **unused)
@@ -1044,6 +1085,7 @@ static void check_alone_reports_every_fault(void **unused)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(whatever_objects_own_is_written_and_copied),
 		cmocka_unit_test(rules_stand_last),
 		cmocka_unit_test(good_files_are_written_in_one_form),
 		cmocka_unit_test(example_of_the_contract_is_good),

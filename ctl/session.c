@@ -7,6 +7,7 @@
 
 #include "config.h"
 #include "own.h"
+#include "words.h"
 
 static void print_log(enum cv_log_level level, const char *text, void *arg)
 {
@@ -104,13 +105,12 @@ int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
 	return rc;
 }
 
-/* It is read a second time: most commands do not change anything. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err)
 {
-	int rc = session->has_wanted
-			 ? 0
-			 : read_applied(session, strlen(session->text), &session->wanted, err);
+	int rc = 0;
 
+	if (!session->has_wanted)
+		rc = cv_state_copy(&session->wanted, &session->applied, err);
 	if (rc)
 		return rc;
 	session->has_wanted = true;
@@ -136,6 +136,15 @@ static char *make_text(void *arg)
 	return cv_config_text(&session->wanted);
 }
 
+/* Whether what is wanted is what is applied. Mostly the number of objects says that it is not. */
+static bool is_same(const struct cv_session *session)
+{
+	for (size_t i = 0; session->is_loaded && i < cv_noun_count; i++)
+		if (cv_nouns[i]->count(&session->applied) != cv_nouns[i]->count(&session->wanted))
+			return false;
+	return cv_config_is(&session->wanted, session->text);
+}
+
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_change change = { .old = &session->applied,
@@ -150,7 +159,7 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 	session->is_changed = false;
 	if (!session->is_checked && cv_config_check(&session->wanted, session->report))
 		return -EINVAL;
-	change.is_same = cv_config_is(&session->wanted, session->text);
+	change.is_same = is_same(session);
 	rc = cv_instance_apply(session->inst, &change, err);
 	if (rc)
 		return rc;

@@ -50,7 +50,7 @@ int cv_session_open_anew(struct cv_session *session, struct cv_err *err);
 /* Applies what is wanted, if it is changed. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
-/* The state that is wanted, to be changed: what is applied, at first. The session is open. */
+/* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);
 
 /* Takes another state, which was checked, as the one wanted; takes what it owns. */

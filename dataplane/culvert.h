@@ -428,6 +428,8 @@ struct cv_state {
 
 void cv_state_init(struct cv_state *state);
 void cv_state_fini(struct cv_state *state);
+/* Makes out, which was initialised and is empty, the same as state, with which it shares nothing. */
+int cv_state_copy(struct cv_state *out, const struct cv_state *state, struct cv_err *err);
 
 /* Release what a conf owns, not the conf itself. */
 void cv_app_conf_fini(struct cv_app_conf *app);
