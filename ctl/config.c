@@ -451,12 +451,11 @@ bool cv_config_is(const struct cv_state *state, const char *text)
 
 size_t cv_config_head_len(const char *text)
 {
-	static const char rules[] = "\nrules:\n";
-	const char *found =
-		strncmp(text, rules + 1, strlen(rules + 1)) ? strstr(text, rules) : text;
+	static const char begin[] = "rules:\n", later[] = "\nrules:\n";
+	const char *found = strstr(text, later);
 
 	assert(cv_nouns[cv_noun_count - 1] == &cv_noun_rule);
-	if (!found)
-		return strlen(text);
-	return found == text ? 0 : found + 1 - text;
+	if (!strncmp(text, begin, strlen(begin)))
+		return 0;
+	return found ? (size_t)(found + 1 - text) : strlen(text);
 }
