@@ -401,7 +401,7 @@ static const struct {
 
 int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err *err)
 {
-	uint32_t number;
+	uint32_t number = 0;
 
 	for (size_t i = 0; isalpha((unsigned char)*text) && i < CV_COUNT(dscps); i++)
 		if (!strcasecmp(text, dscps[i].name)) {
@@ -448,7 +448,7 @@ static bool take_tcp_flags(const char *text, const char *end, uint8_t *out)
 {
 	char copy[64];
 	char *rest = copy, *part;
-	uint32_t number;
+	uint32_t number = 0;
 
 	if ((size_t)(end - text) >= sizeof(copy))
 		return false;
