@@ -102,6 +102,22 @@ CV_DEFINE_COPY(route, routes, route_count, copy_route)
 CV_DEFINE_COPY(set, sets, set_count, copy_set)
 CV_DEFINE_COPY(rule, rules, rule_count, copy_rule)
 
+/* All that is not a list. */
+static void copy_options(struct cv_state *out, const struct cv_state *state)
+{
+	*out = *state;
+	out->devs = NULL;
+	out->apps = NULL;
+	out->tunnels = NULL;
+	out->peers = NULL;
+	out->routes = NULL;
+	out->sets = NULL;
+	out->rules = NULL;
+	out->dev_count = out->app_count = out->tunnel_count = out->peer_count = 0;
+	out->route_count = out->set_count = out->rule_count = 0;
+	out->peer_chains = out->rule_chains = (struct cv_chains){ 0 };
+}
+
 int cv_state_copy(struct cv_state *out, const struct cv_state *state, struct cv_err *err)
 {
 	static int (*const copies[])(struct cv_state * out, const struct cv_state *state,
@@ -111,9 +127,7 @@ int cv_state_copy(struct cv_state *out, const struct cv_state *state, struct cv_
 	bool is_short = false;
 	int rc = 0;
 
-	out->mark_mask = state->mark_mask;
-	out->mark_mask_place = state->mark_mask_place;
-	out->mark_is_shared = state->mark_is_shared;
+	copy_options(out, state);
 	for (size_t i = 0; !rc && i < sizeof(copies) / sizeof(*copies); i++)
 		rc = copies[i](out, state, &is_short, err);
 	if (!rc && is_short)
