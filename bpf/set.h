@@ -27,39 +27,94 @@ static __always_inline __u64 cv_number_below(__u64 a, __u64 b)
 	return difference >> 63;
 }
 
+/* Adds, here and now: many sums that the compiler puts off would be put on the stack, of which all
+ * functions that are called one from another have 512 bytes together. */
+static __always_inline __u64 cv_plus(__u64 sum, __u64 more)
+{
+	sum += more;
+	asm volatile("" : "+r"(sum));
+	return sum;
+}
+
 /* How many of the keys are below value: first which quarter of the node ends behind it. */
 static __always_inline __u32 cv_numbers_below(const __u32 *keys, __u32 value)
 {
-	__u64 at = 4 * (cv_number_below(keys[3], value) + cv_number_below(keys[7], value) +
-			cv_number_below(keys[11], value));
+	__u64 at = cv_number_below(keys[3], value);
 
+	at = cv_plus(at, cv_number_below(keys[7], value));
+	at = 4 * cv_plus(at, cv_number_below(keys[11], value));
 	keys += at;
-	return at + cv_number_below(keys[0], value) + cv_number_below(keys[1], value) +
-	       cv_number_below(keys[2], value) + cv_number_below(keys[3], value);
+	at = cv_plus(at, cv_number_below(keys[0], value));
+	at = cv_plus(at, cv_number_below(keys[1], value));
+	at = cv_plus(at, cv_number_below(keys[2], value));
+	return cv_plus(at, cv_number_below(keys[3], value));
 }
 
 /* How many high halves are below value, by halves of the node. */
 static __always_inline __u32 cv_halves_below(const __u64 *keys, __u64 value)
 {
-	__u64 at = 4 * cv_is_below(keys[3], value);
+	__u64 at = 4 * cv_plus(0, cv_is_below(keys[3], value));
 
 	keys += at;
-	return at + cv_is_below(keys[0], value) + cv_is_below(keys[1], value) +
-	       cv_is_below(keys[2], value) + cv_is_below(keys[3], value);
+	at = cv_plus(at, cv_is_below(keys[0], value));
+	at = cv_plus(at, cv_is_below(keys[1], value));
+	at = cv_plus(at, cv_is_below(keys[2], value));
+	return cv_plus(at, cv_is_below(keys[3], value));
 }
 
-/* 1 if the number is in the set of that cell. */
-__attribute__((noinline)) int cv_set_has_number(__u64 live, __u32 set_cell, __u32 value)
+/* Which of the keys have that value, a bit each. */
+static __always_inline __u64 cv_halves_equal(const __u64 *keys, __u64 value)
 {
-	__u32 bank = CV_LIVE_BANK(live), node = 0, below = 0;
-	const struct cv_set *set = cv_cell(bank, set_cell);
+	__u64 equal = 0;
+	int i;
+
+	for (i = 0; i < CV_SET_HALVES; i++)
+		equal = cv_plus(equal, cv_is_below(keys[i] ^ value, 1) << i);
+	return equal;
+}
+
+/* How many of those keys are below value. */
+static __always_inline __u32 cv_some_below(const __u64 *keys, __u64 which, __u64 value)
+{
+	__u64 count = 0;
+	int i;
+
+	for (i = 0; i < CV_SET_HALVES; i++)
+		count = cv_plus(count, which >> i & cv_is_below(keys[i], value));
+	return count;
+}
+
+/* The set of that number that packets of this generation meet; NULL: there is none. */
+static __always_inline const struct cv_set *cv_set_at(__u64 live, __u32 number)
+{
+	__u32 bank = CV_LIVE_BANK(live), index = number - 1, from, cell;
+	const struct cv_image *image = cv_cell(bank, 0);
+	const struct cv_set_slot *slots;
+	__u64 word;
+
+	slots = image ? cv_cell(bank, image->sets + index / CV_SET_SLOTS) : NULL;
+	if (!slots)
+		return NULL;
+	word = *(const volatile __u64 *)&slots[index % CV_SET_SLOTS].word;
+	from = CV_SET_SLOT_FROM(word);
+	cell = from && CV_LIVE_GENERATION(live) >= from ? CV_SET_SLOT_NEXT(word)
+							: CV_SET_SLOT_ROOT(word);
+	return cell ? cv_cell(bank, cell) : NULL;
+}
+
+/* 1 if the number is in the set of that number. */
+__attribute__((noinline)) int cv_set_has_number(__u64 live, __u32 number, __u32 value)
+{
+	const struct cv_set *set = cv_set_at(live, number);
+	__u32 node = 0, below = 0;
 	const __u32 *keys;
 	int level;
 
-	if (!set_cell || !set)
+	if (!set)
 		return 0;
 	for (level = 0; level < CV_SET_LEVELS && set->numbers.levels[level]; level++) {
-		keys = cv_cell(bank, set->numbers.levels[level] + node * CV_SET_NODE_CELLS);
+		keys = cv_cell(CV_LIVE_BANK(live),
+			       set->numbers.levels[level] + node * CV_SET_NODE_CELLS);
 		if (!keys)
 			return 0;
 		below = cv_numbers_below(keys, value);
@@ -68,65 +123,35 @@ __attribute__((noinline)) int cv_set_has_number(__u64 live, __u32 set_cell, __u3
 	return (below ^ set->numbers.keys / CV_SET_FROM_ZERO) & 1;
 }
 
-/* How many keys of the node that begins in those cells have the high half of an address, and a low half
- * below its own. */
-__attribute__((noinline)) __u32 cv_set_lows_below(__u64 live, __u32 highs_cell, __u32 lows_cell,
-						  __u64 high, __u64 low)
-{
-	const __u64 *highs = cv_cell(CV_LIVE_BANK(live), highs_cell);
-	const __u64 *lows = cv_cell(CV_LIVE_BANK(live), lows_cell);
-	__u64 count = 0;
-	int i;
-
-	if (!highs || !lows)
-		return 0;
-	for (i = 0; i < CV_SET_HALVES; i++)
-		count += cv_is_below(highs[i] ^ high, 1) & cv_is_below(lows[i], low);
-	return count;
-}
-
-/* 1 if the IPv6 address is in the set of that cell. Low halves are read where a node has the address'
+/* 1 if the IPv6 address is in the set of that number. Low halves are read where a node has the address'
  * high one. */
-static __always_inline int cv_set_has_address(__u64 live, __u32 set_cell, __u64 high, __u64 low)
+__attribute__((noinline)) int cv_set_has_address(__u64 live, __u32 number, __u64 high, __u64 low)
 {
-	__u32 bank = CV_LIVE_BANK(live), node = 0, below = 0;
-	const struct cv_set *set = cv_cell(bank, set_cell);
-	__u32 highs_cell;
-	const __u64 *highs;
+	const struct cv_set *set = cv_set_at(live, number);
+	__u32 node = 0, below = 0;
+	const __u64 *keys;
+	__u64 equal;
 	int level;
 
-	if (!set_cell || !set)
+	if (!set)
 		return 0;
 	for (level = 0; level < CV_SET_LEVELS && set->highs.levels[level]; level++) {
-		highs_cell = set->highs.levels[level] + node * CV_SET_NODE_CELLS;
-		highs = cv_cell(bank, highs_cell);
-		if (!highs)
+		keys = cv_cell(CV_LIVE_BANK(live),
+			       set->highs.levels[level] + node * CV_SET_NODE_CELLS);
+		if (!keys)
 			return 0;
-		below = cv_halves_below(highs, high);
-		if (set->lows.keys && highs[below % CV_SET_HALVES] == high)
-			below += cv_set_lows_below(
-				live, highs_cell,
-				set->lows.levels[level] + node * CV_SET_NODE_CELLS, high, low);
+		below = cv_halves_below(keys, high);
+		if (set->lows.keys && keys[below % CV_SET_HALVES] == high) {
+			equal = cv_halves_equal(keys, high);
+			keys = cv_cell(CV_LIVE_BANK(live),
+				       set->lows.levels[level] + node * CV_SET_NODE_CELLS);
+			if (!keys)
+				return 0;
+			below += cv_some_below(keys, equal, low);
+		}
 		node = node * (CV_SET_HALVES + 1) + below;
 	}
 	return (below ^ set->highs.keys / CV_SET_FROM_ZERO) & 1;
-}
-
-/* The cell of the set of that number that packets of this generation meet; 0: there is none. */
-static __always_inline __u32 cv_set_cell(__u64 live, __u32 number)
-{
-	__u32 bank = CV_LIVE_BANK(live), index = number - 1, from;
-	const struct cv_image *image = cv_cell(bank, 0);
-	const struct cv_set_slot *slots;
-	__u64 word;
-
-	slots = image ? cv_cell(bank, image->sets + index / CV_SET_SLOTS) : NULL;
-	if (!slots)
-		return 0;
-	word = *(const volatile __u64 *)&slots[index % CV_SET_SLOTS].word;
-	from = CV_SET_SLOT_FROM(word);
-	return from && CV_LIVE_GENERATION(live) >= from ? CV_SET_SLOT_NEXT(word)
-							: CV_SET_SLOT_ROOT(word);
 }
 
 /* What comes of asking for a field. */
@@ -136,14 +161,15 @@ enum cv_membership {
 	CV_IS_NOWHERE, /* the packet has no such field */
 };
 
-static __always_inline int cv_set_has_endpoint(__u64 live, __u32 cell, const __be32 *addr,
+static __always_inline int cv_set_has_endpoint(__u64 live, __u32 number, const __be32 *addr,
 					       __u8 family)
 {
 	if (family == 4)
-		return cv_set_has_number(live, cell, bpf_ntohl(addr[0]));
+		return cv_set_has_number(live, number, bpf_ntohl(addr[0]));
 	if (family != 6)
 		return CV_IS_NOWHERE;
-	return cv_set_has_address(live, cell, (__u64)bpf_ntohl(addr[0]) << 32 | bpf_ntohl(addr[1]),
+	return cv_set_has_address(live, number,
+				  (__u64)bpf_ntohl(addr[0]) << 32 | bpf_ntohl(addr[1]),
 				  (__u64)bpf_ntohl(addr[2]) << 32 | bpf_ntohl(addr[3]));
 }
 
@@ -176,19 +202,17 @@ static __always_inline bool cv_set_field_number(const struct cv_pkt *pkt, __u32 
 	return false;
 }
 
-/* Whether that field of the packet is in the set of that number: enum cv_membership. */
-__attribute__((noinline)) int cv_set_has_field(const struct cv_pkt *pkt, __u64 live, __u32 number,
-					       __u32 field)
+/* Whether that field of the packet is in the set of that number. */
+static __always_inline enum cv_membership cv_set_has_field(const struct cv_pkt *pkt, __u64 live,
+							   __u32 number, __u32 field)
 {
-	__u32 cell = cv_set_cell(live, number), value;
+	__u32 value;
 
-	if (!pkt)
-		return CV_IS_NOWHERE; /* never, but the verifier asks */
 	if (field == CV_SET_FIELD_SRC)
-		return cv_set_has_endpoint(live, cell, pkt->src, pkt->family);
+		return cv_set_has_endpoint(live, number, pkt->src, pkt->family);
 	if (field == CV_SET_FIELD_DST)
-		return cv_set_has_endpoint(live, cell, pkt->dst, pkt->family);
-	return cv_set_field_number(pkt, field, &value) ? cv_set_has_number(live, cell, value)
+		return cv_set_has_endpoint(live, number, pkt->dst, pkt->family);
+	return cv_set_field_number(pkt, field, &value) ? cv_set_has_number(live, number, value)
 						       : CV_IS_NOWHERE;
 }
 
@@ -202,7 +226,7 @@ static __always_inline bool cv_sets_hold(const struct cv_extra *extra, const str
 	for (i = 0; i < CV_MAX_SET_REFS; i++)
 		if (extra->sets[i].set &&
 		    cv_set_has_field(pkt, live, extra->sets[i].set, extra->sets[i].field) !=
-			    !extra->sets[i].is_not)
+			    (extra->sets[i].is_not ? CV_IS_OUTSIDE : CV_IS_INSIDE))
 			return false;
 	return true;
 }
