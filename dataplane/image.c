@@ -371,7 +371,7 @@ int cv_banks_build(struct cv_banks *banks, const struct cv_rules *rules,
 	int rc;
 
 	free_bank(&banks->next);
-	if (!rules->rule_count)
+	if (!rules->rule_count && !rules->set_count)
 		return 0;
 	if (!bank || !cv_arena_init(&bank->arena, &source))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");

@@ -321,6 +321,11 @@ static int compare(struct comparison *comparison)
 	return rc;
 }
 
+static bool is_empty(const struct cv_rules *rules)
+{
+	return !rules->rule_count && !rules->set_count;
+}
+
 int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 		    const struct cv_rules *wanted, struct cv_err *err)
 {
@@ -331,10 +336,9 @@ int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 		.live = live,
 		.wanted = wanted,
 		/* What no rule asks for any more would be looked up of packets until the next image;
-		 * without rules there is none. */
+		 * without rules and sets there is none. */
 		.must_rebuild = live->netns_cookie != wanted->netns_cookie ||
-				live->flags & ~wanted->flags ||
-				!live->rule_count != !wanted->rule_count,
+				live->flags & ~wanted->flags || is_empty(live) != is_empty(wanted),
 	};
 	if (compare(&comparison))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");

@@ -241,6 +241,20 @@ static void what_concerns_all_is_built_anew(void **state)
 	assert_true(changes.must_rebuild);
 }
 
+static void a_set_alone_needs_an_image(void **state)
+{
+	struct cv_compiled_set set = { .name = "alone" };
+	struct cv_rules nothing = { 0 }, alone = { .sets = &set, .set_count = 1 };
+	CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+
+	(void)state;
+	assert_int_equal(cv_changes_find(&changes, &nothing, &alone, NULL), 0);
+	assert_true(changes.must_rebuild);
+	cv_changes_fini(&changes);
+	assert_int_equal(cv_changes_find(&changes, &alone, &alone, NULL), 0);
+	assert_true(cv_changes_none(&changes));
+}
+
 /* count rules, of which every step-th has another mark. */
 static void assert_rebuilt(size_t count, size_t step, bool is_rebuilt)
 {
@@ -444,6 +458,7 @@ int main(void)
 		cmocka_unit_test(what_is_equal_is_left_alone),
 		cmocka_unit_test(what_is_not_is_replaced),
 		cmocka_unit_test(what_concerns_all_is_built_anew),
+		cmocka_unit_test(a_set_alone_needs_an_image),
 		cmocka_unit_test(so_many_changes_are_not_made_in_place),
 		cmocka_unit_test(sets_are_known_by_name_or_content),
 		cmocka_unit_test(a_set_that_nobody_wants_any_more_is_a_change),

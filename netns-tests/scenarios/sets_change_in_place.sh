@@ -24,6 +24,19 @@ rule_packets() { cv_json "$1" rule show | jq --arg name "$2" '.[] | select(.name
 # ranges NS NAME: of the set, as the kernel has it.
 ranges() { cv_json "$1" set show | jq --arg name "$2" '.[] | select(.name == $name).ranges'; }
 
+title "a set that no rule asks yet"
+echo 7001,7003 >"$WORK/early"
+expect_status 0 cv a dev add a0
+expect_status 0 cv a set add early type port file "$WORK/early"
+expect_equal 2 "$(ranges a early)" "ranges of a set without rules"
+rm "$WORK/early"
+expect_status 0 cv a rule add early match dir out proto udp dport @early action drop
+blocked 7001 4
+passes 7002 4
+expect_status 0 cv a rule del early
+expect_equal 2 "$(ranges a early)" "ranges of a set without rules again"
+expect_status 0 cv a down
+
 title "a source in a set of prefixes, of elements and of a file"
 printf '%s\n' '# nobody yet' '203.0.113.0/24, 2001:db8:ffff::/48' >"$WORK/blocked"
 apply_state b <<YAML
