@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "own.h"
+
 void cv_compiled_set_fini(struct cv_compiled_set *set)
 {
 	free(set->numbers);
@@ -116,14 +118,76 @@ static bool is_sorted(const struct cv_interval *intervals, size_t count)
 	return true;
 }
 
+#define DIGIT_BITS 16
+#define DIGIT_VALUES (1 << DIGIT_BITS)
+#define DIGITS 8 /* of a value, the lowest first */
+#define FEW 4096 /* are sorted by comparisons */
+
+static uint32_t digit_of(const struct cv_interval *interval, unsigned int digit)
+{
+	return interval->min[digit < DIGITS / 2] >> digit % (DIGITS / 2) * DIGIT_BITS &
+	       (DIGIT_VALUES - 1);
+}
+
+/* Copies the intervals by the order of a digit; those that are equal in it keep theirs. False: they all
+ * are, and nothing was copied. */
+static bool order_by(unsigned int digit, const struct cv_interval *from, struct cv_interval *to,
+		     size_t count, size_t *places)
+{
+	size_t place = 0;
+
+	memset(places, 0, DIGIT_VALUES * sizeof(*places));
+	for (size_t i = 0; i < count; i++)
+		places[digit_of(&from[i], digit)]++;
+	if (places[digit_of(&from[0], digit)] == count)
+		return false;
+	for (size_t value = 0; value < DIGIT_VALUES; value++) {
+		size_t here = places[value];
+
+		places[value] = place;
+		place += here;
+	}
+	for (size_t i = 0; i < count; i++)
+		to[places[digit_of(&from[i], digit)]++] = from[i];
+	return true;
+}
+
+/* Sorts digit by digit: a million in a few passes. False: no memory, they are as they were. */
+static bool sort_many(struct cv_interval *intervals, size_t count)
+{
+	CV_FREE struct cv_interval *copy = malloc(count * sizeof(*copy));
+	CV_FREE size_t *places = malloc(DIGIT_VALUES * sizeof(*places));
+	struct cv_interval *from = intervals, *to = copy;
+
+	if (!copy || !places)
+		return false;
+	for (unsigned int digit = 0; digit < DIGITS; digit++) {
+		struct cv_interval *sorted = to;
+
+		if (!order_by(digit, from, to, count, places))
+			continue;
+		to = from;
+		from = sorted;
+	}
+	if (from != intervals)
+		memcpy(intervals, from, count * sizeof(*intervals));
+	return true;
+}
+
+/* Large lists mostly come sorted. */
+static void sort(struct cv_interval *intervals, size_t count)
+{
+	if (is_sorted(intervals, count) || (count > FEW && sort_many(intervals, count)))
+		return;
+	qsort(intervals, count, sizeof(*intervals), compare_intervals);
+}
+
 /* Returns how many are left. */
 static size_t normalise(struct cv_interval *intervals, size_t count)
 {
 	size_t kept = 0;
 
-	/* Large lists mostly come sorted. */
-	if (!is_sorted(intervals, count))
-		qsort(intervals, count, sizeof(*intervals), compare_intervals);
+	sort(intervals, count);
 	for (size_t i = 0; i < count; i++) {
 		struct cv_interval *last = &intervals[kept - 1];
 

@@ -243,6 +243,36 @@ static void random_prefixes_are_as_they_are_defined(void **unused)
 	}
 }
 
+/* More than are sorted by comparisons, all bytes of addresses at random. */
+static void many_prefixes_are_sorted_too(void **unused)
+{
+	enum { MANY = 40000 };
+	CV_FREE struct cv_prefix *prefixes = calloc(MANY, sizeof(*prefixes));
+	CV_SET_FREE struct cv_compiled_set set = { 0 };
+
+	(void)unused;
+	assert_non_null(prefixes);
+	for (size_t i = 0; i < MANY; i++) {
+		struct cv_prefix *prefix = &prefixes[i];
+
+		prefix->addr.family = i % 2 ? 4 : 6;
+		prefix->bits = i % 2 ? 24 + i % 3 * 4 : 64 + i % 3 * 32;
+		for (unsigned int byte = 0; byte < prefix->bits / 8; byte++)
+			prefix->addr.bytes[byte] = random_bits();
+	}
+	assert_int_equal(cv_set_add_prefixes(&set, &(struct cv_prefixes){ prefixes, MANY }), 0);
+	cv_set_normalise(&set);
+	assert_true(set.number_count > MANY / 3 && set.address_count > MANY / 3);
+	for (size_t i = 1; i < set.number_count; i++)
+		assert_true(set.numbers[i].min[1] > set.numbers[i - 1].max[1] + 1);
+	for (size_t i = 1; i < set.address_count; i++)
+		assert_true(set.addresses[i].min[0] > set.addresses[i - 1].max[0] ||
+			    (set.addresses[i].min[0] == set.addresses[i - 1].max[0] &&
+			     set.addresses[i].min[1] > set.addresses[i - 1].max[1]));
+	for (size_t i = 0; i < MANY; i++)
+		assert_true(set_has(&set, &prefixes[i].addr));
+}
+
 static void a_set_has_the_elements_of_its_file_too(void **unused)
 {
 	struct cv_prefix own = prefix_of("10.0.0.0/8"), of_file = prefix_of("11.0.0.0/8");
@@ -293,6 +323,7 @@ int main(void)
 		cmocka_unit_test(elements_are_sorted_and_merged),
 		cmocka_unit_test(order_and_repetition_do_not_count),
 		cmocka_unit_test(random_prefixes_are_as_they_are_defined),
+		cmocka_unit_test(many_prefixes_are_sorted_too),
 		cmocka_unit_test(a_set_has_the_elements_of_its_file_too),
 		cmocka_unit_test(a_file_that_was_not_read_leaves_the_set_as_it_is),
 	};
