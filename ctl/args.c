@@ -369,7 +369,7 @@ int cv_arg_proto(const char *word, const char *text, uint8_t *out, struct cv_err
 {
 	const char *names[CV_COUNT(protos)];
 	const char *nearest;
-	uint32_t number;
+	uint32_t number = 0;
 
 	for (size_t i = 0; i < CV_COUNT(protos); i++) {
 		names[i] = protos[i].name;
@@ -510,7 +510,7 @@ int cv_arg_ethertype(const char *word, const char *text, uint16_t *out, struct c
 {
 	const char *names[CV_COUNT(ethertypes)];
 	const char *nearest;
-	uint32_t number;
+	uint32_t number = 0;
 
 	for (size_t i = 0; i < CV_COUNT(ethertypes); i++) {
 		names[i] = ethertypes[i].name;
@@ -566,7 +566,7 @@ int cv_arg_icmp_type(const char *word, const char *text, uint8_t *type, uint8_t 
 {
 	const char *names[CV_COUNT(icmp_types)];
 	const char *nearest;
-	uint32_t number;
+	uint32_t number = 0;
 
 	for (size_t i = 0; i < CV_COUNT(icmp_types); i++) {
 		names[i] = icmp_types[i].name;

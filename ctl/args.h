@@ -79,7 +79,7 @@ void cv_put_ranges(FILE *out, const struct cv_ranges *ranges);
 void cv_put_range(FILE *out, const struct cv_range *range);
 void cv_put_addr(FILE *out, const struct cv_addr *addr);
 void cv_put_proto(FILE *out, uint8_t proto);
-void cv_put_ecns(FILE *out, uint8_t ecns);
+void cv_put_ecns(FILE *out, uint8_t bits);
 void cv_put_tcp_flags(FILE *out, uint8_t flags, uint8_t mask);
 void cv_put_ethertype(FILE *out, uint16_t ethertype);
 /* proto: IPPROTO_ICMP or IPPROTO_ICMPV6; of another one the number is written. */

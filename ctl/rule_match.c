@@ -333,7 +333,7 @@ static bool format_icmp_type(const void *conf, FILE *out)
 static int parse_icmp_code(void *conf, const char *text, struct cv_err *err)
 {
 	struct cv_match_conf *match = match_of(conf);
-	uint32_t code;
+	uint32_t code = 0;
 	int rc = cv_arg_number("icmp-code", text, 0, UINT8_MAX, &code, err);
 
 	if (rc)
