@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What a rule does, as the packet path reads it. */
-#ifndef CV_COMPILER_ACTION_H
-#define CV_COMPILER_ACTION_H
+#ifndef CV_ACTION_H
+#define CV_ACTION_H
 
 #include "compile.h"
 
