@@ -8,7 +8,9 @@
  * VERDICT_PACKETS=10000000 VERDICT_SIZES=1000,10000,100000,1000000.
  */
 #include "classifier.h"
+#include "host.h"
 
+#include "cache.h"
 #include "../rulesets/forms.h"
 #include "../rulesets/hostile.h"
 #include "../rulesets/index.h"
@@ -29,22 +31,37 @@ struct verdict_case {
 	enum ruleset_family family;
 	bool is_shuffled;
 	unsigned int twists; /* TWIST_* */
+	bool has_cache;
 };
 
 static const struct verdict_case cases[] = {
-	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS },
-	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS | TWIST_SETS },
-	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS },
-	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_FIELDS | TWIST_SETS },
+	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
+	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true,
+	  .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
+	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
+	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true,
+	  .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
 	{ RULESET_FW, RULESET_IPV4, .is_shuffled = false },
 	{ RULESET_IPC, RULESET_IPV6, .is_shuffled = true },
+	{ RULESET_MIX, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS, .has_cache = true },
+	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .has_cache = true },
 };
+
+/* A frame that comes, and comes again: flow caches are to have something to remember. */
+struct arrival {
+	struct wild wild;
+	uint32_t mark;
+	bool is_in;
+};
+#define ARRIVALS 256
 
 struct judge {
 	struct ruleset set;
 	struct cv_rules rules;
 	struct index index;
 	struct random random;
+	struct arrival arrivals[ARRIVALS]; /* the latest */
+	size_t arrived;
 	long wrong;
 	long refused; /* frames that BPF_PROG_TEST_RUN does not take */
 	long met; /* packets that met a rule */
@@ -147,22 +164,66 @@ static void tell(struct judge *judge, const struct wild *wild, const struct outc
 	frame_print("frame", wild->bytes, wild->len);
 }
 
+/* A new frame, or one of the latest. */
+static const struct arrival *next_arrival(struct judge *judge)
+{
+	struct arrival *arrival = &judge->arrivals[judge->arrived % ARRIVALS];
+
+	if (judge->arrived >= ARRIVALS && random_below(&judge->random, 2))
+		return &judge->arrivals[random_below(&judge->random, ARRIVALS)];
+	judge->arrived++;
+	arrival->is_in = random_below(&judge->random, 2);
+	arrival->mark = random_below(&judge->random, 16);
+	wild_draw(&judge->random, &judge->set, &arrival->wild);
+	return arrival;
+}
+
 static void judge_one(struct judge *judge)
 {
-	bool is_in = random_below(&judge->random, 2);
-	uint32_t mark = random_below(&judge->random, 16);
+	const struct arrival *arrival = next_arrival(judge);
 	struct outcome expected, actual;
-	struct wild wild;
 
-	wild_draw(&judge->random, &judge->set, &wild);
-	if (!run_wild(is_in ? classifier.ingress : classifier.egress, &wild, mark, &actual)) {
+	if (!run_wild(arrival->is_in ? classifier.ingress : classifier.egress, &arrival->wild,
+		      arrival->mark, &actual)) {
 		judge->refused++;
 		return;
 	}
-	expected = expect(judge, &wild, is_in ? CV_DIR_IN : CV_DIR_OUT, mark);
+	expected = expect(judge, &arrival->wild, arrival->is_in ? CV_DIR_IN : CV_DIR_OUT,
+			  arrival->mark);
 	judge->met += expected.rules != 0;
 	if (actual.verdict != expected.verdict || actual.mark != expected.mark)
-		tell(judge, &wild, &expected, &actual);
+		tell(judge, &arrival->wild, &expected, &actual);
+}
+
+/* ---- the flow cache ---- */
+
+/* Makes empty caches, or takes them away. All runs are on the first CPU. */
+static void set_cache(bool is_wanted)
+{
+	int map = bpf_map__fd(MAP(CV_MAP_CACHES));
+	struct cv_err err = { 0 };
+	cpu_set_t cpus;
+
+	CPU_ZERO(&cpus);
+	CPU_SET(0, &cpus);
+	assert_int_equal(sched_setaffinity(0, sizeof(cpus), &cpus), 0);
+	for (uint32_t cpu = 0; cpu < (uint32_t)progrun.cpus; cpu++)
+		bpf_map_delete_elem(map, &cpu);
+	if (is_wanted && cv_caches_make(map, &err))
+		fail_msg("%s", err.text);
+}
+
+/* Packets that the cache knew. */
+static uint64_t cache_hits(void)
+{
+	static struct cv_cache cache;
+	uint32_t zero = 0, id;
+	CV_CLOSE int fd = -1;
+
+	assert_int_equal(bpf_map_lookup_elem(bpf_map__fd(MAP(CV_MAP_CACHES)), &zero, &id), 0);
+	fd = bpf_map_get_fd_by_id(id);
+	assert_int_equal(bpf_map_lookup_elem(fd, &zero, &cache), 0);
+	return cache.hits;
 }
 
 static long packets_wanted(void)
@@ -209,9 +270,12 @@ static void run_case(const struct verdict_case *wanted, size_t count)
 {
 	CV_CLEANUP(judge_fini) struct judge judge;
 
+	set_cache(wanted->has_cache);
 	judge_init(&judge, wanted, count);
 	fill_compiled(&judge.rules);
 	judge_many(&judge, packets_wanted());
+	if (wanted->has_cache)
+		assert_in_range(cache_hits(), packets_wanted() / 10, packets_wanted());
 }
 
 static void verdicts_are_the_oracles(void **state)
@@ -253,6 +317,7 @@ static void hostile_sets_are_right_or_refused(void **state)
 	CV_CLEANUP(judge_fini) struct judge judge = { .random.state = SEED };
 
 	need_programs();
+	set_cache(false);
 	assert_int_equal(hostile_make(&judge.set, hostile->kind, hostile->count), 0);
 	assert_int_equal(form_compiled(&judge.rules, &judge.set), 0);
 	assert_int_equal(index_make(&judge.index, &judge.rules), 0);
@@ -272,10 +337,11 @@ int main(void)
 
 	for (size_t i = 0; i < ARRAY_LEN(cases); i++, count++) {
 		snprintf(names[count], NAME_MAX_LEN,
-			 "%s rules%s of family %s give the oracle's verdicts",
+			 "%s rules%s of family %s%s give the oracle's verdicts",
 			 ruleset_style_names[cases[i].style],
 			 cases[i].is_shuffled ? ", shuffled," : "",
-			 ruleset_family_names[cases[i].family]);
+			 ruleset_family_names[cases[i].family],
+			 cases[i].has_cache ? ", with a flow cache," : "");
 		tests[count] = row_test(names[count], verdicts_are_the_oracles, NULL, &cases[i]);
 	}
 	for (size_t i = 0; i < ARRAY_LEN(hostile_cases); i++, count++) {

@@ -97,15 +97,15 @@ static void twist_quoted(struct cv_match *match, struct random *random)
 	match->flags |= CV_MATCH_QUOTED;
 }
 
-/* Set i of the image is for field i of these. */
-static const uint8_t set_fields[SETS] = {
-	CV_SET_FIELD_SRC,   CV_SET_FIELD_DST, CV_SET_FIELD_SPORT,
-	CV_SET_FIELD_DPORT, CV_SET_FIELD_LEN, CV_SET_FIELD_PROTO
-};
+/* Set i of the image is for field i of these; the last one is one of sizes. */
+static const uint8_t set_fields[SETS] = { CV_SET_FIELD_SRC,   CV_SET_FIELD_DST,
+					  CV_SET_FIELD_SPORT, CV_SET_FIELD_DPORT,
+					  CV_SET_FIELD_PROTO, CV_SET_FIELD_LEN };
+static const uint8_t set_bits[SETS] = { 32, 32, 16, 16, 6, 9 };
 
-static void twist_set(struct cv_match *match, struct random *random)
+static void twist_set(struct cv_match *match, struct random *random, unsigned int kinds)
 {
-	int set = (int)random_below(random, SETS);
+	int set = (int)random_below(random, kinds & TWIST_SIZES ? SETS : SETS - 1);
 	bool is_address = set < 2;
 
 	/* Addresses are of a family. */
@@ -119,9 +119,11 @@ static void twist_set(struct cv_match *match, struct random *random)
 
 typedef void (*twist_fn)(struct cv_match *match, struct random *random);
 
+/* The first TWIST_SIZES_COUNT are of sizes. */
+#define TWIST_SIZES_COUNT 2
 static const twist_fn twists[] = {
-	twist_dscp, twist_ecn,	     twist_len,	       twist_fragment, twist_tcp_flags, twist_icmp,
-	twist_vlan, twist_ethertype, twist_flow_label, twist_mark,     twist_quoted,
+	twist_len,  twist_flow_label, twist_dscp,      twist_ecn,  twist_fragment, twist_tcp_flags,
+	twist_icmp, twist_vlan,	      twist_ethertype, twist_mark, twist_quoted,
 };
 
 #define CAN_BE_NOT                                                                                 \
@@ -130,10 +132,13 @@ static const twist_fn twists[] = {
 
 static void twist_match(struct cv_match *match, struct random *random, unsigned int kinds)
 {
-	if (kinds & TWIST_FIELDS && (!(kinds & TWIST_SETS) || random_chance(random, 0.8)))
-		twists[random_below(random, sizeof(twists) / sizeof(twists[0]))](match, random);
-	else if (kinds & TWIST_SETS)
-		twist_set(match, random);
+	size_t first = kinds & TWIST_SIZES ? 0 : TWIST_SIZES_COUNT;
+
+	if (kinds & TWIST_SETS && random_chance(random, 0.2))
+		twist_set(match, random, kinds);
+	else
+		twists[random_between(random, first, sizeof(twists) / sizeof(twists[0]) - 1)](
+			match, random);
 	if (random_chance(random, 0.3))
 		match->extra.not_flags = match->flags & CAN_BE_NOT;
 	match->extra.flags = match->flags & CV_MATCH_EXTRAS;
@@ -151,6 +156,9 @@ static uint32_t needs_of(const struct cv_match *match)
 		needs |= CV_RULES_NEED_ICMP;
 	if (flags & CV_MATCH_QUOTED)
 		needs |= CV_RULES_NEED_QUOTED;
+	if (flags & (CV_MATCH_LEN | CV_MATCH_FLOW_LABEL) ||
+	    (flags & CV_MATCH_SETS && match->extra.sets[0].field == CV_SET_FIELD_LEN))
+		needs |= CV_RULES_NO_CACHE;
 	return needs;
 }
 
@@ -173,8 +181,6 @@ static struct cv_interval *make_intervals(struct random *random, unsigned int bi
 
 static int add_sets(struct cv_rules *rules, struct random *random)
 {
-	static const uint8_t bits[SETS] = { 32, 32, 16, 16, 9, 6 };
-
 	rules->sets = calloc(SETS, sizeof(*rules->sets));
 	if (!rules->sets)
 		return -ENOMEM;
@@ -182,11 +188,11 @@ static int add_sets(struct cv_rules *rules, struct random *random)
 	for (int i = 0; i < SETS; i++) {
 		struct cv_compiled_set *set = &rules->sets[i];
 
-		set->numbers = make_intervals(random, bits[i]);
+		set->numbers = make_intervals(random, set_bits[i]);
 		set->number_count = set->numbers ? SET_INTERVALS : 0;
-		set->addresses = bits[i] == 32 ? make_intervals(random, 64) : NULL;
+		set->addresses = set_bits[i] == 32 ? make_intervals(random, 64) : NULL;
 		set->address_count = set->addresses ? SET_INTERVALS : 0;
-		if (!set->numbers || (bits[i] == 32 && !set->addresses))
+		if (!set->numbers || (set_bits[i] == 32 && !set->addresses))
 			return -ENOMEM;
 	}
 	return 0;

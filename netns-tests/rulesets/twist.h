@@ -9,9 +9,10 @@
 #include "compiler/rules.h"
 #include "random.h"
 
-#define TWIST_FIELDS (1 << 0)
-#define TWIST_SETS (1 << 1)
-#define TWIST_CONTINUE (1 << 2)
+#define TWIST_FIELDS (1 << 0) /* such as the packets of a flow have in common */
+#define TWIST_SIZES (1 << 1) /* such as they do not: no flow cache can remember them */
+#define TWIST_SETS (1 << 2)
+#define TWIST_CONTINUE (1 << 3)
 
 /* Of so many rules one gets conditions of these kinds, one of as many continues; every rule gets a
  * verdict. Returns 0, or -ENOMEM. */
