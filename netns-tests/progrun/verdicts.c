@@ -164,35 +164,51 @@ static void tell(struct judge *judge, const struct wild *wild, const struct outc
 	frame_print("frame", wild->bytes, wild->len);
 }
 
+/* One of the latest, as it was or with one thing changed. */
+static struct arrival again(struct judge *judge)
+{
+	struct arrival arrival = judge->arrivals[random_below(&judge->random, ARRIVALS)];
+	uint64_t what = random_below(&judge->random, 8);
+
+	if (what == 0)
+		arrival.mark = random_below(&judge->random, 16);
+	else if (what == 1)
+		arrival.is_in = !arrival.is_in;
+	else if (what == 2)
+		arrival.wild.bytes[random_between(&judge->random, ETH_LEN, arrival.wild.len - 1)] ^=
+			1 << random_below(&judge->random, 8);
+	return arrival;
+}
+
 /* A new frame, or one of the latest. */
-static const struct arrival *next_arrival(struct judge *judge)
+static struct arrival next_arrival(struct judge *judge)
 {
 	struct arrival *arrival = &judge->arrivals[judge->arrived % ARRIVALS];
 
 	if (judge->arrived >= ARRIVALS && random_below(&judge->random, 2))
-		return &judge->arrivals[random_below(&judge->random, ARRIVALS)];
+		return again(judge);
 	judge->arrived++;
 	arrival->is_in = random_below(&judge->random, 2);
 	arrival->mark = random_below(&judge->random, 16);
 	wild_draw(&judge->random, &judge->set, &arrival->wild);
-	return arrival;
+	return *arrival;
 }
 
 static void judge_one(struct judge *judge)
 {
-	const struct arrival *arrival = next_arrival(judge);
+	struct arrival arrival = next_arrival(judge);
 	struct outcome expected, actual;
 
-	if (!run_wild(arrival->is_in ? classifier.ingress : classifier.egress, &arrival->wild,
-		      arrival->mark, &actual)) {
+	if (!run_wild(arrival.is_in ? classifier.ingress : classifier.egress, &arrival.wild,
+		      arrival.mark, &actual)) {
 		judge->refused++;
 		return;
 	}
-	expected = expect(judge, &arrival->wild, arrival->is_in ? CV_DIR_IN : CV_DIR_OUT,
-			  arrival->mark);
+	expected =
+		expect(judge, &arrival.wild, arrival.is_in ? CV_DIR_IN : CV_DIR_OUT, arrival.mark);
 	judge->met += expected.rules != 0;
 	if (actual.verdict != expected.verdict || actual.mark != expected.mark)
-		tell(judge, &arrival->wild, &expected, &actual);
+		tell(judge, &arrival.wild, &expected, &actual);
 }
 
 /* ---- the flow cache ---- */
