@@ -54,24 +54,41 @@ static __always_inline void take_packet(struct cv_pkt *pkt, const struct lookup_
 	pkt->has_ports = packet->has_ports;
 }
 
+/* Says which rule the packet met: the cell of it, 0 for none. */
+static __always_inline void met_rule(__u64 live, __u32 cell, __u32 mark)
+{
+	const struct cv_rule *rule = cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+
+	lookup_last = rule ? rule->mark : 0;
+	lookup_wrong += lookup_last != mark;
+}
+
 SEC("tc")
 int lookup_rule(struct __sk_buff *skb)
 {
 	const struct lookup_packet *packet = next_packet();
-	const struct cv_rule *rule = NULL;
 	struct cv_pkt pkt = {};
-	__u32 cell = 0;
 	__u64 live;
 
-	if (!packet)
+	if (!packet || !cv_rules_current(&live))
 		return TC_ACT_SHOT;
 	take_packet(&pkt, packet);
-	if (cv_rules_current(&live))
-		cell = cv_rule_search(skb, &pkt, live, CV_DIR_IN, 0);
-	if (cell)
-		rule = cv_cell(CV_LIVE_BANK(live), cell);
-	lookup_last = rule ? rule->mark : 0;
-	lookup_wrong += lookup_last != packet->mark;
+	met_rule(live, cv_rule_search(skb, &pkt, live, CV_DIR_IN, 0), packet->mark);
+	return TC_ACT_OK;
+}
+
+/* The same with the flow cache. */
+SEC("tc")
+int lookup_cached(struct __sk_buff *skb)
+{
+	const struct lookup_packet *packet = next_packet();
+	struct cv_pkt pkt = {};
+	__u64 live;
+
+	if (!packet || !cv_rules_current(&live))
+		return TC_ACT_SHOT;
+	take_packet(&pkt, packet);
+	met_rule(live, cv_rule_cell(skb, &pkt, live, CV_DIR_IN, 0), packet->mark);
 	return TC_ACT_OK;
 }
 

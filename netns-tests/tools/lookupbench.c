@@ -3,8 +3,9 @@
  * What the search for a rule takes alone, in program runs (../bench/lookup.bpf.c); as root.
  *   lookupbench STYLE COUNT FAMILY TRACE PACKETS ROUNDS [shuffled]
  * TRACE: uniform, zipf. Prints ns a packet, less the same program without the search: the sum of the
- * fastest runs of each part of the trace, and the median; and the calibrator, one load from 4 MB. Each
- * packet's rule is compared with the oracle's in every run. Exit status 1: a wrong one.
+ * fastest runs of each part of the trace, and the median; the same with a flow cache; and the
+ * calibrator, one load from 4 MB. Each packet's rule is compared with the oracle's in every run. Exit
+ * status 1: a wrong one.
  */
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
@@ -18,6 +19,7 @@
 #include "../rulesets/forms.h"
 #include "../rulesets/index.h"
 #include "../rulesets/trace.h"
+#include "cache.h"
 #include "compiler/engine.h"
 #include "lookup.skel.h"
 #include "number.h"
@@ -30,7 +32,7 @@
 #define SEED_PLACES 3
 
 /* Programs that take turns. */
-enum runner { R_NOTHING, R_RULE, R_MEMORY, R_COUNT };
+enum runner { R_NOTHING, R_RULE, R_CACHED, R_MEMORY, R_COUNT };
 
 struct bench {
 	struct ruleset set;
@@ -166,6 +168,7 @@ static void fill_image(struct bench *bench)
 static void load(struct bench *bench)
 {
 	struct bpf_map *map;
+	struct cv_err err;
 
 	libbpf_set_print(silent);
 	bench->skel = lookup_bpf__open();
@@ -181,15 +184,24 @@ static void load(struct bench *bench)
 	fill_trace(bench);
 	fill_places(bench);
 	fill_image(bench);
+	if (cv_caches_make(bpf_map__fd(bench->skel->maps.cv_caches), &err)) {
+		fprintf(stderr, "lookupbench: %s\n", err.text);
+		exit(1);
+	}
 }
 
 /* ---- runs ---- */
 
 static int program_of(const struct bench *bench, enum runner runner)
 {
-	return bpf_program__fd(runner == R_NOTHING ? bench->skel->progs.lookup_nothing
-			       : runner == R_RULE  ? bench->skel->progs.lookup_rule
-						   : bench->skel->progs.lookup_memory);
+	const struct bpf_program *const programs[R_COUNT] = {
+		[R_NOTHING] = bench->skel->progs.lookup_nothing,
+		[R_RULE] = bench->skel->progs.lookup_rule,
+		[R_CACHED] = bench->skel->progs.lookup_cached,
+		[R_MEMORY] = bench->skel->progs.lookup_memory,
+	};
+
+	return bpf_program__fd(programs[runner]);
 }
 
 static uint32_t run_part(const struct bench *bench, enum runner runner, size_t part)
@@ -244,12 +256,24 @@ static void run_all(struct bench *bench)
 					run_part(bench, runner, part);
 }
 
+/* Returns how many packets met another rule than the oracle's. */
+static unsigned long long print_figures(const struct bench *bench)
+{
+	unsigned long long wrong = bench->skel->bss->lookup_wrong;
+	struct figure nothing = figure_of(bench, R_NOTHING), rule = figure_of(bench, R_RULE);
+	struct figure cached = figure_of(bench, R_CACHED), memory = figure_of(bench, R_MEMORY);
+
+	printf("ns %.1f median %.1f cached %.1f base %.1f memory %.1f wrong %llu\n",
+	       rule.fastest - nothing.fastest, rule.median - nothing.median,
+	       cached.fastest - nothing.fastest, nothing.fastest, memory.fastest, wrong);
+	return wrong;
+}
+
 /* What is still held when this ends is the kernel's to release. */
 int main(int argc, char **argv)
 {
 	static struct bench bench;
 	struct ruleset_conf conf;
-	struct figure nothing, rule, memory;
 	int kind;
 
 	if (argc < 7 || !ruleset_conf_read(&conf, argv[1], argv[2], argv[3]))
@@ -263,11 +287,5 @@ int main(int argc, char **argv)
 	make_packets(&bench, &conf, kind, bench.parts * PART);
 	load(&bench);
 	run_all(&bench);
-	nothing = figure_of(&bench, R_NOTHING);
-	rule = figure_of(&bench, R_RULE);
-	memory = figure_of(&bench, R_MEMORY);
-	printf("ns %.1f median %.1f base %.1f memory %.1f wrong %llu\n",
-	       rule.fastest - nothing.fastest, rule.median - nothing.median, nothing.fastest,
-	       memory.fastest, (unsigned long long)bench.skel->bss->lookup_wrong);
-	return bench.skel->bss->lookup_wrong != 0;
+	return print_figures(&bench) != 0;
 }
