@@ -66,23 +66,37 @@ static uint32_t order_gap(size_t rules)
 	return gap < ORDER_GAP ? gap : ORDER_GAP;
 }
 
-static int write_rules(struct build *build)
+static bool begin_rules(struct build *build)
 {
 	struct cv_image *image = cv_arena_image(build->arena);
-	const struct cv_rules *rules = build->rules;
+	size_t count = build->rules->rule_count;
 
-	image->order_gap = order_gap(rules->rule_count);
-	image->order_end = rules->rule_count * image->order_gap;
-	if (!cv_entries_make(build->arena, rules->rule_count))
-		return arena_full(build->arena, build->err);
-	for (size_t i = 0; i < rules->rule_count; i++) {
-		uint32_t cell = cv_rule_write(build->arena, &rules->rules[i],
-					      (i + 1) * image->order_gap, CV_ENGINE_FIRST);
+	image->order_gap = order_gap(count);
+	image->order_end = count * image->order_gap;
+	return cv_entries_make(build->arena, count);
+}
 
-		if (!cell)
+/* The entry of a rule, NULL: there is no memory. It is written when its first record is: who finds the
+ * record then finds the rule beside it, and not on another page. */
+static const struct cv_rule_entry *need_rule(struct build *build, size_t index)
+{
+	uint32_t gap = cv_arena_image(build->arena)->order_gap, cell;
+
+	if (build->entries[index])
+		return build->entries[index];
+	cell = cv_rule_write(build->arena, &build->rules->rules[index], (index + 1) * gap,
+			     CV_ENGINE_FIRST);
+	if (cell)
+		build->entries[index] = cv_entry_add(build->arena, cell);
+	return build->entries[index];
+}
+
+/* Those without a record. */
+static int write_other_rules(struct build *build)
+{
+	for (size_t i = 0; i < build->rules->rule_count; i++)
+		if (!need_rule(build, i))
 			return arena_full(build->arena, build->err);
-		build->entries[i] = cv_entry_add(build->arena, cell);
-	}
 	return 0;
 }
 
@@ -131,7 +145,6 @@ static bool collect_items(struct root_build *root)
 
 		if (!cv_item_of_match(next, &rules->matches[i], root->index))
 			continue;
-		next->record.rule |= build->entries[next->rule]->rule;
 		next->record.order = (next->rule + 1) * gap;
 		root->count++;
 	}
@@ -186,7 +199,7 @@ static uint32_t slots_for(uint32_t records)
 /* The records of a tuple by slot, in their order. */
 struct slots {
 	uint32_t *starts; /* where those of a slot begin in items */
-	const struct cv_item **items;
+	struct cv_item **items;
 };
 
 static void slots_fini(struct slots *slots)
@@ -214,7 +227,7 @@ static bool sort_by_slot(struct root_build *root, const struct cv_tuple *tuple, 
 	for (uint32_t i = 2; i < tuple->slot_mask + 3; i++)
 		starts[i] += starts[i - 1];
 	for (uint32_t i = 0; i < count; i++) {
-		const struct cv_item *item = &root->items[root->sorted[first + i]];
+		struct cv_item *item = &root->items[root->sorted[first + i]];
 
 		slots->items[starts[(CV_HASH_SLOT(item->hash) & tuple->slot_mask) + 1]++] = item;
 	}
@@ -223,14 +236,22 @@ static bool sort_by_slot(struct root_build *root, const struct cv_tuple *tuple, 
 
 /* Returns false if there is no memory. */
 static bool write_slot(struct root_build *root, struct cv_tuple *tuple, uint32_t index,
-		       const struct cv_item *const *items, uint32_t count)
+		       struct cv_item **items, uint32_t count)
 {
 	struct build *build = root->build;
 	uint32_t steps = cv_bucket_steps(count), word;
 
 	if (!count)
 		return true;
-	word = cv_bucket_write(build->arena, items, count, 0, root->is_ipv6);
+	for (uint32_t i = 0; i < count; i++) {
+		const struct cv_rule_entry *entry = need_rule(build, items[i]->rule);
+
+		if (!entry)
+			return false;
+		items[i]->record.rule |= entry->rule;
+	}
+	word = cv_bucket_write(build->arena, (const struct cv_item *const *)items, count, 0,
+			       root->is_ipv6);
 	if (!word)
 		return false;
 	for (uint32_t i = 0; i < count; i++) {
@@ -429,11 +450,14 @@ int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 		return out_of_memory(err);
 	if (fault)
 		*fault = (struct cv_engine_fault){ 0 };
-	rc = write_rules(&build);
+	if (!begin_rules(&build))
+		return arena_full(arena, err);
 	if (!rc)
 		rc = cv_sets_write(arena, rules, err);
 	for (int i = 0; !rc && i < CV_ROOT_COUNT; i++)
 		rc = build_root(&build, i);
+	if (!rc)
+		rc = write_other_rules(&build);
 	if (!rc)
 		rc = cv_sets_write(arena, rules, err);
 	if (!rc)
