@@ -472,6 +472,14 @@ static bool take_tcp_flags(const char *text, const char *end, uint8_t *out)
 	return true;
 }
 
+int cv_arg_tcp_flag_set(const char *word, const char *text, uint8_t *out, struct cv_err *err)
+{
+	if (take_tcp_flags(text, strchr(text, '\0'), out))
+		return 0;
+	cv_err_input(err, "%s \"%s\": not flags of TCP", word, text);
+	return cv_err_hint(err, "as syn+ack; the flags are fin, syn, rst, psh, ack, urg, ece, cwr");
+}
+
 int cv_arg_tcp_flags(const char *word, const char *text, uint8_t *flags, uint8_t *mask,
 		     struct cv_err *err)
 {

@@ -54,6 +54,8 @@ int cv_arg_ecns(const char *word, const char *text, uint8_t *out, struct cv_err 
  * none, all); SET lies within MASK. */
 int cv_arg_tcp_flags(const char *word, const char *text, uint8_t *flags, uint8_t *mask,
 		     struct cv_err *err);
+/* The same of a packet: SET alone. */
+int cv_arg_tcp_flag_set(const char *word, const char *text, uint8_t *out, struct cv_err *err);
 /* A name (arp, ip, ipv6, mpls, ...) or a number. */
 int cv_arg_ethertype(const char *word, const char *text, uint16_t *out, struct cv_err *err);
 /* A number (*name becomes 0), or a name, whose number depends on the protocol (*name becomes what

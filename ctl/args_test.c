@@ -821,6 +821,32 @@ static void tcp_flags_have_a_mask(void **state)
 	run_cases(try_tcp_flags, cases, CV_COUNT(cases));
 }
 
+static int try_tcp_flag_set(const char *text, FILE *stream, struct cv_err *err)
+{
+	uint8_t flags;
+	int rc = cv_arg_tcp_flag_set("tcp-flags", text, &flags, err);
+
+	if (!rc)
+		fprintf(stream, "%u", flags);
+	return rc;
+}
+
+#define NO_FLAG_SET(text)                                                                          \
+	BAD(text, "tcp-flags \"" text "\": not flags of TCP",                                      \
+	    "as syn+ack; the flags are fin, syn, rst, psh, ack, urg, ece, cwr")
+
+static void a_packet_has_flags_without_a_mask(void **state)
+{
+	static const struct value_case cases[] = {
+		GOOD("syn", "2"),	GOOD("syn+ack", "18"),	GOOD("none", "0"),
+		GOOD("0x12", "18"),	NO_FLAG_SET("syn/all"), NO_FLAG_SET(""),
+		NO_FLAG_SET("syn ack"),
+	};
+
+	(void)state;
+	run_cases(try_tcp_flag_set, cases, CV_COUNT(cases));
+}
+
 /* Each name is one bit of byte 13 of the header, FIN the lowest. */
 static void tcp_flags_are_bits_of_the_header(void **state)
 {
@@ -970,6 +996,7 @@ int main(void)
 		cmocka_unit_test(choices_are_exact),
 		cmocka_unit_test(ecn_codepoints_are_bits),
 		cmocka_unit_test(tcp_flags_have_a_mask),
+		cmocka_unit_test(a_packet_has_flags_without_a_mask),
 		cmocka_unit_test(tcp_flags_are_bits_of_the_header),
 		cmocka_unit_test(ether_types_have_a_name_or_a_number),
 		cmocka_unit_test(icmp_types_are_those_of_their_protocol),

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* `explain`: what becomes of a packet that is given in words. */
+#include <netinet/in.h>
 #include <string.h>
 
 #include "args.h"
@@ -96,6 +97,63 @@ static int parse_len(void *conf, const char *text, struct cv_err *err)
 	return cv_arg_number("len", text, CV_LEN_MIN, CV_LEN_MAX, &packet_of(conf)->len_bytes, err);
 }
 
+static int parse_ecn(void *conf, const char *text, struct cv_err *err)
+{
+	uint8_t bits = 0;
+	int rc = cv_arg_ecns("ecn", text, &bits, err);
+
+	if (!rc && bits & (bits - 1))
+		return cv_err_input(err, "ecn \"%s\": a packet has one", text);
+	while (!rc && (bits >>= 1))
+		packet_of(conf)->ecn++;
+	return rc;
+}
+
+static int parse_tcp_flags(void *conf, const char *text, struct cv_err *err)
+{
+	packet_of(conf)->has_tcp_flags = true;
+	return cv_arg_tcp_flag_set("tcp-flags", text, &packet_of(conf)->tcp_flags, err);
+}
+
+static int parse_icmp_type(void *conf, const char *text, struct cv_err *err)
+{
+	struct cv_packet_conf *packet = packet_of(conf);
+
+	packet->has_icmp = true;
+	return cv_arg_icmp_type("icmp-type", text, &packet->icmp_type, &packet->icmp_name, err);
+}
+
+static int parse_icmp_code(void *conf, const char *text, struct cv_err *err)
+{
+	uint32_t code = 0;
+	int rc = cv_arg_number("icmp-code", text, 0, UINT8_MAX, &code, err);
+
+	packet_of(conf)->has_icmp = true;
+	packet_of(conf)->icmp_code = code;
+	return rc;
+}
+
+static int parse_fragment(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_bool("fragment", text, &packet_of(conf)->is_fragment, err);
+}
+
+static int parse_vlan(void *conf, const char *text, struct cv_err *err)
+{
+	uint32_t vlan = 0;
+	int rc = cv_arg_number("vlan", text, 0, CV_VLAN_MAX, &vlan, err);
+
+	packet_of(conf)->has_vlan = true;
+	packet_of(conf)->vlan = vlan;
+	return rc;
+}
+
+static int parse_flow_label(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_number("flow-label", text, 0, CV_FLOW_LABEL_MAX, &packet_of(conf)->flow_label,
+			     err);
+}
+
 static int parse_tunnel(void *conf, const char *text, struct cv_err *err)
 {
 	return cv_arg_name("tunnel", text, packet_of(conf)->tunnel, err);
@@ -132,6 +190,25 @@ static const struct cv_word words[] = {
 	  .help = "its socket is one of this process",
 	  .parse = parse_pid },
 	{ .name = "len", .value = "N", .help = "length of the IP packet", .parse = parse_len },
+	{ .name = "ecn",
+	  .value = "CODEPOINT",
+	  .help = "not-ect, ect0, ect1, ce",
+	  .parse = parse_ecn },
+	{ .name = "tcp-flags",
+	  .value = "SET",
+	  .help = "as syn+ack; without it no rule that asks for flags applies",
+	  .parse = parse_tcp_flags },
+	{ .name = "icmp-type",
+	  .value = "NAME|N",
+	  .help = "echo-request, ...",
+	  .parse = parse_icmp_type },
+	{ .name = "icmp-code", .value = "N", .help = "of ICMP", .parse = parse_icmp_code },
+	{ .name = "fragment",
+	  .value = "yes|no",
+	  .help = "a fragment, the first included",
+	  .parse = parse_fragment },
+	{ .name = "vlan", .value = "N", .help = "id of its outermost tag", .parse = parse_vlan },
+	{ .name = "flow-label", .value = "N", .help = "of IPv6", .parse = parse_flow_label },
 	{ .name = "tunnel",
 	  .value = "NAME",
 	  .help = "it was taken out of this tunnel",
@@ -160,6 +237,17 @@ static int check_packet(const struct cv_packet_conf *packet, struct cv_err *err)
 		cv_err_input(err, "%s: ports without proto", packet->sport ? "sport" : "dport");
 		return cv_err_hint(err, "proto tcp or proto udp");
 	}
+	if (packet->has_tcp_flags && packet->proto != IPPROTO_TCP) {
+		cv_err_input(err, "tcp-flags: of another protocol");
+		return cv_err_hint(err, "proto tcp");
+	}
+	if (packet->has_icmp &&
+	    packet->proto != (packet->src.family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6)) {
+		cv_err_input(err, "icmp-type, icmp-code: of another protocol");
+		return cv_err_hint(err, "proto %s", packet->src.family == 4 ? "icmp" : "icmpv6");
+	}
+	if (packet->flow_label && packet->src.family != 6)
+		return cv_err_input(err, "flow-label: IPv4 has none");
 	if (packet->tunnel[0] && packet->dir != CV_DIR_ONLY_IN) {
 		cv_err_input(err, "tunnel %s: only what arrives comes out of one", packet->tunnel);
 		return cv_err_hint(err, "dir in");
@@ -175,6 +263,9 @@ static int parse(int argc, char **argv, struct cv_packet_conf *packet, struct cv
 
 	if (!rc)
 		rc = check_packet(packet, err);
+	if (!rc && packet->icmp_name)
+		rc = cv_icmp_type("icmp-type", packet->proto, packet->icmp_name, &packet->icmp_type,
+				  err);
 	return rc ? cv_err_prefix(err, "explain") : 0;
 }
 

@@ -810,7 +810,19 @@ struct cv_packet_conf {
 	bool has_mark; /* else it has its socket's */
 	uint32_t mark;
 	uint8_t dscp;
+	uint8_t ecn; /* codepoint */
 	uint32_t len_bytes; /* of the IP packet; 0: not given */
+	/* What is not given the packet has none of. */
+	bool has_tcp_flags;
+	uint8_t tcp_flags;
+	bool has_icmp; /* type and code */
+	uint8_t icmp_type;
+	uint8_t icmp_name; /* as in struct cv_match_conf */
+	uint8_t icmp_code;
+	bool has_vlan;
+	uint16_t vlan;
+	bool is_fragment;
+	uint32_t flow_label;
 	char app[CV_NAME_MAX + 1]; /* whose it is; empty: its socket says */
 	uint32_t pid; /* its socket is one of this process; 0: not given */
 	char tunnel[CV_NAME_MAX + 1]; /* it was taken out of; empty: none */

@@ -85,40 +85,72 @@ static enum cv_verdict_conf verdict_of(const struct cv_rule *rule)
 	case CV_VERDICT_DROP:
 		return CV_DROP;
 	}
-	return CV_NEXT;
+	return CV_NEXT; /* also of the last rule, if that says continue */
 }
 
-static void act(struct explain *explain, const struct cv_rule *rule)
+static void change(struct cv_oracle_packet *packet, const struct cv_rule *rule)
 {
-	struct cv_explanation *out = explain->out;
-	struct cv_oracle_packet *packet = &explain->packet;
-
 	if (rule->flags & CV_ACTION_MARK)
 		packet->mark = (packet->mark & ~rule->mark_mask) | rule->mark;
 	if (rule->flags & CV_ACTION_DSCP)
 		packet->dscp = rule->dscp;
-	if (rule->flags & CV_ACTION_PRIORITY) {
-		out->has_priority = true;
-		out->priority = rule->priority;
-	}
 }
 
-/* Asks the rules of a direction and does what the one that applies says. Before encapsulation only
- * drops count. */
+/* The rule behind the last one that the packet meets, if that said to go on; NULL: the search is over. */
+static const struct cv_compiled_rule *next_rule(const struct explain *explain,
+						const struct cv_oracle_packet *packet,
+						enum cv_direction dir,
+						const struct cv_compiled_rule *last)
+{
+	return last && last->rule.verdict != CV_VERDICT_CONTINUE
+		       ? NULL
+		       : cv_oracle_next(&explain->rules, packet, dir, last);
+}
+
+/* Ends if a rule dropped the packet. */
+static void end_if_dropped(struct explain *explain, const struct cv_explained_rule *rule)
+{
+	if (rule->verdict == CV_DROP)
+		END(explain, CV_R_RULE_DROP, "rule %s", rule->name);
+}
+
+/* Asks the rules of a direction and does what those say that apply; the last one is told. */
 static void ask_rules(struct explain *explain, enum cv_direction dir, struct cv_explained_rule *out)
 {
-	const struct cv_compiled_rule *found =
-		cv_oracle_find(&explain->rules, &explain->packet, dir);
-	const struct cv_rule *rule = found ? &found->rule : NULL;
+	const struct cv_compiled_rule *rule = next_rule(explain, &explain->packet, dir, NULL);
 
 	out->is_asked = true;
-	if (!rule || (dir == CV_DIR_ENCAP && rule->verdict != CV_VERDICT_DROP))
-		return;
-	memcpy(out->name, rule->name, sizeof(out->name));
-	out->verdict = verdict_of(rule);
-	act(explain, rule);
-	if (out->verdict == CV_DROP)
-		END(explain, CV_R_RULE_DROP, "rule %s", rule->name);
+	for (int i = 0; rule && i < CV_MAX_CONTINUES; i++) {
+		memcpy(out->name, rule->rule.name, sizeof(out->name));
+		out->verdict = verdict_of(&rule->rule);
+		change(&explain->packet, &rule->rule);
+		if (rule->rule.flags & CV_ACTION_PRIORITY) {
+			explain->out->has_priority = true;
+			explain->out->priority = rule->rule.priority;
+		}
+		rule = next_rule(explain, &explain->packet, dir, rule);
+	}
+	end_if_dropped(explain, out);
+}
+
+/* Before encapsulation only a drop counts: what rules change there is seen by those behind them alone. */
+static void ask_drops(struct explain *explain, struct cv_explained_rule *out)
+{
+	struct cv_oracle_packet packet = explain->packet;
+	const struct cv_compiled_rule *rule = next_rule(explain, &packet, CV_DIR_ENCAP, NULL);
+
+	out->is_asked = true;
+	for (int i = 0; rule && i < CV_MAX_CONTINUES; i++) {
+		if (rule->rule.flags & CV_ACTION_UNSURE)
+			return;
+		if (rule->rule.verdict == CV_VERDICT_DROP) {
+			memcpy(out->name, rule->rule.name, sizeof(out->name));
+			out->verdict = CV_DROP;
+		}
+		change(&packet, &rule->rule);
+		rule = next_rule(explain, &packet, CV_DIR_ENCAP, rule);
+	}
+	end_if_dropped(explain, out);
 }
 
 /* True if our filter is on that side of the device. */
@@ -532,13 +564,21 @@ static void wrap(struct explain *explain, const struct cv_tunnel *tunnel)
 	const struct cv_explained_outer *outer = &explain->out->outer;
 	struct cv_oracle_packet *packet = &explain->packet;
 
-	packet->mark |= tunnel->guard_mark;
-	packet->family = tunnel->family;
-	packet->proto = outer->proto;
-	packet->dscp = outer->dscp;
-	packet->has_ports = outer->dport;
-	packet->sport = outer->dport ? ENTROPY_PORT : 0;
-	packet->dport = outer->dport;
+	*packet = (struct cv_oracle_packet){
+		.mark = packet->mark | tunnel->guard_mark,
+		.app = packet->app,
+		.is_exact = packet->is_exact,
+		.ifindex = packet->ifindex,
+		.tunnel = packet->tunnel,
+		.len = packet->len,
+		.family = tunnel->family,
+		.proto = outer->proto,
+		.dscp = outer->dscp,
+		.ecn = packet->ecn,
+		.has_ports = outer->dport,
+		.sport = outer->dport ? ENTROPY_PORT : 0,
+		.dport = outer->dport,
+	};
 	memcpy(packet->src, tunnel->local, sizeof(packet->src));
 	cv_addr_to_abi(&outer->remotes[0], packet->dst);
 }
@@ -575,7 +615,7 @@ static int enter_tunnel(struct explain *explain, struct cv_err *err)
 	if (!tunnel)
 		return 0;
 	if (tunnel->flags & CV_TUNNEL_RULES)
-		ask_rules(explain, CV_DIR_ENCAP, &explain->out->encap);
+		ask_drops(explain, &explain->out->encap);
 	if (!explain->is_at_end &&
 	    (explain->packet.mark & tunnel->guard_mark) == tunnel->guard_mark)
 		END(explain, CV_R_LOOP, "tunnel %s", tunnel->name);
@@ -688,9 +728,20 @@ static int set_packet(struct explain *explain, struct cv_err *err)
 	explain->packet = (struct cv_oracle_packet){
 		.family = conf->dst.family,
 		.dscp = conf->dscp,
+		.ecn = conf->ecn,
 		.mark = conf->mark,
+		.len = conf->len_bytes,
+		.flow_label = conf->flow_label,
 		.sport = conf->sport,
 		.dport = conf->dport,
+		.has_vlan = conf->has_vlan,
+		.vlan = conf->vlan,
+		.has_tcp = conf->has_tcp_flags,
+		.tcp_flags = conf->tcp_flags,
+		.has_icmp = conf->has_icmp,
+		.icmp_type = conf->icmp_type,
+		.icmp_code = conf->icmp_code,
+		.is_fragment = conf->is_fragment,
 	};
 	set_proto(&explain->packet, conf->proto);
 	cv_addr_to_abi(&conf->src, explain->packet.src);

@@ -56,7 +56,10 @@ _culvert_words() {
 	tunnel-check) echo "to from timeout" ;;
 	set) echo "type elements file" ;;
 	rule) echo "prio match action" ;;
-	explain) echo "dir proto src dst sport dport dev mark dscp app pid len tunnel" ;;
+	explain)
+		echo "dir proto src dst sport dport dev mark dscp app pid len tunnel ecn tcp-flags icmp-type" \
+			"icmp-code fragment vlan flow-label"
+		;;
 	rule-match)
 		echo "dir dev app exact family src dst proto sport dport dscp ecn tcp-flags icmp-type icmp-code" \
 			"mark tunnel len fragment vlan ethertype flow-label quoted action"
@@ -93,10 +96,10 @@ _culvert_values() {
 	rule*:family) echo "4 6" ;;
 	rule*:proto | explain:proto) echo "tcp udp icmp icmpv6 sctp gre ipip ipv6 esp ah igmp dccp udplite" ;;
 	rule*:dscp | explain:dscp) echo "cs0 cs1 cs2 cs3 cs4 cs5 cs6 cs7 af11 af21 af31 af41 ef le" ;;
-	rule*:ecn) echo "not-ect ect0 ect1 ce" ;;
+	rule*:ecn | explain:ecn) echo "not-ect ect0 ect1 ce" ;;
 	rule*:tcp-flags) echo "syn/syn+ack syn/fin+syn+rst+ack none/all" ;;
-	rule*:icmp-type) echo "echo-request echo-reply destination-unreachable packet-too-big time-exceeded" ;;
-	rule*:fragment) echo "yes no" ;;
+	rule*:icmp-type | explain:icmp-type) echo "echo-request echo-reply destination-unreachable packet-too-big time-exceeded" ;;
+	rule*:fragment | explain:fragment) echo "yes no" ;;
 	rule*:ethertype) echo "arp ip ipv6 mpls pppoe lldp" ;;
 	rule*:verdict) echo "next accept drop" ;;
 	set:type) echo "prefix port proto dscp mark len vlan" ;;

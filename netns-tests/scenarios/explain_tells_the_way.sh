@@ -249,7 +249,50 @@ said '[.forwarded, .app, .tunnel, .drop]' '[true, null, "red", null]'
 explain src 10.77.0.1 dst "$B_IN4" len 1501
 said '[.forwarded, .drop.reason]' '[true, "mtu"]'
 
+title "rules that go on, and what few rules ask"
+apply_state a <<YAML
+devices: {a0: {ingress: true, egress: true}}
+rules:
+  marks:  {prio: 1, match: {dir: in, dport: 80-90, proto: tcp}, action: {mark: 0x5, dscp: 8, verdict: continue}}
+  marked: {prio: 2, match: {dir: in, mark: 0x5, proto: tcp, tcp-flags: syn/syn+ack}, action: {priority: "1:7", verdict: continue}}
+  vlan:   {prio: 3, match: {dir: in, vlan: 7, dscp: 8}, action: {verdict: accept}}
+  ce:     {prio: 4, match: {dir: in, ecn: ce, fragment: no}, action: {verdict: drop}}
+  label:  {prio: 5, match: {dir: in, flow-label: 9}, action: {verdict: drop}}
+  echo:   {prio: 6, match: {dir: in, proto: icmp, icmp-type: echo-request, icmp-code: 0}, action: {verdict: drop}}
+YAML
+in="dir in dev a0 src $B_IN4 dst $A_IN4"
+went='[.rule, .verdict, .mark, .dscp, .priority]'
+# shellcheck disable=SC2086 # words
+explain $in proto tcp dport 80 tcp-flags syn
+said "$went" '["marked", "next", 5, 8, "1:7"]'
+# shellcheck disable=SC2086 # words
+explain $in proto tcp dport 80 tcp-flags syn+ack
+said "$went" '["marks", "next", 5, 8, null]'
+# shellcheck disable=SC2086 # words
+explain $in proto tcp dport 80 tcp-flags syn vlan 7
+said "$went" '["vlan", "accept", 5, 8, "1:7"]'
+# shellcheck disable=SC2086 # words
+explain $in proto tcp dport 91 tcp-flags syn vlan 7
+said "$went" '[null, "next", 0, 0, null]'
+# shellcheck disable=SC2086 # words
+explain $in proto udp ecn ce
+said .drop.where '"rule ce"'
+# shellcheck disable=SC2086 # words
+explain $in proto udp ecn ce fragment yes
+said .drop null
+# shellcheck disable=SC2086 # words
+explain $in proto icmp icmp-type echo-request
+said .drop.where '"rule echo"'
+# shellcheck disable=SC2086 # words
+explain $in proto icmp icmp-type echo-reply
+said .drop null
+explain dir in dev a0 src "$B_IN6" dst "$A_IN6" flow-label 9
+said .drop.where '"rule label"'
+
 title "wrong words"
+expect_status 1 cv a explain src "$A_IN4" dst "$B_IN4" proto udp tcp-flags syn
+expect_status 1 cv a explain src "$A_IN4" dst "$B_IN4" proto icmpv6 icmp-type 1
+expect_status 1 cv a explain src "$A_IN4" dst "$B_IN4" flow-label 9
 expect_status 1 cv a explain src "$A_IN4"
 expect_line 'dst: not given' "$WORK/err"
 expect_status 1 cv a explain src "$A_IN4" dst "$B_IN6"
