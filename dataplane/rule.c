@@ -129,6 +129,7 @@ static int check_device(const struct context *context, const struct cv_rule_conf
 	if (!name[0] || resolve_ifindex(context, name))
 		return 0;
 	cv_err_set(err, -ENODEV, "rule %s: there is no device %s", conf->name, name);
+	cv_err_hint(err, "add the device first, or mend the name; 'ip link' shows those that are");
 	return cv_err_at(err, &conf->place);
 }
 
