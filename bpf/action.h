@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a rule does to a packet. Header writes go through helpers, not through packet pointers: a
+ * What a rule does to a packet and what every program can do; more.h has the rest. Header writes go through helpers, not through packet pointers: a
  * program with direct writes copies the headers of every cloned packet, also where no rule writes.
  */
 #ifndef CV_ACTION_H
 #define CV_ACTION_H
 
 #include "packet.h"
+
+#define CV_TOS_DSCP 0xfc
+#define CV_TOS_ECN 0x03
 
 /* Replaces the six DSCP bits, or the two ECN bits, by mask, in the header at pkt->l3, and mends the
  * IPv4 header checksum (RFC 1624). Returns 0 or a negative errno. */
@@ -34,19 +37,27 @@ static __always_inline int cv_set_tos(struct __sk_buff *skb, const struct cv_pkt
 	return bpf_skb_store_bytes(skb, pkt->l3, &new, sizeof(new), 0);
 }
 
-#define CV_TOS_DSCP 0xfc
-#define CV_TOS_ECN 0x03
-
-/* Applies the actions of a rule; its verdict is the caller's. */
-static __always_inline void cv_rule_apply(struct __sk_buff *skb, const struct cv_pkt *pkt,
-					  const struct cv_rule *rule)
+/* The actions of a rule that change what later rules see of the packet; the packet itself stays as it
+ * is. */
+static __always_inline void cv_rule_show(struct cv_pkt *pkt, const struct cv_rule *rule)
 {
 	if (rule->flags & CV_ACTION_MARK)
-		skb->mark = (pkt->mark & ~rule->mark_mask) | rule->mark;
+		pkt->mark = (pkt->mark & ~rule->mark_mask) | rule->mark;
+	if (rule->flags & CV_ACTION_DSCP && pkt->family)
+		pkt->tos = (pkt->tos & ~CV_TOS_DSCP) | rule->dscp << 2;
+}
+
+/* The actions that most rules have. A frame that is no IP has no DSCP. */
+static __always_inline void cv_rule_write(struct __sk_buff *skb, struct cv_pkt *pkt,
+					  const struct cv_rule *rule)
+{
+	if (rule->flags & CV_ACTION_DSCP && pkt->family)
+		cv_set_tos(skb, pkt, rule->dscp << 2, CV_TOS_DSCP);
 	if (rule->flags & CV_ACTION_PRIORITY)
 		skb->priority = rule->priority;
-	if (rule->flags & CV_ACTION_DSCP)
-		cv_set_tos(skb, pkt, rule->dscp << 2, CV_TOS_DSCP);
+	cv_rule_show(pkt, rule);
+	if (rule->flags & CV_ACTION_MARK)
+		skb->mark = pkt->mark;
 }
 
 #endif

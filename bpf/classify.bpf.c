@@ -7,6 +7,7 @@
 #define CV_USE_PEERS /* no program here reads them: all maps of an instance are made with this object */
 #define CV_USE_ENDPOINTS
 #define CV_USE_RULES
+#define CV_USE_ACTIONS
 #define CV_USE_OWNERS
 #define CV_USE_FLOWS
 
@@ -18,22 +19,48 @@
 #include "count.h"
 #include "decap.h"
 #include "match.h"
+#include "more.h"
 #include "owner.h"
 #include "packet.h"
 #include "path.h"
 
-/* The one way out: counts what a rule did and says it in tc's terms. */
-static __always_inline int cv_finish(const struct cv_pkt *pkt, const struct cv_rule *rule)
+#define CV_NEXT_RULE (-100) /* no verdict of tc */
+
+/* What the rule's verdict is in tc's terms, or CV_NEXT_RULE. */
+static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct cv_rule *rule)
 {
-	if (!rule)
-		return TC_ACT_UNSPEC;
-	cv_count_rule(rule->id, pkt->bytes);
 	if (rule->verdict == CV_VERDICT_ACCEPT)
 		return TC_ACT_OK;
 	if (rule->verdict == CV_VERDICT_NEXT)
 		return TC_ACT_UNSPEC;
+	if (rule->verdict == CV_VERDICT_CONTINUE)
+		return CV_NEXT_RULE;
 	cv_count_reason(pkt->tunnel, CV_R_RULE_DROP);
 	return TC_ACT_SHOT;
+}
+
+/* Does what the rule at that cell says. Returns tc's verdict, or CV_NEXT_RULE. A global function: the
+ * verifier checks it once, not once for each rule that may come before it. */
+__attribute__((noinline)) int cv_obey(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+				      __u32 cell, __u32 dir)
+{
+	const struct cv_rule *rule = cv_rule_at(live, cell);
+	int reason;
+
+	if (!pkt || !rule)
+		return TC_ACT_UNSPEC; /* never, but the verifier asks */
+	cv_count_rule(rule->id, pkt->bytes);
+	cv_rule_write(skb, pkt, rule);
+	if (!(rule->flags & CV_ACTION_MORE))
+		return cv_verdict_of(pkt, rule);
+	reason = cv_do_more(skb, pkt, rule, cv_rule_actions(rule), dir);
+	if (reason != CV_R_OK) {
+		cv_count_reason(pkt->tunnel, reason);
+		return TC_ACT_SHOT;
+	}
+	if (rule->flags & CV_ACTION_REDIRECT)
+		return cv_redirect(skb, pkt, dir, cv_rule_actions(rule));
+	return cv_verdict_of(pkt, rule);
 }
 
 /* Asks for the owner as far as rules of that direction need it: flags and cookie are the image's.
@@ -56,11 +83,14 @@ __attribute__((noinline)) int cv_ask_owner(struct __sk_buff *skb, struct cv_pkt 
 
 #define CV_RULES_NEED_ANY_OWNER (CV_RULES_NEED_OWNER(CV_DIR_IN) | CV_RULES_NEED_OWNER(CV_DIR_OUT))
 
+/* Asks the rules, one after the other while they say continue, and does what they say. */
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
 				       const struct cv_image *image, __u64 live,
 				       enum cv_direction dir)
 {
 	const struct cv_rule *rule;
+	__u32 after = 0, cell;
+	int i, verdict;
 
 	if (image->flags & CV_RULES_NEED_LINK)
 		cv_read_link(skb, pkt);
@@ -68,10 +98,17 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 		cv_read_fields(skb, pkt, image->flags);
 	if (image->flags & CV_RULES_NEED_ANY_OWNER)
 		cv_ask_owner(skb, pkt, image->flags, image->netns_cookie, dir);
-	rule = cv_rule_find(skb, pkt, live, dir, 0);
-	if (rule)
-		cv_rule_apply(skb, pkt, rule);
-	return cv_finish(pkt, rule);
+	for (i = 0; i < CV_MAX_CONTINUES; i++) {
+		cell = cv_rule_cell(skb, pkt, live, dir, after);
+		rule = cv_rule_at(live, cell);
+		if (!rule)
+			break;
+		after = rule->order;
+		verdict = cv_obey(skb, pkt, live, cell, dir);
+		if (verdict != CV_NEXT_RULE)
+			return verdict;
+	}
+	return TC_ACT_UNSPEC;
 }
 
 /* True if a rule may say anything about a packet that leaves, or has to know of it to tell whose the

@@ -119,12 +119,13 @@ static __always_inline bool cv_parse_again(struct __sk_buff *skb, struct cv_pkt 
 {
 	__u16 vlan = pkt->vlan, ethertype = pkt->ethertype;
 	__u8 owner_source = pkt->owner_source;
-	__u32 app = pkt->app;
+	__u32 app = pkt->app, mark = pkt->mark;
 	bool is_ip = cv_parse_ip(skb, pkt, l3);
 
 	if (is_ip)
 		cv_read_fields(skb, pkt, needs);
 	pkt->app = app;
+	pkt->mark = mark;
 	pkt->owner_source = owner_source;
 	pkt->vlan = vlan;
 	pkt->ethertype = ethertype;

@@ -54,6 +54,7 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 	struct cv_query query = { .live = live, .dir = dir, .after = after, .limit = 0xffffffff };
 	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
 	__u32 l3;
+	__u8 tos;
 
 	if (!pkt || !image)
 		return 0;
@@ -61,10 +62,12 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 	if (!(image->flags & CV_RULES_NEED_QUOTED) || !cv_quotes(pkt))
 		return query.found;
 	l3 = pkt->l3;
+	tos = pkt->tos;
 	query.root = 0; /* another search, of which only a rule of a lower order is wanted */
 	if (cv_turn_to_quoted(skb, pkt, image->flags))
 		cv_query_answer(&query, pkt);
 	cv_parse_again(skb, pkt, l3, image->flags);
+	pkt->tos = tos; /* as an earlier rule has changed it */
 	return query.found;
 }
 
@@ -82,13 +85,16 @@ static __always_inline __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *
 	return cell;
 }
 
-static __always_inline const struct cv_rule *cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
-							  __u64 live, enum cv_direction dir,
-							  __u32 after)
+/* The rule at a cell; NULL for cell 0. */
+static __always_inline const struct cv_rule *cv_rule_at(__u64 live, __u32 cell)
 {
-	__u32 cell = cv_rule_cell(skb, pkt, live, dir, after);
-
 	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+}
+
+/* Its actions, if it has one of CV_ACTION_MORE. */
+static __always_inline const struct cv_actions *cv_rule_actions(const struct cv_rule *rule)
+{
+	return (const struct cv_actions *)(rule + 1);
 }
 
 #endif

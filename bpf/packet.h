@@ -296,8 +296,8 @@ __attribute__((noinline)) int cv_parse_ip(struct __sk_buff *skb, struct cv_pkt *
 	return 0;
 }
 
-/* Fills of pkt, which is zero, only what encapsulation asks of the packet whose IP header stands at
- * l3; proto is that of the IP header itself. Returns false if there is no IP header. */
+/* Fills of pkt only what encapsulation asks of the packet whose IP header stands at l3; proto is that of
+ * the IP header itself. Returns false if there is no IP header. */
 static __always_inline bool cv_peek_ip(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 l3)
 {
 	struct iphdr *ip4 = cv_at(skb, l3, sizeof(*ip4));

@@ -12,6 +12,7 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
+#include "action.h"
 #include "count.h"
 #include "encap.h"
 #include "match.h"
@@ -23,33 +24,77 @@
  * no tunnel. */
 const volatile __u32 cv_tunnel_id = 0;
 
-/*
- * 1 if the rule at that cell drops the inner packet: clsact egress sees only the outer header. This
- * and cv_send() are global functions so that their stack does not lie below that of a search.
- */
-__attribute__((noinline)) int cv_rule_drops(__u64 live, __u32 cell, __u32 id, __u32 bytes)
+/* Counts a packet that ends here for the rule at that cell. This and cv_send() are global functions so
+ * that their stack does not lie below that of a search. Returns 0. */
+__attribute__((noinline)) int cv_count_at(__u64 live, __u32 cell, __u32 bytes)
 {
-	const struct cv_rule *rule = cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+	const struct cv_rule *rule = cv_rule_at(live, cell);
 
-	if (!rule || rule->verdict != CV_VERDICT_DROP)
+	if (!rule)
 		return 0;
-	/* What passes is counted there. */
 	cv_count_rule(rule->id, bytes);
-	cv_count_reason(id, CV_R_RULE_DROP);
-	return 1;
+	if (rule->verdict == CV_VERDICT_DROP)
+		cv_count_reason(cv_tunnel_id, CV_R_RULE_DROP);
+	return 0;
 }
 
-static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
+/*
+ * Follows the rules that the packet meets. True if the last one drops it. What they do is done on
+ * clsact egress, and there they count what passes; here later rules just see mark and DSCP as they
+ * would be.
+ */
+static __always_inline bool cv_follow(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+				      bool counts)
+{
+	const struct cv_rule *rule;
+	__u32 after = 0, cell;
+	int i;
+
+	for (i = 0; i < CV_MAX_CONTINUES; i++) {
+		cell = cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, after);
+		rule = cv_rule_at(live, cell);
+		if (!rule)
+			break;
+		after = rule->order;
+		if (counts)
+			cv_count_at(live, cell, pkt->bytes);
+		if (rule->verdict != CV_VERDICT_CONTINUE)
+			return rule->verdict == CV_VERDICT_DROP;
+		if (rule->flags & CV_ACTION_UNSURE)
+			break;
+		cv_rule_show(pkt, rule);
+	}
+	return false;
+}
+
+/* Fills pkt with all that rules may ask for. Returns 0. A global function, as cv_count_at() is. */
+__attribute__((noinline)) int cv_parse_inner(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live)
+{
+	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
+
+	if (!pkt || !image)
+		return 0; /* never, but the verifier asks */
+	cv_parse_ip(skb, pkt, 0);
+	if (image->flags & CV_RULES_NEED_FIELDS)
+		cv_read_fields(skb, pkt, image->flags);
+	cv_read_no_link(pkt);
+	return 0;
+}
+
+/* True if a rule drops the inner packet: clsact egress sees only the outer header. pkt is then as
+ * rules have changed it. */
+static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	__u64 live;
 	const struct cv_image *image = cv_rules_current(&live);
 
 	if (!image || !cv_rules_ask(image, CV_DIR_ENCAP))
 		return false;
-	if (image->flags & CV_RULES_NEED_FIELDS)
-		cv_read_fields(skb, pkt, image->flags);
-	cv_read_no_link(pkt);
-	return cv_rule_drops(live, cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, 0), id, pkt->bytes);
+	cv_parse_inner(skb, pkt, live);
+	if (!cv_follow(skb, pkt, live, false))
+		return false;
+	cv_parse_inner(skb, pkt, live);
+	return cv_follow(skb, pkt, live, true);
 }
 
 static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int reason)
@@ -114,8 +159,7 @@ __attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt,
 		return BPF_DROP; /* never, but the verifier asks */
 	if (!tunnel)
 		return cv_finish(id, pkt, CV_R_NO_TUNNEL);
-	if (!(tunnel->flags & CV_TUNNEL_RULES))
-		cv_peek_ip(skb, pkt, 0);
+	cv_peek_ip(skb, pkt, 0);
 	if (cv_needs_detour(skb, pkt))
 		return cv_detour(skb, id, tunnel, pkt);
 	return cv_finish(id, pkt, cv_encap(skb, tunnel, pkt, true));
@@ -124,16 +168,12 @@ __attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt,
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
-	__u32 id = cv_tunnel_id;
-	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(cv_tunnel_id);
 	struct cv_pkt pkt = {};
 
-	if (tunnel && tunnel->flags & CV_TUNNEL_RULES) {
-		cv_parse_ip(skb, &pkt, 0);
-		if (cv_dropped_by_rule(skb, &pkt, id))
-			return BPF_DROP;
-	}
-	return cv_send(skb, &pkt, id);
+	if (tunnel && tunnel->flags & CV_TUNNEL_RULES && cv_dropped_by_rule(skb, &pkt))
+		return BPF_DROP;
+	return cv_send(skb, &pkt, cv_tunnel_id);
 }
 
 SEC("lwt_in")
