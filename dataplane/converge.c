@@ -26,14 +26,14 @@ typedef int (*step_fn)(struct cv_instance *inst, const struct cv_plan *plan, str
 
 static const step_fn steps[] = {
 	cv_gate_close, /* what is to be routed only leaves when all else is done */
-	upgrade,	  cv_tunnel_grow, /* tables and programs; nothing uses them yet */
+	upgrade,	   cv_tunnel_grow, /* tables and programs; nothing uses them yet */
 	cv_segment_grow, /* their large UDP packets have a way */
 	cv_dev_grow, /* ready to decapsulate */
 	cv_rule_grow, /* from here on packets meet the new rules */
 	cv_route_grow, /* ready to encapsulate */
 	cv_app_grow, /* sockets are born with the marks that lead there */
-	cv_app_shrink,	  cv_route_shrink,   cv_dev_shrink,
-	cv_tunnel_shrink, cv_segment_shrink, cv_gate_open,
+	cv_app_shrink,	   cv_route_shrink, cv_dev_shrink,   cv_tunnel_shrink,
+	cv_segment_shrink, cv_gate_open,    cv_meter_shrink, cv_pace_warn,
 };
 
 static int run_steps(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)

@@ -66,6 +66,7 @@ static int name_dev(struct cv_nl *nl, uint32_t ifindex, int ret, struct cv_err *
 struct qdisc_search {
 	uint32_t ifindex;
 	enum cv_qdisc found;
+	bool has_departures;
 };
 
 static int parse_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
@@ -78,6 +79,7 @@ static int parse_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 
 	if (!hdr) {
 		search->found = CV_QDISC_NONE;
+		search->has_departures = false;
 		return 0;
 	}
 	if (hdr->nlmsg_type != RTM_NEWQDISC)
@@ -85,9 +87,14 @@ static int parse_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	if (nlmsg_parse(hdr, sizeof(*header), attrs, TCA_MAX, policy) < 0 || !attrs[TCA_KIND])
 		return cv_err_set(err, -EBADMSG, "qdiscs: malformed answer from the kernel");
 	header = nlmsg_data(hdr);
-	if ((uint32_t)header->tcm_ifindex != search->ifindex || header->tcm_parent != TC_H_CLSACT)
+	if ((uint32_t)header->tcm_ifindex != search->ifindex)
 		return 0;
 	nla_strlcpy(kind, attrs[TCA_KIND], sizeof(kind));
+	/* Anywhere below the root: mq has one for each queue. */
+	if (!strcmp(kind, "fq") || !strcmp(kind, "etf"))
+		search->has_departures = true;
+	if (header->tcm_parent != TC_H_CLSACT)
+		return 0;
 	if (!strcmp(kind, "clsact"))
 		search->found = CV_QDISC_CLSACT;
 	else if (!strcmp(kind, "ingress"))
@@ -97,22 +104,38 @@ static int parse_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 
 /* All devices are dumped and sifted here: older kernels answer the question for one qdisc to
  * listeners only. */
-int cv_tc_qdisc(struct cv_nl *nl, uint32_t ifindex, enum cv_qdisc *out, struct cv_err *err)
+static int search_qdiscs(struct cv_nl *nl, uint32_t ifindex, struct qdisc_search *search,
+			 struct cv_err *err)
 {
-	struct qdisc_search search = { .ifindex = ifindex, .found = CV_QDISC_NONE };
 	struct tcmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETQDISC, NLM_F_DUMP, sizeof(*header), (void **)&header);
-	int ret;
 
+	*search = (struct qdisc_search){ .ifindex = ifindex, .found = CV_QDISC_NONE };
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "qdiscs: %s", strerrordesc_np(ENOMEM));
 	header->tcm_ifindex = (int)ifindex;
-	ret = cv_nl_query(nl, msg, parse_qdisc, &search, err, "qdiscs");
-	if (ret)
-		return ret;
-	*out = search.found;
-	return 0;
+	return cv_nl_query(nl, msg, parse_qdisc, search, err, "qdiscs");
+}
+
+int cv_tc_qdisc(struct cv_nl *nl, uint32_t ifindex, enum cv_qdisc *out, struct cv_err *err)
+{
+	struct qdisc_search search;
+	int ret = search_qdiscs(nl, ifindex, &search, err);
+
+	if (!ret)
+		*out = search.found;
+	return ret;
+}
+
+int cv_tc_has_departures(struct cv_nl *nl, uint32_t ifindex, bool *out, struct cv_err *err)
+{
+	struct qdisc_search search;
+	int ret = search_qdiscs(nl, ifindex, &search, err);
+
+	if (!ret)
+		*out = search.has_departures;
+	return ret;
 }
 
 static int change_clsact(struct cv_nl *nl, uint32_t ifindex, int type, int flags, const char *verb,

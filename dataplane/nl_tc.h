@@ -17,6 +17,8 @@ enum cv_qdisc {
 
 /* Which of the two the device has. */
 int cv_tc_qdisc(struct cv_nl *nl, uint32_t ifindex, enum cv_qdisc *out, struct cv_err *err);
+/* Whether the device has a qdisc that heeds the departure times of packets. */
+int cv_tc_has_departures(struct cv_nl *nl, uint32_t ifindex, bool *out, struct cv_err *err);
 /* Adds clsact; -EEXIST if one is there. Deletes it with all its filters. */
 int cv_tc_clsact_add(struct cv_nl *nl, uint32_t ifindex, struct cv_err *err);
 int cv_tc_clsact_del(struct cv_nl *nl, uint32_t ifindex, struct cv_err *err);

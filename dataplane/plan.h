@@ -209,6 +209,18 @@ bool cv_route_is_ours(const struct cv_fib_route *route);
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+/* Forgets the rates of rules that do not measure any. */
+int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* Calls add with a line for each thing that rules are to do and that does not come about; the second
+ * one for the pace of one rule. Both end with what add returns if that is not zero. */
+int cv_rule_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
+		     void *arg, struct cv_err *err);
+int cv_pace_problems(struct cv_instance *inst, const struct cv_state *state,
+		     const struct cv_rule_conf *conf, cv_problem_fn add, void *arg,
+		     struct cv_err *err);
+/* Warns of rules of the plan that did not pace before, and whose pace nobody heeds. */
+int cv_pace_warn(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+
 /* Shapes of what the slots hold. */
 extern const struct cv_slot_shape cv_tunnel_shape;
 extern const struct cv_slot_shape cv_app_shape;

@@ -269,6 +269,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 	if (!rc)
 		rc = cv_app_problems(inst, state, add_line, status, err);
 	if (!rc)
+		rc = cv_rule_problems(inst, state, add_line, status, err);
+	if (!rc)
 		rc = check_replies(inst, state, status, err);
 	if (!rc)
 		rc = check_marks(state, status);
