@@ -377,6 +377,8 @@ const struct cv_verb cv_state_verbs[] = {
 	  NULL },
 	{ "explain", "PACKET", "what becomes of a packet, and why; sends nothing", cv_explain_run,
 	  &cv_explain_words },
+	{ "monitor", "[WORDS]", "a line for each packet that a rule with sample tells of",
+	  cv_monitor_run, &cv_monitor_words },
 	{ "down", "", "takes everything away", run_down, NULL },
 	{ "version", "", "prints the version", run_version, NULL },
 	{ "help", "[OBJECT]", "prints this", run_help, NULL },

@@ -30,6 +30,10 @@ extern const struct cv_noun_verb cv_tunnel_check_verb;
 int cv_explain_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
 extern const struct cv_group cv_explain_words;
 
+/* 'monitor' (cmd_monitor.c). */
+int cv_monitor_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+extern const struct cv_group cv_monitor_words;
+
 void cv_usage(FILE *out);
 
 #endif

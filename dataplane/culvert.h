@@ -902,4 +902,38 @@ struct cv_explanation {
 int cv_explain(struct cv_instance *inst, const struct cv_state *state,
 	       const struct cv_packet_conf *packet, struct cv_explanation *out, struct cv_err *err);
 
+/* ---- events ---- */
+
+/* A packet that a rule with `sample` has told of, as that rule has left it. */
+struct cv_event_info {
+	uint64_t time_ns; /* since 1970 */
+	char rule[CV_NAME_MAX + 1];
+	char app[CV_NAME_MAX + 1]; /* empty: none */
+	char tunnel[CV_NAME_MAX + 1]; /* it was taken out of; empty: none */
+	char dev[CV_IFNAME_MAX + 1];
+	bool is_in;
+	uint32_t mark;
+	uint32_t len_bytes; /* of the frame */
+	const uint8_t *bytes; /* what it begins with, from the Ethernet header on; borrowed */
+	size_t captured_bytes;
+};
+
+/* Called for each event; a negative return ends cv_monitor_wait(). */
+typedef int (*cv_event_fn)(const struct cv_event_info *event, void *arg);
+
+struct cv_monitor;
+
+/* Begins to read the events of an instance, from now on. The instance may be closed then. -EBUSY:
+ * somebody else reads them. */
+int cv_monitor_open(struct cv_monitor **out, struct cv_instance *inst, struct cv_err *err);
+void cv_monitor_close(struct cv_monitor **monitor);
+
+/* Waits for events, at most timeout_ms, and calls fn for those that came. Returns 0 also if none did,
+ * or if a signal came. */
+int cv_monitor_wait(struct cv_monitor *monitor, int timeout_ms, cv_event_fn fn, void *arg,
+		    struct cv_err *err);
+
+/* How many events found no room since it was opened. */
+uint64_t cv_monitor_lost(const struct cv_monitor *monitor);
+
 #endif
