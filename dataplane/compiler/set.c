@@ -189,9 +189,9 @@ static size_t normalise(struct cv_interval *intervals, size_t count)
 
 	sort(intervals, count);
 	for (size_t i = 0; i < count; i++) {
-		struct cv_interval *last = &intervals[kept - 1];
+		struct cv_interval *last = kept ? &intervals[kept - 1] : NULL;
 
-		if (!kept || !is_joined(last, &intervals[i]))
+		if (!last || !is_joined(last, &intervals[i]))
 			intervals[kept++] = intervals[i];
 		else if (compare(intervals[i].max, last->max) > 0)
 			memcpy(last->max, intervals[i].max, sizeof(last->max));
