@@ -231,12 +231,31 @@ static void check_round_trip(const struct cv_state *state)
 	cv_state_fini(&other);
 }
 
+static void count_warning(const struct cv_err *warning, void *arg)
+{
+	if (!warning->text[0] || ++*(size_t *)arg == 0)
+		abort();
+}
+
+/* Rules that pass the checks can be compiled, and each is warned of once at most. */
+static void check_rules(const struct cv_state *state)
+{
+	size_t warnings = 0;
+	struct cv_err err;
+	int rc = cv_state_warn(state, count_warning, &warnings, &err);
+
+	if ((rc && rc != -E2BIG) || warnings > state->rule_count)
+		abort();
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cv_state state;
 
-	if (read_state(&state, "fuzz", (const char *)data, size))
+	if (read_state(&state, "fuzz", (const char *)data, size)) {
 		check_round_trip(&state);
+		check_rules(&state);
+	}
 	cv_state_fini(&state);
 	return 0;
 }
