@@ -44,7 +44,7 @@
 #define CV_MAX_GATES 4096 /* closed gates of one host */
 #define CV_SCRATCH_BUFFERS 64 /* processes that are being identified at one moment */
 #define CV_MAX_INSTANCES 4096 /* network namespaces with a culvert state on one host */
-#define CV_MAX_RULES 256
+#define CV_MAX_RULES (1 << 20)
 #define CV_MAX_RULE_IDS (2 * CV_MAX_RULES) /* those of rules that go are not given out at once */
 #define CV_MAX_SETS 256 /* with a name */
 #define CV_MAX_EXT_HEADERS 6 /* IPv6 extension headers walked; a longer chain has no ports */

@@ -17,7 +17,7 @@ state_of() {
 	local i
 	printf 'devices: {a0: {egress: true}}\nrules:\n'
 	printf '  first: {prio: 1, match: {dir: out, proto: udp, sport: 6001}, action: {dscp: %d}}\n' "$1"
-	for ((i = 0; i < 40 + $1 % 7 * 30; i++)); do
+	for ((i = 0; i < 40 + $1 % 7 * 100; i++)); do
 		printf '  v%d-%d: {prio: 2, match: {dir: out, proto: udp, dst: 10.9.%d.0/24, dport: %d}, action: {dscp: 62}}\n' \
 			"$1" "$i" $((i % 200 + 7)) $((8000 + i + $1))
 	done
