@@ -203,6 +203,16 @@ static void json_marks(struct cv_json *json, const struct cv_mark_users *marks)
 	cv_json_close(json);
 }
 
+static void json_image(struct cv_json *json, const struct cv_image_info *image)
+{
+	cv_json_open_object(json, "image");
+	cv_json_number(json, "rules", image->rules);
+	cv_json_number(json, "bytes", image->bytes);
+	cv_json_number(json, "garbage_bytes", image->garbage_bytes);
+	cv_json_number(json, "steps", image->steps);
+	cv_json_close(json);
+}
+
 static void status_json(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
@@ -223,6 +233,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_number(&json, "rules", state->rule_count);
 	snprintf(mask, sizeof(mask), "0x%x", status->mark_mask);
 	cv_json_string(&json, "mark_mask", mask);
+	json_image(&json, &status->image);
 	json_segment(&json, status);
 	cv_json_open_object(&json, "drops");
 	for (size_t i = 0; i < status->drops.count; i++)
@@ -305,6 +316,11 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 		fprintf(out, "counted: %llu %s: %s\n",
 			(unsigned long long)status->drops.items[i].packets,
 			status->drops.items[i].reason, status->drops.items[i].text);
+	if (session->has_stats && status->image.rules)
+		fprintf(out, "rules take %llu KiB (%llu garbage), a packet at most %u steps\n",
+			(unsigned long long)status->image.bytes / 1024,
+			(unsigned long long)status->image.garbage_bytes / 1024,
+			status->image.steps);
 	if (session->has_stats)
 		rc = print_sources(status, out);
 	for (size_t i = 0; i < status->foreign_count; i++)

@@ -704,11 +704,21 @@ struct cv_foreign_info {
 	char name[64]; /* may be empty */
 };
 
+/* The image in which packets look rules up. */
+struct cv_image_info {
+	uint32_t rules;
+	uint32_t steps; /* that a packet may take at most */
+	uint64_t bytes;
+	uint64_t
+		garbage_bytes; /* of them, what changes have left; one of the next builds it anew */
+};
+
 struct cv_status {
 	char instance[CV_NAME_MAX + 1];
 	uint32_t abi;
 	uint32_t generation;
 	uint32_t mark_mask;
+	struct cv_image_info image; /* all zero without rules */
 	struct cv_drops drops; /* those that belong to no tunnel, and the host's socket hooks' */
 	uint64_t sources
 		[CV_OWNER_SOURCES_MAX]; /* how often owners became known on this host, by how */

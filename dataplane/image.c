@@ -345,6 +345,16 @@ int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *e
 			      err);
 }
 
+int cv_banks_stats(struct cv_banks *banks, struct cv_engine_stats *out, struct cv_err *err)
+{
+	int rc = open_current(banks, err);
+
+	*out = (struct cv_engine_stats){ 0 };
+	if (!rc && banks->current)
+		cv_engine_stats(&banks->current->arena, out);
+	return rc;
+}
+
 int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err)
 {
 	uint64_t word = live_word(banks);

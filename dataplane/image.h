@@ -27,6 +27,9 @@ void cv_banks_close(struct cv_banks **banks);
 /* The rules that packets meet now. The caller releases *out, which may have none. */
 int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *err);
 
+/* Figures of the image that packets look rules up in; all zero if there is none. */
+int cv_banks_stats(struct cv_banks *banks, struct cv_engine_stats *out, struct cv_err *err);
+
 /* Changes the live image in place. Packets meet all of it from one instant on. -ESTALE (no text): that
  * cannot be done; with any error packets meet what they met before. */
 int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err);

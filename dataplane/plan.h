@@ -206,6 +206,7 @@ int cv_nexthop_shrink(struct cv_instance *inst, struct cv_err *err);
 /* True if culvert made the route. */
 bool cv_route_is_ours(const struct cv_fib_route *route);
 
+int cv_rule_image(const struct cv_instance *inst, struct cv_image_info *out, struct cv_err *err);
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 

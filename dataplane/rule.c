@@ -30,6 +30,23 @@ int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct
 	return rc ? rc : cv_banks_read(banks, rules, err);
 }
 
+int cv_rule_image(const struct cv_instance *inst, struct cv_image_info *out, struct cv_err *err)
+{
+	CV_CLEANUP(close_banks) struct cv_banks *banks = NULL;
+	struct cv_engine_stats stats;
+	int rc = cv_banks_open(&banks, inst, err);
+
+	if (!rc)
+		rc = cv_banks_stats(banks, &stats, err);
+	if (rc)
+		return rc;
+	*out = (struct cv_image_info){ .rules = stats.rules,
+				       .steps = stats.steps,
+				       .bytes = stats.bytes,
+				       .garbage_bytes = stats.garbage_bytes };
+	return 0;
+}
+
 /* ---- plan ---- */
 
 /* What the compiler's questions are answered from. */

@@ -255,6 +255,14 @@ static int check_hooks(struct cv_instance *inst, struct cv_status *status)
 	return rc;
 }
 
+static int check_rules(const struct cv_state *state, struct cv_status *status)
+{
+	if (status->image.rules == state->rule_count)
+		return 0;
+	return add_problem(status, "%u of %zu rules are in the kernel: 'culvert repair'",
+			   status->image.rules, state->rule_count);
+}
+
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 			 struct cv_status *status, struct cv_err *err)
 {
@@ -266,6 +274,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 		rc = check_segment(inst, state, status);
 	if (!rc)
 		rc = check_routes(inst, state, status, err);
+	if (!rc)
+		rc = check_rules(state, status);
 	if (!rc)
 		rc = cv_app_problems(inst, state, add_line, status, err);
 	if (!rc)
@@ -295,6 +305,8 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 			rc = cv_host_drops_add(inst, &status.drops, err);
 		if (!rc)
 			rc = cv_sources_read(inst, status.sources, err);
+		if (!rc)
+			rc = cv_rule_image(inst, &status.image, err);
 		status.generation = rc ? 0 : meta.generation;
 	}
 	if (!rc)

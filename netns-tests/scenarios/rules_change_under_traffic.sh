@@ -95,3 +95,14 @@ after=$(word)
 cv a repair
 expect_equal "$after" "$(word)" "the live word after a repair of what is right"
 [[ $before != "$after" ]] || fail "the live word did not tell the change before"
+
+title "status tells of rules, and of some that are missing"
+of_image() { cv_json a status | jq -c '[.rules, .image.rules, .image.bytes > 0, .image.steps > 0, .problems]'; }
+count=$(cv_json a rule show | jq length)
+expect_equal "[$count,$count,true,true,[]]" "$(of_image)" "status"
+# No rules, as far as packets go.
+bpftool map update pinned "$WORK"/bpf/v1/ns-*/maps/cv_live key 0 0 0 0 value 0 0 0 0 0 0 0 0
+expect_json '.problems' "[\"0 of $count rules are in the kernel: 'culvert repair'\"]" \
+	"problems without rules in the kernel" < <(cv_json a status)
+cv a repair
+expect_equal "[$count,$count,true,true,[]]" "$(of_image)" "status after a repair"
