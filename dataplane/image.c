@@ -25,7 +25,7 @@ struct bank {
 	bool is_live; /* packets read it: what is made shows itself at once */
 	struct cv_arena arena;
 	struct cv_arena_segment *segments[CV_ARENA_SEGMENTS];
-	int fds[CV_ARENA_SEGMENTS]; /* of those that were made here, else -1 */
+	int fds[CV_ARENA_SEGMENTS]; /* of the first one, and of those that were made here, else -1 */
 };
 
 struct cv_banks {
@@ -173,18 +173,15 @@ static uint32_t first_slot(uint32_t bank)
 	return bank * CV_ARENA_SEGMENTS;
 }
 
-/* Waits until every packet is through that was on its way: setting an element of a map of maps ends
- * with a grace period. (membarrier(2) has one, too, but not on a machine with nohz_full.) */
-static int wait_for_packets(const struct cv_banks *banks, uint32_t slot, struct cv_err *err)
+/* Waits until every packet is through that was on its way: setting an element of a map of maps, if only
+ * to what it is, ends with a grace period. (membarrier(2) has one, too, but not on a machine with
+ * nohz_full.) */
+static int wait_for_packets(const struct cv_banks *banks, uint32_t slot, int fd, struct cv_err *err)
 {
-	CV_CLOSE int fd = open_slot(banks, slot, err);
-
-	if (fd < 0)
-		return fd;
-	if (bpf_map_update_elem(banks->slots_fd, &slot, &fd, BPF_ANY))
-		return cv_err_set(err, -errno, "map %s: set slot: %s", CV_STRING(CV_MAP_RULES),
-				  strerrordesc_np(errno));
-	return 0;
+	if (!bpf_map_update_elem(banks->slots_fd, &slot, &fd, BPF_ANY))
+		return 0;
+	return cv_err_set(err, -errno, "map %s: set slot: %s", CV_STRING(CV_MAP_RULES),
+			  strerrordesc_np(errno));
 }
 
 /* ---- one bank ---- */
@@ -228,15 +225,18 @@ static struct cv_arena_segment *fetch_segment(void *arg, uint32_t index)
 {
 	struct bank *bank = arg;
 	CV_CLOSE int fd = open_slot(bank->banks, first_slot(bank->number) + index, NULL);
+	struct cv_arena_segment *segment = fd < 0 ? NULL : map_segment(bank, index, fd);
 
-	return fd < 0 ? NULL : map_segment(bank, index, fd);
+	if (segment && !index)
+		bank->fds[0] = CV_TAKE_FD(fd); /* for settle() */
+	return segment;
 }
 
 static void settle(void *arg)
 {
 	const struct bank *bank = arg;
 
-	wait_for_packets(bank->banks, first_slot(bank->number), NULL);
+	wait_for_packets(bank->banks, first_slot(bank->number), bank->fds[0], NULL);
 }
 
 static struct bank *new_bank(struct cv_banks *banks, uint32_t number)
@@ -320,12 +320,12 @@ int cv_banks_tidy(struct cv_banks *banks, struct cv_err *err)
 	if (rc || (CV_LIVE_GENERATION(live_word(banks)) && !banks->current) ||
 	    !list_unread(banks, batch))
 		return rc;
-	rc = wait_for_packets(banks, kept_slot(banks), err);
-	if (rc)
-		return rc;
 	kept = open_slot(banks, kept_slot(banks), err);
 	if (kept < 0)
 		return kept;
+	rc = wait_for_packets(banks, kept_slot(banks), kept, err);
+	if (rc)
+		return rc;
 	for (uint32_t i = 0; i < batch->count; i++)
 		batch->fds[i] = kept;
 	rc = put_batch(banks, batch, err);
