@@ -27,20 +27,24 @@ struct plain_rule {
 	struct cv_match match;
 };
 
-static void put_rules(const struct plain_rule *rules, uint32_t count, uint32_t flags)
+static void put_rules(const struct plain_rule *plain, uint32_t count, uint32_t flags)
 {
-	struct cv_rule_set set = { .generation = 1, .rule_count = count, .flags = flags };
+	struct cv_compiled_rule compiled[CV_MAX_CONTINUES + 1] = { 0 };
+	struct cv_match matches[CV_MAX_CONTINUES + 1];
+	struct cv_rules rules = { .rules = compiled,
+				  .rule_count = count,
+				  .matches = matches,
+				  .match_count = count,
+				  .flags = flags };
 
+	assert_true(count <= ARRAY_LEN(compiled));
 	for (uint32_t i = 0; i < count; i++) {
-		set.rules[i] = rules[i].rule;
-		set.rules[i].order = i + 1;
-		set.actions[i] = rules[i].actions;
-		set.matches[i] = rules[i].match;
-		set.matches[i].rule = i;
+		compiled[i] = (struct cv_compiled_rule){ plain[i].rule, plain[i].actions };
+		matches[i] = plain[i].match;
+		matches[i].rule = i;
+		matches[i].dirs = 1 << CV_DIR_IN | 1 << CV_DIR_OUT;
 	}
-	for (int dir = CV_DIR_IN; dir <= CV_DIR_OUT; dir++)
-		set.lists[dir].count = count;
-	fill_rules(&set);
+	fill_compiled(&rules);
 }
 
 static void put_rule(const struct plain_rule *rule)
