@@ -64,7 +64,11 @@ _culvert_words() {
 		echo "dir dev app exact family src dst proto sport dport dscp ecn tcp-flags icmp-type icmp-code" \
 			"mark tunnel len fragment vlan ethertype flow-label quoted action"
 		;;
-	rule-action) echo "mark priority dscp verdict next accept drop" ;;
+	rule-action)
+		echo "mark route-mark dscp priority police burst per pace sample mirror redirect ingress neigh" \
+			"verdict next accept drop continue"
+		;;
+	monitor) echo "rule count" ;;
 	esac
 }
 
@@ -101,7 +105,14 @@ _culvert_values() {
 	rule*:icmp-type | explain:icmp-type) echo "echo-request echo-reply destination-unreachable packet-too-big time-exceeded" ;;
 	rule*:fragment | explain:fragment) echo "yes no" ;;
 	rule*:ethertype) echo "arp ip ipv6 mpls pppoe lldp" ;;
-	rule*:verdict) echo "next accept drop" ;;
+	rule*:verdict) echo "next accept drop continue" ;;
+	rule-action:route-mark) _culvert_live app "$@" ;;
+	rule-action:per) echo "rule app source" ;;
+	rule-action:police | rule-action:pace) echo "1mbit 10mbit 100mbit 1gbit" ;;
+	rule-action:burst) echo "64kb 256kb 1mb" ;;
+	rule-action:sample) echo "1/1 1/100 1/1000" ;;
+	rule-action:redirect | rule-action:mirror) _culvert_devices ;;
+	monitor:rule) _culvert_live rule "$@" ;;
 	set:type) echo "prefix port proto dscp mark len vlan" ;;
 	rule*:src | rule*:dst | rule*:sport | rule*:dport | rule*:len | rule*:vlan) _culvert_live set "$@" | sed 's/^/@/' ;;
 	*:dev) _culvert_devices ;;
@@ -113,7 +124,8 @@ _culvert_is_bare() {
 	case $1:$2 in
 	route*:nexthop | dev:ingress | dev:egress | app:gate | tunnel:nonlocal | rule*:match | rule*:action) return 0 ;;
 	rule-match:exact | rule-match:quoted) return 0 ;;
-	rule-action:next | rule-action:accept | rule-action:drop) return 0 ;;
+	rule-action:next | rule-action:accept | rule-action:drop | rule-action:continue) return 0 ;;
+	rule-action:ingress | rule-action:neigh) return 0 ;;
 	esac
 	return 1
 }
@@ -145,7 +157,7 @@ _culvert_pairs() {
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
 	local objects="dev app tunnel peer route set rule"
-	local verbs="check apply save status explain down version help"
+	local verbs="check apply save status explain monitor down version help"
 	local cur prev cword i=1
 	local -a words globals=()
 	COMPREPLY=()
@@ -176,8 +188,8 @@ _culvert() {
 	fi
 
 	local object=${words[i]} verb=${words[i + 1]:-}
-	if [[ $object == explain ]] && ((cword > i)); then
-		_culvert_pairs explain "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+1:cword-i-1}"
+	if [[ $object == explain || $object == monitor ]] && ((cword > i)); then
+		_culvert_pairs "$object" "$cur" "${#globals[@]}" "${globals[@]}" "${words[@]:i+1:cword-i-1}"
 		return
 	fi
 	case $((cword - i)) in
