@@ -861,7 +861,10 @@ _Static_assert(sizeof(struct cv_order_chunk) == CV_CELL_BYTES, "cv_order_chunk i
 struct cv_words {
 	__u64 any; /* bits that all words have beside their own */
 	__u32 cell; /* of the first word */
-	__u32 mask; /* number of words - 1 */
+	__u16 mask; /* number of words - 1 */
+	/* IPv6: a word is chosen by a hash of the first 64 - shift bits, or of all 128. */
+	__u8 shift;
+	__u8 has_low; /* 1: all of them */
 };
 _Static_assert(sizeof(struct cv_words) == 16, "cv_words is map ABI");
 
@@ -954,6 +957,9 @@ static inline __attribute__((always_inline)) __u64 cv_tuple_hash6(const struct c
 	(1u << (CV_ARENA_CELL_BITS + (((hash)&0xffff) * CV_SLOT_BLOOM_BITS >> 16)))
 /* Of a number that a pruning word is chosen by. */
 #define CV_HASH_WORD(number) ((__u32)((__u64)(number)*CV_HASH_1 >> 40))
+/* The number for the words of an IPv6 address. */
+#define CV_ADDR_NUMBER(words, high, low)                                                           \
+	(((high) >> (words)->shift) + (low)*CV_HASH_3 * (words)->has_low)
 #define CV_PROTO_WORDS 64 /* chosen by the low bits */
 #define CV_WORD_BITS_IPV4 24 /* src[1] and dst[1] are by a hash of so many bits */
 

@@ -133,15 +133,21 @@ static __always_inline __u64 cv_port_word(const __u8 *segment, const struct cv_w
 	return words->any | *(const __u64 *)(segment + at);
 }
 
+static __always_inline __u64 cv_addr_word6(const __u8 *segment, const struct cv_words *words,
+					   __u64 high, __u64 low)
+{
+	return cv_word(segment, words, CV_HASH_WORD(CV_ADDR_NUMBER(words, high, low)));
+}
+
 static __always_inline __u64 cv_addr_words(const __u8 *segment, const struct cv_words *words,
 					   const __be32 *addr, __u32 shift, bool is_ipv6)
 {
 	__u64 high = cv_half(addr), low = bpf_ntohl(addr[0]);
 
 	if (is_ipv6)
-		return cv_word(segment, &words[0], CV_HASH_WORD(high >> 32)) &
-		       cv_word(segment, &words[1], CV_HASH_WORD(high >> 16)) &
-		       cv_word(segment, &words[2], CV_HASH_WORD(high));
+		return cv_addr_word6(segment, &words[0], high, cv_half(addr + 2)) &
+		       cv_addr_word6(segment, &words[1], high, cv_half(addr + 2)) &
+		       cv_addr_word6(segment, &words[2], high, cv_half(addr + 2));
 	return cv_word(segment, &words[0], low >> (shift & 31)) &
 	       cv_word(segment, &words[1], CV_HASH_WORD(low >> (32 - CV_WORD_BITS_IPV4)));
 }
@@ -169,6 +175,15 @@ static __always_inline __u64 cv_candidates(const struct cv_query *query, const s
 		return tuples & root->no_ports;
 	return tuples & cv_port_word(ports, &root->sport, pkt->sport) &
 	       cv_port_word(ports, &root->dport, pkt->dport);
+}
+
+/* The same for IPv6. A global function: its stack must not lie below a bucket's. */
+__attribute__((noinline)) __u64 cv_candidates6(const struct cv_query *query,
+					       const struct cv_pkt *pkt)
+{
+	const struct cv_root *root = query ? cv_cell(CV_LIVE_BANK(query->live), query->root) : NULL;
+
+	return root && pkt ? cv_candidates(query, pkt, root, true) : 0;
 }
 
 /* ---- tuples ---- */
@@ -306,7 +321,8 @@ static __always_inline void cv_search_begin(const struct cv_search *search, bool
 	const struct cv_pkt *pkt = search->pkt;
 
 	query->asked = (pkt->has_ports ? 0 : CV_RECORD_PORTS) | (pkt->family ? 0 : CV_RECORD_LINK);
-	query->left = cv_candidates(query, pkt, search->root, is_ipv6);
+	query->left = is_ipv6 ? cv_candidates6(query, pkt)
+			      : cv_candidates(query, pkt, search->root, false);
 }
 
 /* Goes on with a search, up to extra conditions that are to be asked, or to its end. Returns 1 if it

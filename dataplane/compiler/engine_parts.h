@@ -65,6 +65,10 @@ bool cv_shapes_choose(struct cv_shapes *shapes, const struct cv_item *items, siz
 /* Index of the most exact shape that the record has. */
 uint32_t cv_shape_best(const struct cv_shapes *shapes, const struct cv_item *item);
 
+/* The lengths of prefixes, of at least 1 bit, that lose the fewest bits of those that a histogram of
+ * lengths (0 to 128) has; some of them may be the same. */
+void cv_levels_choose(const uint32_t *histogram, uint8_t *levels, uint32_t count);
+
 struct cv_tuple cv_tuple_of_shape(const struct cv_shape *shape, bool is_ipv6);
 struct cv_shape cv_tuple_to_shape(const struct cv_tuple *tuple, bool is_ipv6);
 /* Where a packet, or a record, is in a tuple. */

@@ -79,6 +79,14 @@ static struct ladder choose_ladder(const uint32_t *histogram, uint32_t max_bits,
 	return ladder;
 }
 
+void cv_levels_choose(const uint32_t *histogram, uint8_t *levels, uint32_t count)
+{
+	struct ladder ladder = choose_ladder(histogram, BITS_MAX, count + 1);
+
+	for (uint32_t i = 0; i < count; i++)
+		levels[i] = i + 1 < ladder.count ? ladder.steps[i + 1] : 64;
+}
+
 static uint8_t step_of(const struct ladder *ladder, uint8_t bits)
 {
 	uint32_t i = ladder->count - 1;

@@ -41,16 +41,14 @@ static uint32_t word_bits(size_t records, uint32_t max)
 
 /* ---- addresses ---- */
 
-static uint32_t shift6(uint32_t field)
+static uint32_t index6(const struct cv_words *words, uint64_t high, uint64_t low)
 {
-	static const uint32_t shifts[CV_ADDR_WORDS] = { 32, 16, 0 };
-
-	return shifts[field];
+	return CV_HASH_WORD(CV_ADDR_NUMBER(words, high, low)) & words->mask;
 }
 
-static uint32_t index6(const struct cv_words *words, uint64_t high, uint32_t field)
+static uint32_t bits6(const struct cv_words *words)
 {
-	return CV_HASH_WORD(high >> shift6(field)) & words->mask;
+	return words->has_low ? 128 : 64 - words->shift;
 }
 
 static uint32_t index4(const struct cv_words *words, uint32_t addr)
@@ -80,11 +78,11 @@ static void add_addr4(const struct cv_arena *arena, struct cv_words *words, uint
 }
 
 static void add_addr6(const struct cv_arena *arena, struct cv_words *words, uint64_t high,
-		      uint32_t bits, uint64_t bit)
+		      uint64_t low, uint32_t bits, uint64_t bit)
 {
 	for (uint32_t i = 0; i < CV_ADDR_WORDS; i++)
-		if (bits >= 64 - shift6(i))
-			set_bits(word_at(arena, &words[i], index6(&words[i], high, i)), bit);
+		if (bits >= bits6(&words[i]))
+			set_bits(word_at(arena, &words[i], index6(&words[i], high, low)), bit);
 		else
 			set_bits(&words[i].any, bit);
 }
@@ -95,8 +93,10 @@ static void add_addresses(const struct cv_arena *arena, struct cv_root *root,
 	const struct cv_record *record = &item->record;
 
 	if (is_ipv6) {
-		add_addr6(arena, root->src, record->src_high, record->src_bits, bit);
-		add_addr6(arena, root->dst, item->more.dst_high, record->dst_bits, bit);
+		add_addr6(arena, root->src, record->src_high, item->more.src_low, record->src_bits,
+			  bit);
+		add_addr6(arena, root->dst, item->more.dst_high, item->more.dst_low,
+			  record->dst_bits, bit);
 	} else {
 		add_addr4(arena, root->src, root->src_shift, record->src, record->src_bits, bit);
 		add_addr4(arena, root->dst, root->dst_shift, record->dst, record->dst_bits, bit);
@@ -343,10 +343,36 @@ static void add_rest(const struct cv_arena *arena, struct cv_root *root, const s
 			set_bits(&root->dirs[dir], bit);
 }
 
+static void set_bits6(struct cv_words *words, const uint32_t *histogram)
+{
+	uint8_t levels[CV_ADDR_WORDS];
+
+	cv_levels_choose(histogram, levels, CV_ADDR_WORDS);
+	for (int i = 0; i < CV_ADDR_WORDS; i++) {
+		words[i].has_low = levels[i] == 128;
+		words[i].shift = levels[i] < 64 ? 64 - levels[i] : 0;
+	}
+}
+
+/* Words of IPv6 addresses are by those lengths of prefixes that lose the fewest bits. */
+static void choose_bits(struct cv_root *root, const struct cv_item *items, size_t count)
+{
+	uint32_t src[129] = { 0 }, dst[129] = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		src[items[i].record.src_bits]++;
+		dst[items[i].record.dst_bits]++;
+	}
+	set_bits6(root->src, src);
+	set_bits6(root->dst, dst);
+}
+
 bool cv_words_build(struct cv_arena *arena, struct cv_root *root, const struct cv_item *items,
 		    const uint8_t *tuple_of, size_t count, bool is_ipv6)
 {
 	root->src_shift = root->dst_shift = 32 - word_bits(count, MAX_TOP_BITS);
+	if (is_ipv6)
+		choose_bits(root, items, count);
 	if (!take_addr_words(arena, root, count, is_ipv6) ||
 	    !build_ports(arena, root, items, tuple_of, count))
 		return false;
@@ -380,7 +406,8 @@ static uint64_t addr_words(const struct cv_arena *arena, const struct cv_words *
 		return (words[0].any | *word_at(arena, &words[0], (uint32_t)addr[1] >> shift)) &
 		       (words[1].any | *word_at(arena, &words[1], index4(&words[1], addr[1])));
 	for (uint32_t i = 0; i < CV_ADDR_WORDS; i++)
-		bits &= words[i].any | *word_at(arena, &words[i], index6(&words[i], addr[0], i));
+		bits &= words[i].any |
+			*word_at(arena, &words[i], index6(&words[i], addr[0], addr[1]));
 	return bits;
 }
 
