@@ -71,12 +71,16 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 	return query.found;
 }
 
-/* The same, remembered or searched for. */
-static __always_inline __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
-					  __u32 dir, __u32 after)
+/* The same, remembered or searched for. Global for the sake of its callers' stack: on 6.1 that of
+ * cv_xmit() must not pass 128 bytes. */
+__attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					     __u32 dir, __u32 after)
 {
-	__u32 known = after ? CV_CACHE_NONE : cv_cache_recall(pkt, live, dir), cell;
+	__u32 known, cell;
 
+	if (!pkt)
+		return 0; /* never, but the verifier asks */
+	known = after ? CV_CACHE_NONE : cv_cache_recall(pkt, live, dir);
 	if (known < CV_CACHE_NONE)
 		return known;
 	cell = cv_rule_search(skb, pkt, live, dir, after);

@@ -24,18 +24,29 @@
  * no tunnel. */
 const volatile __u32 cv_tunnel_id = 0;
 
-/* Counts a packet that ends here for the rule at that cell. This and cv_send() are global functions so
- * that their stack does not lie below that of a search. Returns 0. */
-__attribute__((noinline)) int cv_count_at(__u64 live, __u32 cell, __u32 bytes)
+/* What comes of a rule: it drops, or lets pass, or its order says where to go on. */
+#define CV_FOLLOW_PASS 0
+#define CV_FOLLOW_DROP 0xffffffff
+
+/* Follows the rule at that cell; counts: a packet that ends here is counted. This and cv_send() are
+ * global functions so that their stack does not lie below that of a search. */
+__attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __u32 cell,
+					      __u32 counts)
 {
 	const struct cv_rule *rule = cv_rule_at(live, cell);
 
-	if (!rule)
-		return 0;
-	cv_count_rule(rule->id, bytes);
-	if (rule->verdict == CV_VERDICT_DROP)
+	if (!pkt || !rule)
+		return CV_FOLLOW_PASS;
+	if (counts)
+		cv_count_rule(rule->id, pkt->bytes);
+	if (counts && rule->verdict == CV_VERDICT_DROP)
 		cv_count_reason(cv_tunnel_id, CV_R_RULE_DROP);
-	return 0;
+	if (rule->verdict == CV_VERDICT_DROP)
+		return CV_FOLLOW_DROP;
+	if (rule->verdict != CV_VERDICT_CONTINUE || rule->flags & CV_ACTION_UNSURE)
+		return CV_FOLLOW_PASS;
+	cv_rule_show(pkt, rule);
+	return rule->order;
 }
 
 /*
@@ -46,28 +57,19 @@ __attribute__((noinline)) int cv_count_at(__u64 live, __u32 cell, __u32 bytes)
 static __always_inline bool cv_follow(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
 				      bool counts)
 {
-	const struct cv_rule *rule;
 	__u32 after = 0, cell;
 	int i;
 
 	for (i = 0; i < CV_MAX_CONTINUES; i++) {
 		cell = cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, after);
-		rule = cv_rule_at(live, cell);
-		if (!rule)
-			break;
-		after = rule->order;
-		if (counts)
-			cv_count_at(live, cell, pkt->bytes);
-		if (rule->verdict != CV_VERDICT_CONTINUE)
-			return rule->verdict == CV_VERDICT_DROP;
-		if (rule->flags & CV_ACTION_UNSURE)
-			break;
-		cv_rule_show(pkt, rule);
+		after = cv_follow_one(pkt, live, cell, counts);
+		if (after == CV_FOLLOW_PASS || after == CV_FOLLOW_DROP)
+			return after == CV_FOLLOW_DROP;
 	}
 	return false;
 }
 
-/* Fills pkt with all that rules may ask for. Returns 0. A global function, as cv_count_at() is. */
+/* Fills pkt with all that rules may ask for. Returns 0. A global function, as cv_follow_one() is. */
 __attribute__((noinline)) int cv_parse_inner(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live)
 {
 	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
