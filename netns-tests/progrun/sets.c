@@ -5,6 +5,9 @@
  */
 #include "classifier.h"
 
+#include <pthread.h>
+#include <sys/mman.h>
+
 #include "compiler/set.h"
 #include "compiler/set_image.h"
 #include "timing.h"
@@ -389,6 +392,118 @@ static void a_large_set_has_what_its_prefixes_have(void **state)
 	}
 }
 
+/* ---- changes while packets run ---- */
+
+/* Segment of bank 1, where nothing else of these tests is. */
+static struct cv_arena_segment *map_segment(void *arg, uint32_t index)
+{
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, "test_mapped", sizeof(index),
+				sizeof(struct cv_arena_segment), 1, &opts);
+	size_t page = sysconf(_SC_PAGESIZE);
+	size_t size = (sizeof(struct cv_arena_segment) + page - 1) / page * page;
+	uint32_t slot = CV_ARENA_SEGMENTS + index;
+	void *mapped;
+
+	if (fd < 0 || bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &slot, &fd, 0))
+		return NULL;
+	mapped = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	*(int *)arg = fd;
+	return mapped == MAP_FAILED ? NULL : mapped;
+}
+
+/* Setting an element of a map of maps returns behind a grace period. */
+static void settle(void *arg)
+{
+	uint32_t slot = CV_ARENA_SEGMENTS + CV_ARENA_SEGMENTS - 1;
+
+	bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &slot, arg, 0);
+}
+
+/* Packets of another CPU, by which of two rules they met; 0: none. */
+struct packets {
+	struct frame frame;
+	volatile bool is_over;
+	unsigned long met[3];
+	unsigned long turns;
+};
+
+static void *run_packets(void *arg)
+{
+	struct packets *packets = arg;
+	uint32_t last = 0;
+
+	while (!packets->is_over) {
+		struct __sk_buff in = { 0 }, out = { 0 };
+		LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = packets->frame.bytes,
+			    .data_size_in = packets->frame.len, .ctx_in = &in,
+			    .ctx_size_in = sizeof(in), .ctx_out = &out,
+			    .ctx_size_out = sizeof(out));
+
+		if (bpf_prog_test_run_opts(classifier.ingress, &opts))
+			break;
+		packets->met[out.mark < 3 ? out.mark : 0]++;
+		packets->turns += out.mark != last;
+		last = out.mark;
+	}
+	return NULL;
+}
+
+/* Two sets of one port each, 80 in one of them; the rule of the first marks 1, that of the other 2. */
+static void make_pair(struct cv_rules *rules, struct cv_interval *ports, bool is_swapped)
+{
+	for (uint32_t i = 0; i < 2; i++) {
+		const struct cv_set_ref ref = { i + 1, CV_SET_FIELD_DPORT, 0 };
+
+		make_rule(&rules->rules[i], &rules->matches[i], &ref, 1);
+		rules->rules[i].rule.mark = i + 1;
+		snprintf(rules->rules[i].rule.name, CV_NAME_LEN, "rule%u", i);
+		rules->matches[i].rule = i;
+		ports[i] = (struct cv_interval){ { 0, 80 + (i ^ is_swapped) },
+						 { 0, 80 + (i ^ is_swapped) } };
+		rules->sets[i] =
+			(struct cv_compiled_set){ .numbers = &ports[i], .number_count = 1 };
+		snprintf(rules->sets[i].name, CV_NAME_LEN, "set%u", i);
+	}
+}
+
+static void packets_of_another_cpu_meet_both_changes_or_none(void **state)
+{
+	enum { CHANGES = 100 };
+	static struct packets packets;
+	static struct cv_arena arena;
+	struct cv_compiled_rule compiled[2];
+	struct cv_match matches[2];
+	struct cv_compiled_set sets[2];
+	struct cv_interval ports[2];
+	struct cv_rules rules = { compiled, 2, matches, 2, sets, 2, 0, 0 };
+	int fd = -1;
+	struct cv_arena_source source = { .make = map_segment, .settle = settle, .arg = &fd };
+	uint16_t numbers[2];
+	pthread_t reader;
+
+	(void)state;
+	need_programs();
+	frame_build(&packets.frame, UDP4);
+	make_pair(&rules, ports, false);
+	assert_true(cv_arena_init(&arena, &source));
+	assert_int_equal(cv_engine_build(&arena, &rules, NULL, NULL), 0);
+	write_live(CV_LIVE_WORD(1, 1, CV_ENGINE_FIRST));
+	assert_int_equal(pthread_create(&reader, NULL, run_packets, &packets), 0);
+	for (uint16_t i = 0; i < CHANGES; i++) {
+		make_pair(&rules, ports, !(i % 2));
+		assert_int_equal(cv_sets_change(&arena, CV_ENGINE_FIRST + i, &rules, numbers), 0);
+		write_live(CV_LIVE_WORD(2 + i, 1, CV_ENGINE_FIRST + i + 1));
+	}
+	packets.is_over = true;
+	pthread_join(reader, NULL);
+	write_live(0);
+	print_message("%lu packets, %lu turns\n", packets.met[1] + packets.met[2], packets.turns);
+	assert_int_equal(packets.met[0], 0);
+	assert_true(packets.met[1] && packets.met[2]);
+	assert_in_range(packets.turns, CHANGES / 4, CHANGES + 1);
+}
+
 /* ---- time ---- */
 
 enum { TIME_RUNS = 20000 };
@@ -446,6 +561,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_conditions_must_hold),
 		cmocka_unit_test(a_later_set_has_its_turn_with_its_generation),
 		cmocka_unit_test(a_large_set_has_what_its_prefixes_have),
+		cmocka_unit_test(packets_of_another_cpu_meet_both_changes_or_none),
 	};
 	struct CMUnitTest tests[ARRAY_LEN(rows) + ARRAY_LEN(others)];
 	size_t count = 0;
