@@ -357,6 +357,25 @@ static void a_set_holds_a_million_elements(void **unused)
 	cv_set_conf_fini(&set);
 }
 
+static void a_copied_state_has_elements_of_its_own(void **unused)
+{
+	CV_FREE char *printed = NULL, *text = NULL;
+	struct cv_state state, copy;
+	struct cv_set_conf set;
+
+	(void)unused;
+	write_file("10.0.0.0/8\n", strlen("10.0.0.0/8\n"));
+	assert_int_equal(read_elements(&set, "type prefix elements ::1", &printed), 0);
+	cv_state_init(&state);
+	assert_int_equal(cv_state_add_set(&state, &set, NULL), 0);
+	assert_int_equal(cv_state_copy(&copy, &state, NULL), 0);
+	cv_state_fini(&state);
+	text = text_of_file_elements(&copy.sets[0]);
+	assert_string_equal(text, "10.0.0.0/8");
+	assert_int_equal(copy.sets[0].prefixes.count, 1);
+	cv_state_fini(&copy);
+}
+
 /* ---- in use, and shown ---- */
 
 static void a_set_that_a_rule_asks_is_in_use(void **unused)
@@ -443,6 +462,7 @@ int main(void)
 		cmocka_unit_test(text_behind_a_zero_is_not_lost),
 		cmocka_unit_test(a_file_that_is_not_there_is_the_fault_of_the_set),
 		cmocka_unit_test(a_set_holds_a_million_elements),
+		cmocka_unit_test(a_copied_state_has_elements_of_its_own),
 		cmocka_unit_test(a_set_that_a_rule_asks_is_in_use),
 		cmocka_unit_test(show_is_a_table),
 		cmocka_unit_test(show_is_json),

@@ -65,6 +65,9 @@ static void copy_set(struct cv_set_conf *set, bool *is_short)
 	COPY_LIST(&set->prefixes, is_short);
 	COPY_LIST(&set->ranges, is_short);
 	copy_text(&set->file, is_short);
+	COPY_LIST(&set->file_prefixes, is_short);
+	COPY_LIST(&set->file_ranges, is_short);
+	copy_text(&set->unread, is_short);
 }
 
 static void copy_rule(struct cv_rule_conf *rule, bool *is_short)
