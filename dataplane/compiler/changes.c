@@ -8,6 +8,7 @@
 
 #include "names.h"
 #include "own.h"
+#include "set.h"
 #include "set_image.h"
 
 #define NONE UINT32_MAX
@@ -50,17 +51,9 @@ static uint32_t *first_matches(const struct cv_rules *rules)
 	return first;
 }
 
-static bool same_intervals(const struct cv_interval *a, size_t a_count, const struct cv_interval *b,
-			   size_t b_count)
-{
-	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
-}
-
 static bool same_set(const struct cv_compiled_set *a, const struct cv_compiled_set *b)
 {
-	return !strcmp(a->name, b->name) &&
-	       same_intervals(a->numbers, a->number_count, b->numbers, b->number_count) &&
-	       same_intervals(a->addresses, a->address_count, b->addresses, b->address_count);
+	return !strcmp(a->name, b->name) && cv_compiled_set_equal(a, b);
 }
 
 /* A set with a name is the one of that name, whatever is in it; one without is one that holds the

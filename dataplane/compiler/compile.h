@@ -24,7 +24,8 @@ struct cv_resolver {
 	uint32_t (*ifindex)(const void *arg, const char *name); /* 0: no such device */
 	uint32_t (*rule_id)(void *arg, const char *name); /* index of its counters */
 	void *arg;
-	const struct cv_rules *kept; /* has the sets whose files were not read now; may be NULL */
+	const struct cv_rules
+		*kept; /* sets whose files were not read now are borrowed of it; may be NULL */
 };
 
 /*

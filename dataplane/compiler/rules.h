@@ -6,6 +6,7 @@
 #ifndef CV_RULES_H
 #define CV_RULES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -31,6 +32,7 @@ struct cv_compiled_set {
 	size_t number_count;
 	struct cv_interval *addresses; /* owned; IPv6 */
 	size_t address_count;
+	bool is_borrowed; /* these two lists are those of a set that lives longer */
 };
 
 struct cv_rules {

@@ -10,8 +10,10 @@
 
 void cv_compiled_set_fini(struct cv_compiled_set *set)
 {
-	free(set->numbers);
-	free(set->addresses);
+	if (!set->is_borrowed) {
+		free(set->numbers);
+		free(set->addresses);
+	}
 	*set = (struct cv_compiled_set){ 0 };
 }
 
@@ -213,17 +215,6 @@ const struct cv_compiled_set *cv_set_find(const struct cv_rules *rules, const ch
 	return NULL;
 }
 
-static int add_all(struct cv_interval **intervals, size_t *count, const struct cv_interval *more,
-		   size_t more_count)
-{
-	if (make_room(intervals, *count, more_count))
-		return -ENOMEM;
-	if (more_count)
-		memcpy(*intervals + *count, more, more_count * sizeof(*more));
-	*count += more_count;
-	return 0;
-}
-
 /* The set as it was when its file was read. */
 static int keep(struct cv_compiled_set *out, const struct cv_set_conf *conf,
 		const struct cv_rules *kept, struct cv_err *err)
@@ -237,9 +228,8 @@ static int keep(struct cv_compiled_set *out, const struct cv_set_conf *conf,
 		cv_err_at(err, &conf->place);
 		return -ENOENT;
 	}
-	if (add_all(&out->numbers, &out->number_count, set->numbers, set->number_count) ||
-	    add_all(&out->addresses, &out->address_count, set->addresses, set->address_count))
-		return cv_err_set(err, -ENOMEM, "set %s: out of memory", conf->name);
+	*out = *set;
+	out->is_borrowed = true;
 	return 0;
 }
 
@@ -291,7 +281,7 @@ bool cv_set_has_address(const struct cv_compiled_set *set, const uint64_t addres
 static bool is_equal(const struct cv_interval *a, size_t a_count, const struct cv_interval *b,
 		     size_t b_count)
 {
-	return a_count == b_count && (!a_count || !memcmp(a, b, a_count * sizeof(*a)));
+	return a_count == b_count && (a == b || !a_count || !memcmp(a, b, a_count * sizeof(*a)));
 }
 
 bool cv_compiled_set_equal(const struct cv_compiled_set *a, const struct cv_compiled_set *b)

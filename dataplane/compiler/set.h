@@ -21,7 +21,7 @@ void cv_set_normalise(struct cv_compiled_set *set);
 const struct cv_compiled_set *cv_set_find(const struct cv_rules *rules, const char *name);
 
 /* Fills *out, which is empty, with name and elements of a set of the state. If its file was not read
- * now it has what it has among the sets of kept, which may be NULL. The caller releases it, also on
+ * now it borrows what it has among the sets of kept, which may be NULL. The caller releases it, also on
  * failure. */
 int cv_set_compile(struct cv_compiled_set *out, const struct cv_set_conf *conf,
 		   const struct cv_rules *kept, struct cv_err *err);

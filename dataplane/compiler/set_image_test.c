@@ -180,9 +180,9 @@ static void ends_of_both_families(void **unused)
 		while (count < 3 && (copy[count].max[0] || copy[count].max[1]))
 			count++;
 		if (is_number)
-			set = (struct cv_compiled_set){ "ends", copy, count, NULL, 0 };
+			set = (struct cv_compiled_set){ "ends", copy, count, NULL, 0, false };
 		else
-			set = (struct cv_compiled_set){ "ends", NULL, 0, copy, count };
+			set = (struct cv_compiled_set){ "ends", NULL, 0, copy, count, false };
 		assert_kept(&set);
 	}
 }

@@ -218,9 +218,9 @@ static void all_conditions_must_hold(void **state)
 	static struct cv_interval numbers[] = { { { 0, 80 }, { 0, 80 } },
 						{ { 0, 17 }, { 0, 17 } },
 						{ { 0, 1000 }, { 0, 1000 } } };
-	struct cv_compiled_set sets[] = { { "a", &numbers[0], 1, NULL, 0 },
-					  { "b", &numbers[1], 1, NULL, 0 },
-					  { "c", &numbers[2], 1, NULL, 0 } };
+	struct cv_compiled_set sets[] = { { "a", &numbers[0], 1, NULL, 0, false },
+					  { "b", &numbers[1], 1, NULL, 0, false },
+					  { "c", &numbers[2], 1, NULL, 0, false } };
 	struct cv_set_ref refs[CV_MAX_SET_REFS] = {
 		{ 1, CV_SET_FIELD_DPORT, 0 }, { 2, CV_SET_FIELD_PROTO, 0 },
 		{ 3, CV_SET_FIELD_SPORT, 0 }, { 1, CV_SET_FIELD_SPORT, 1 },
@@ -250,8 +250,8 @@ static void a_later_set_has_its_turn_with_its_generation(void **state)
 {
 	static struct cv_interval numbers[] = { { { 0, 79 }, { 0, 79 } },
 						{ { 0, 80 }, { 0, 80 } } };
-	struct cv_compiled_set before = { "a", &numbers[0], 1, NULL, 0 };
-	struct cv_compiled_set after = { "a", &numbers[1], 1, NULL, 0 };
+	struct cv_compiled_set before = { "a", &numbers[0], 1, NULL, 0, false };
+	struct cv_compiled_set after = { "a", &numbers[1], 1, NULL, 0, false };
 	const struct cv_set_ref ref = { 1, CV_SET_FIELD_DPORT, 0 };
 	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena = { 0 };
 	struct cv_arena_source source = cv_arena_heap();
