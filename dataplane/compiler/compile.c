@@ -183,8 +183,7 @@ static uint32_t fields_of_set(const struct cv_set_ref *ref)
 						: 0;
 }
 
-/* What has to be read of packets because of one match. */
-static uint32_t fields_of(const struct cv_match *match)
+uint32_t cv_match_needs(const struct cv_match *match)
 {
 	uint32_t flags = match->flags;
 	uint32_t needs = 0;
@@ -210,7 +209,7 @@ static uint32_t needs_of(const struct compile *compile, const struct cv_rule_con
 {
 	bool needs_owner = match->flags & (CV_MATCH_APP | CV_MATCH_EXACT) ||
 			   cv_action_needs_owner(compile->state, &conf->action);
-	uint32_t needs = fields_of(match);
+	uint32_t needs = cv_match_needs(match);
 
 	for (enum cv_direction dir = CV_DIR_IN; dir <= CV_DIR_OUT; dir++)
 		if (needs_owner && match->dirs & CV_DIR_BIT(dir))

@@ -36,6 +36,10 @@ struct cv_resolver {
 int cv_compile(struct cv_rules *out, const struct cv_state *state,
 	       const struct cv_resolver *resolver, struct cv_err *err);
 
+/* What has to be read of packets because of one match, and what else it asks of programs: of
+ * CV_RULES_* all but what depends on the rule. */
+uint32_t cv_match_needs(const struct cv_match *match);
+
 /* Rules in the order in which packets meet them: lowest prio, then order of adding. order has
  * room for state->rule_count indexes into state->rules. Returns 0, or -ENOMEM. */
 int cv_rule_order(const struct cv_state *state, size_t *order);

@@ -79,7 +79,6 @@ static int empty_cache(void **state)
 
 /* ---- rules and packets ---- */
 
-static uint32_t changes; /* of all tests: each image is another one's successor */
 static uint64_t netns_cookie; /* of the next image */
 
 /* Rules that mark with 1, 2 and so on, one match each, in that order. */
@@ -98,7 +97,6 @@ static void fill_matches(const struct cv_match *matches, size_t count, uint32_t 
 	for (int dir = 0; dir < CV_DIR_COUNT; dir++)
 		set.lists[dir].count = count;
 	fill_rules(&set);
-	write_live(CV_LIVE_WORD(++changes, 0, CV_ENGINE_FIRST));
 }
 
 /* What mark it leaves with; cut: bytes that arrive, 0: all. */
@@ -188,9 +186,9 @@ static void after_a_swap_of_banks_nothing_is_remembered(void **state)
 	progrun.segments[0] = 0; /* the next image gets an array of its own in bank 0 */
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &second, &fd, 0), 0);
 	fill_matches(matches + 1, 1, 0);
-	write_live(CV_LIVE_WORD(++changes, 1, CV_ENGINE_FIRST));
+	write_live(CV_LIVE_WORD(++progrun.changes, 1, CV_ENGINE_FIRST));
 	assert_int_equal(mark_of(UDP4), 1);
-	write_live(CV_LIVE_WORD(++changes, 0, CV_ENGINE_FIRST));
+	write_live(CV_LIVE_WORD(++progrun.changes, 0, CV_ENGINE_FIRST));
 	assert_int_equal(mark_of(UDP4), 0);
 	assert_asked(3, 0);
 }
@@ -372,7 +370,6 @@ static void directions_are_told_apart(void **state)
 	set.matches[1] = (struct cv_match){ M_DPORT(81) };
 	set.lists[CV_DIR_IN] = (struct test_list){ .first = 1, .count = 1 };
 	fill_rules(&set);
-	write_live(CV_LIVE_WORD(++changes, 0, CV_ENGINE_FIRST));
 	for (int i = 0; i < 3; i++) {
 		assert_int_equal(mark_after(classifier.ingress, UDP4, 0, 0), 0);
 		assert_int_equal(mark_after(classifier.egress, UDP4, 0, 0), 1);
@@ -716,7 +713,6 @@ static void fill_set(const struct ruleset *set, bool with_cache)
 	assert_int_equal(form_compiled(&rules, set), 0);
 	rules.flags = with_cache ? 0 : CV_RULES_NO_CACHE;
 	fill_compiled(&rules);
-	write_live(CV_LIVE_WORD(++changes, 0, CV_ENGINE_FIRST));
 	cv_rules_fini(&rules);
 }
 

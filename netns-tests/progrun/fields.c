@@ -4,6 +4,7 @@
  * quote. Every row is a test of a match and of the same match negated, at ingress and at egress.
  */
 #include "classifier.h"
+#include "compiler/compile.h"
 
 #define RULE_ID 5
 #define HIT_MARK 0xabc0u
@@ -523,13 +524,7 @@ static const struct field_row rows[] = {
 /* What the compiler says that the match needs. */
 static uint32_t needs_of(const struct cv_match *match, enum cv_direction dir)
 {
-	uint32_t flags = match->flags;
-
-	return (flags & CV_MATCH_TCP_FLAGS ? CV_RULES_NEED_TCP : 0) |
-	       (flags & (CV_MATCH_ICMP_TYPE | CV_MATCH_ICMP_CODE) ? CV_RULES_NEED_ICMP : 0) |
-	       (flags & (CV_MATCH_VLAN | CV_MATCH_ETHERTYPE) ? CV_RULES_NEED_LINK : 0) |
-	       (flags & CV_MATCH_QUOTED ? CV_RULES_NEED_QUOTED : 0) |
-	       (flags & CV_MATCH_APP ? CV_RULES_NEED_OWNER(dir) : 0);
+	return cv_match_needs(match) | (match->flags & CV_MATCH_APP ? CV_RULES_NEED_OWNER(dir) : 0);
 }
 
 static void fill_match(const struct cv_match *match, enum cv_direction dir)

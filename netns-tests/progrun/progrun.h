@@ -37,6 +37,7 @@ struct progrun {
 	const char *why_not;
 	int cpus;
 	int segments[CV_ARENA_SEGMENTS]; /* of rules: what is in their slots; 0: nothing */
+	uint32_t changes; /* of rules, so far */
 	int counters_fd; /* array of the first rules' */
 	struct cv_stats_chunk *counters; /* mapped: an element a CPU */
 };
@@ -300,7 +301,7 @@ static inline void fill_image(const struct cv_arena *arena)
 		}
 		assert_int_equal(bpf_map_update_elem(*fd, &zero, arena->segments[i], 0), 0);
 	}
-	write_live(CV_LIVE_WORD(1, 0, CV_ENGINE_FIRST));
+	write_live(CV_LIVE_WORD(++progrun.changes, 0, CV_ENGINE_FIRST));
 }
 
 /* The rules that the next packets meet, as the compiler makes them. */

@@ -7,6 +7,8 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 
+#include "compiler/compile.h"
+
 #define SETS 6
 #define SET_INTERVALS 8
 
@@ -144,24 +146,6 @@ static void twist_match(struct cv_match *match, struct random *random, unsigned 
 	match->extra.flags = match->flags & CV_MATCH_EXTRAS;
 }
 
-static uint32_t needs_of(const struct cv_match *match)
-{
-	uint32_t flags = match->flags, needs = 0;
-
-	if (flags & (CV_MATCH_VLAN | CV_MATCH_ETHERTYPE))
-		needs |= CV_RULES_NEED_LINK;
-	if (flags & CV_MATCH_TCP_FLAGS)
-		needs |= CV_RULES_NEED_TCP;
-	if (flags & (CV_MATCH_ICMP_TYPE | CV_MATCH_ICMP_CODE))
-		needs |= CV_RULES_NEED_ICMP;
-	if (flags & CV_MATCH_QUOTED)
-		needs |= CV_RULES_NEED_QUOTED;
-	if (flags & (CV_MATCH_LEN | CV_MATCH_FLOW_LABEL) ||
-	    (flags & CV_MATCH_SETS && match->extra.sets[0].field == CV_SET_FIELD_LEN))
-		needs |= CV_RULES_NO_CACHE;
-	return needs;
-}
-
 /* Ascending, with holes: every other stretch of the numbers of that many bits. */
 static struct cv_interval *make_intervals(struct random *random, unsigned int bits)
 {
@@ -220,7 +204,7 @@ int twist_rules(struct cv_rules *rules, struct random *random, unsigned int kind
 			let_continue(rule, random);
 		if (!random_below(random, one_in))
 			twist_match(match, random, kinds);
-		rules->flags |= needs_of(match);
+		rules->flags |= cv_match_needs(match);
 	}
 	return rc;
 }
