@@ -15,15 +15,6 @@ static __always_inline bool cv_extra_agrees(const struct cv_extra *extra, __u32 
 	return holds != !!(extra->not_flags & flag);
 }
 
-/* True if a match with these flags is about such packets at all: one without an ethertype about IP
- * packets only, one with "quoted" about packets that are quoted. To be asked of every match. */
-static __always_inline bool cv_match_concerns(__u32 flags, const struct cv_pkt *pkt)
-{
-	if (!(flags & CV_MATCH_QUOTED) == pkt->is_quoted)
-		return false;
-	return pkt->family || (flags & (CV_MATCH_ETHERTYPE | CV_MATCH_IP)) == CV_MATCH_ETHERTYPE;
-}
-
 static __always_inline bool cv_app_matches(__u32 wanted, __u32 app)
 {
 	return wanted == CV_APP_ANY ? app != CV_APP_NONE : app == wanted;
@@ -111,19 +102,14 @@ static __always_inline bool cv_transport_holds(const struct cv_extra *extra, __u
 	       cv_extra_agrees(extra, CV_MATCH_ICMP_CODE, pkt->icmp_code == extra->icmp_code);
 }
 
-/* True if all conditions in flags hold. */
-static __always_inline bool cv_conditions_hold(const struct cv_extra *extra, __u32 flags,
-					       const struct cv_pkt *pkt)
-{
-	return cv_owner_holds(extra, flags, pkt) && cv_origin_holds(extra, flags, pkt) &&
-	       cv_link_holds(extra, flags, pkt) && cv_header_holds(extra, flags, pkt) &&
-	       cv_transport_holds(extra, flags, pkt);
-}
-
 /* True if all its conditions hold. */
 static __always_inline bool cv_extra_holds(const struct cv_extra *extra, const struct cv_pkt *pkt)
 {
-	return cv_conditions_hold(extra, extra->flags, pkt);
+	__u32 flags = extra->flags;
+
+	return cv_owner_holds(extra, flags, pkt) && cv_origin_holds(extra, flags, pkt) &&
+	       cv_link_holds(extra, flags, pkt) && cv_header_holds(extra, flags, pkt) &&
+	       cv_transport_holds(extra, flags, pkt);
 }
 
 #endif
