@@ -3,6 +3,7 @@
  * Program runs of decapsulation at clsact ingress: what is taken out of a tunnel and what comes
  * out, what is refused and under which reason, and random frames against a second decoder.
  */
+#include "cache.h"
 #include "classifier.h"
 #include "decoder.h"
 #include "timing.h"
@@ -1176,6 +1177,29 @@ static void a_rule_writes_dscp_beside_the_new_ecn_bits(const struct layer *outer
 	assert_frame(&result.frame, &expected);
 }
 
+/* The flow cache must not take one for the other. */
+static void the_same_packet_out_of_two_tunnels_is_told_apart(void **state)
+{
+	struct run_ctx ctx = { 0 };
+	struct run_result result;
+	struct cv_err err = { 0 };
+	struct frame first, second;
+
+	(void)state;
+	need_programs();
+	assert_int_equal(cv_caches_make(bpf_map__fd(MAP(CV_MAP_CACHES)), &err), 0);
+	fill_tunnel_rules(T_GRE4);
+	frame_build_joined(&first, GRE4(), INNER4);
+	frame_build_joined(&second, GRE6(), INNER4);
+	for (int i = 0; i < 3; i++) {
+		run_program(classifier.ingress, &first, &ctx, &result);
+		assert_int_equal(result.mark, MARK_OF_TUNNEL);
+		run_program(classifier.ingress, &second, &ctx, &result);
+		assert_int_equal(result.mark, 0);
+	}
+	assert_int_equal(cv_caches_drop(bpf_map__fd(MAP(CV_MAP_CACHES)), &err), 0);
+}
+
 static void dscp_after_decapsulation_keeps_the_new_ecn_bits(void **state)
 {
 	const struct layer inner4 = IP4(), inner6 = IP6();
@@ -1680,6 +1704,8 @@ int main(int argc, char **argv)
 	const struct CMUnitTest others[] = {
 		cmocka_unit_test_setup(at_egress_nothing_is_taken_out, clear_counters),
 		cmocka_unit_test_setup(rules_see_the_inner_packet, clear_counters),
+		cmocka_unit_test_setup(the_same_packet_out_of_two_tunnels_is_told_apart,
+				       clear_counters),
 		cmocka_unit_test_setup(dscp_after_decapsulation_keeps_the_new_ecn_bits,
 				       clear_counters),
 	};
