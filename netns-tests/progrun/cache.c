@@ -154,6 +154,27 @@ static void that_no_rule_is_met_is_remembered(void **state)
 	assert_asked(3, 2);
 }
 
+/* Of the rules that a packet meets only the first is remembered. */
+static void a_rule_that_continues_is_remembered(void **state)
+{
+	static struct test_rules set;
+
+	(void)state;
+	need_programs();
+	for (size_t i = 0; i < 2; i++) {
+		set.rules[i] = (struct cv_rule){
+			.id = RULE_ID, .flags = CV_ACTION_MARK, .mark = 1 << i, .mark_mask = 1 << i
+		};
+		set.matches[i] = (struct cv_match){ M_DPORT(80), .rule = i };
+	}
+	set.rules[0].verdict = CV_VERDICT_CONTINUE;
+	set.lists[CV_DIR_IN].count = 2;
+	fill_rules(&set);
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(mark_of(UDP4), 3);
+	assert_asked(3, 2);
+}
+
 static void after_a_change_nothing_is_remembered(void **state)
 {
 	const struct cv_match matches[] = { { M_DPORT(81) }, { M_DPORT(80) } };
@@ -780,6 +801,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest others[] = {
 		TEST(the_second_packet_of_a_flow_is_remembered),
 		TEST(that_no_rule_is_met_is_remembered),
+		TEST(a_rule_that_continues_is_remembered),
 		TEST(after_a_change_nothing_is_remembered),
 		TEST(after_a_swap_of_banks_nothing_is_remembered),
 		TEST(a_cpu_does_not_know_what_another_one_remembers),
