@@ -154,6 +154,16 @@ def axes(out, place_x, place_y, sizes, levels):
                'ns a packet, live path, net of an empty hook</text>' % (HEIGHT // 2, HEIGHT // 2))
 
 
+def name_lines(out, ends):
+    """The name of each line at its end; those that would lie on each other move down."""
+    below = 0
+    for place_y, place_x, system in sorted(ends):
+        place_y = max(place_y, below + 14)
+        below = place_y
+        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>'
+                   % (place_x + 8, place_y + 4, COLOURS[system], NAMES.get(system, system)))
+
+
 def draw(figures, path):
     """A line for each system, of the median of the styles; a dot for each style."""
     sizes = sorted({key[1] for key in figures})
@@ -169,6 +179,7 @@ def draw(figures, path):
     out = ['<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" font-family="sans-serif" font-size="12">'
            % (WIDTH, HEIGHT), '<rect width="100%" height="100%" fill="white"/>']
     axes(out, place_x, place_y, sizes, decades(low, high))
+    ends = []
     for system in SYSTEMS:
         points = []
         for count in sizes:
@@ -182,8 +193,8 @@ def draw(figures, path):
             continue
         out.append('<polyline fill="none" stroke-width="2" stroke="%s" points="%s"/>'
                    % (COLOURS[system], " ".join("%.1f,%.1f" % point for point in points)))
-        out.append('<text x="%.1f" y="%.1f" fill="%s">%s</text>'
-                   % (points[-1][0] + 8, points[-1][1] + 4, COLOURS[system], NAMES.get(system, system)))
+        ends.append((points[-1][1], points[-1][0], system))
+    name_lines(out, ends)
     out.append("</svg>")
     with open(path, "w", encoding="ascii") as file:
         file.write("\n".join(out) + "\n")
