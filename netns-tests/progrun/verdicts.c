@@ -35,15 +35,13 @@ struct verdict_case {
 };
 
 static const struct verdict_case cases[] = {
-	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
-	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true,
-	  .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
-	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
-	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true,
-	  .twists = TWIST_FIELDS | TWIST_SIZES | TWIST_SETS },
+	{ RULESET_ACL, RULESET_BOTH, .twists = TWIST_ALL },
+	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_ALL },
+	{ RULESET_IPC, RULESET_BOTH, .twists = TWIST_ALL },
+	{ RULESET_MIX, RULESET_BOTH, .is_shuffled = true, .twists = TWIST_ALL },
 	{ RULESET_FW, RULESET_IPV4, .is_shuffled = false },
 	{ RULESET_IPC, RULESET_IPV6, .is_shuffled = true },
-	{ RULESET_MIX, RULESET_BOTH, .twists = TWIST_FIELDS | TWIST_SETS, .has_cache = true },
+	{ RULESET_MIX, RULESET_BOTH, .twists = TWIST_ALL & ~TWIST_SIZES, .has_cache = true },
 	{ RULESET_FW, RULESET_BOTH, .is_shuffled = true, .has_cache = true },
 };
 

@@ -13,6 +13,7 @@
 #define TWIST_SIZES (1 << 1) /* such as they do not: no flow cache can remember them */
 #define TWIST_SETS (1 << 2)
 #define TWIST_CONTINUE (1 << 3)
+#define TWIST_ALL (TWIST_FIELDS | TWIST_SIZES | TWIST_SETS | TWIST_CONTINUE)
 
 /* Of so many rules one gets conditions of these kinds, one of as many continues; every rule gets a
  * verdict. Returns 0, or -ENOMEM. */
