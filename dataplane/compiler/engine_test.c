@@ -437,7 +437,7 @@ static void the_gap_between_two_rules_is_used_up(void **state)
 	cv_engine_close(&update);
 }
 
-/* ---- sets made to hurt ---- */
+/* ---- plain rules ---- */
 
 static void plain_rules(struct cv_rules *rules, size_t count)
 {
@@ -470,6 +470,59 @@ static void set_ports(struct cv_match *match, uint16_t min, uint16_t max)
 	match->dport_min = min;
 	match->dport_max = max;
 }
+
+/* Orders of rules that are gone are given out again. */
+static void a_rule_that_comes_and_goes_uses_nothing_up(void **state)
+{
+	struct random random = { 6 };
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	struct cv_compiled_rule compiled;
+	struct cv_engine_rule rule = { .rule = &compiled };
+	uint16_t generation = CV_ENGINE_FIRST;
+
+	(void)state;
+	random_rules(&random, &random_styles[0], 3, &rules);
+	build(&arena, &rules);
+	compiled = rules.rules[0];
+	snprintf(compiled.rule.name, sizeof(compiled.rule.name), "guest");
+	for (int i = 0; i < 40; i++) {
+		struct cv_engine_update *update = NULL;
+
+		assert_int_equal(cv_engine_open(&update, &arena, generation, NULL), 0);
+		if (i)
+			assert_int_equal(cv_engine_remove(update, "guest", NULL), 0);
+		assert_int_equal(cv_engine_insert(update, &rule, "r0", NULL), 0);
+		generation = cv_engine_commit(update);
+		cv_engine_close(&update);
+	}
+}
+
+/* Packets without ports are not looked for among records that ask for ports. */
+static void what_cannot_hold_is_not_looked_at(void **state)
+{
+	struct cv_oracle_packet packet = { .family = 4, .proto = 6 };
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	uint32_t steps = 0;
+
+	(void)state;
+	plain_rules(&rules, 50);
+	for (size_t i = 0; i < 50; i++)
+		set_ports(&rules.matches[i], i, 100 + i);
+	build(&arena, &rules);
+	assert_null(find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps));
+	assert_int_equal(steps, 0);
+	packet.has_ports = true;
+	packet.dport = 60000;
+	assert_null(find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps));
+	assert_int_equal(steps, 0);
+	packet.dport = 149;
+	assert_string_equal(find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps)->name,
+			    "r49");
+}
+
+/* ---- sets made to hurt ---- */
 
 /* Right, with the bound kept; or refused, and then rules are named. */
 static void assert_right_or_refused(struct cv_rules *rules, bool may_refuse)
@@ -618,6 +671,8 @@ int main(void)
 		cmocka_unit_test(a_change_that_is_given_up_is_not_seen),
 		cmocka_unit_test(a_rule_that_is_not_there_is_not_found),
 		cmocka_unit_test(the_gap_between_two_rules_is_used_up),
+		cmocka_unit_test(a_rule_that_comes_and_goes_uses_nothing_up),
+		cmocka_unit_test(what_cannot_hold_is_not_looked_at),
 		cmocka_unit_test(ranges_that_all_overlap),
 		cmocka_unit_test(one_address_with_many_ranges),
 		cmocka_unit_test(one_address_with_every_port),
