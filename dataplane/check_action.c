@@ -36,6 +36,10 @@ static void check_route_mark(struct check *check, const struct cv_rule_conf *rul
 	if (rule->match.dir != CV_DIR_ONLY_IN)
 		FAULT(check, &rule->place, "add dir in to match",
 		      "rule %s: route-mark: what leaves is routed already", rule->name);
+	if (!rule->match.dev[0] || rule->match.not_fields & 1 << CV_FIELD_DEV)
+		FAULT(check, &rule->place, "add dev IFNAME to match",
+		      "rule %s: route-mark: the packets come in by one device, which is not given",
+		      rule->name);
 }
 
 static void check_rates(struct check *check, const struct cv_rule_conf *rule)

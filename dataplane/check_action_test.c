@@ -65,6 +65,7 @@ static void assert_faults(const struct cv_rule_conf *rule, const char *expected)
 
 #define ACTION(...) .action = { __VA_ARGS__ }
 #define DIR_IN .match.dir = CV_DIR_ONLY_IN
+#define IN_ETH1 DIR_IN, .match.dev = "eth1"
 #define DIR_OUT .match.dir = CV_DIR_ONLY_OUT
 #define VERDICT(value) .has_verdict = true, .verdict = (value)
 
@@ -74,16 +75,21 @@ static void faults_of_actions(void **unused)
 		struct cv_rule_conf rule;
 		const char *faults;
 	} cases[] = {
-		{ { DIR_IN, ACTION(.route_mark = "web") }, "" },
-		{ { DIR_IN, ACTION(.route_mark = "web", .has_mark = true, .mark = 1) }, "" },
-		{ { DIR_IN, ACTION(.route_mark = "wed") },
+		{ { IN_ETH1, ACTION(.route_mark = "web") }, "" },
+		{ { IN_ETH1, ACTION(.route_mark = "web", .has_mark = true, .mark = 1) }, "" },
+		{ { IN_ETH1, ACTION(.route_mark = "wed") },
 		  "rule r: route-mark: there is no app wed; add the app first, or mend the name\n" },
-		{ { DIR_IN, ACTION(.route_mark = "db") },
+		{ { IN_ETH1, ACTION(.route_mark = "db") },
 		  "rule r: route-mark: app db has no route; add a route with that app\n" },
-		{ { DIR_OUT, ACTION(.route_mark = "web") },
+		{ { DIR_OUT, .match.dev = "eth1", ACTION(.route_mark = "web") },
 		  "rule r: route-mark: what leaves is routed already; add dir in to match\n" },
-		{ { ACTION(.route_mark = "web") },
+		{ { .match.dev = "eth1", ACTION(.route_mark = "web") },
 		  "rule r: route-mark: what leaves is routed already; add dir in to match\n" },
+
+		{ { DIR_IN, ACTION(.route_mark = "web") },
+		  "rule r: route-mark: the packets come in by one device, which is not given; add dev IFNAME to match\n" },
+		{ { IN_ETH1, .match.not_fields = 1 << CV_FIELD_DEV, ACTION(.route_mark = "web") },
+		  "rule r: route-mark: the packets come in by one device, which is not given; add dev IFNAME to match\n" },
 
 		{ { ACTION(.police_bits_ps = 8) }, "" },
 		{ { ACTION(.police_bits_ps = 8, .police_burst_bytes = 1,

@@ -300,7 +300,8 @@ static int match_ip_rule(const struct cv_fib_rule *rule, void *arg, struct cv_er
 	(void)err;
 	if (route->has_rule || rule->table != route->table ||
 	    (mark & rule->mark_mask) != rule->mark || !cv_prefix_contains(&rule->to, search->dst) ||
-	    (rule->is_for_own && search->explain->out->is_forwarded))
+	    (rule->is_for_own && search->explain->out->is_forwarded) ||
+	    (rule->iif[0] && strcmp(rule->iif, search->explain->conf->dev)))
 		return 0;
 	route->has_rule = true;
 	route->rule_prio = rule->priority;

@@ -28,11 +28,18 @@ static uint8_t os_family(uint8_t family)
 	return family == 4 ? AF_INET : AF_INET6;
 }
 
+/* The device that packets come in by, as the kernel has it; empty: any. */
+static const char *iif_of(const struct cv_fib_rule *rule)
+{
+	return rule->is_for_own ? "lo" : rule->iif;
+}
+
 static void format_rule(const struct cv_fib_rule *rule, char *text, size_t text_size)
 {
-	const char *iif = rule->is_for_own ? " iif lo" : "";
-	char to[CV_PREFIX_TEXT];
+	char to[CV_PREFIX_TEXT], iif[sizeof(" iif ") + CV_IFNAME_MAX] = "";
 
+	if (*iif_of(rule))
+		snprintf(iif, sizeof(iif), " iif %s", iif_of(rule));
 	if (rule->mark_mask)
 		snprintf(text, text_size, "IPv%u rule %u: fwmark 0x%x/0x%x%s lookup %u",
 			 rule->family, rule->priority, rule->mark, rule->mark_mask, iif,
@@ -54,7 +61,7 @@ static int put_selectors(struct nl_msg *msg, struct fib_rule_hdr *header,
 	header->dst_len = rule->to.addr.family ? rule->to.bits : 0;
 	if (header->dst_len && nla_put(msg, FRA_DST, addr_bytes(rule->family), rule->to.addr.bytes))
 		return -EMSGSIZE;
-	if (rule->is_for_own && nla_put_string(msg, FRA_IIFNAME, "lo"))
+	if (*iif_of(rule) && nla_put_string(msg, FRA_IIFNAME, iif_of(rule)))
 		return -EMSGSIZE;
 	if (rule->has_suppress && nla_put_u32(msg, FRA_SUPPRESS_PREFIXLEN, rule->suppress_bits))
 		return -EMSGSIZE;
@@ -142,6 +149,8 @@ static void read_selectors(struct nlattr *const attrs[], const struct fib_rule_h
 				    : UINT32_MAX;
 
 	rule->is_for_own = !strcmp(iif, "lo");
+	if (!rule->is_for_own)
+		snprintf(rule->iif, sizeof(rule->iif), "%s", iif);
 	rule->is_inverted = header->flags & FIB_RULE_INVERT;
 	if (attrs[FRA_DST] && nla_len(attrs[FRA_DST]) == addr_bytes(rule->family)) {
 		rule->to.addr.family = rule->family;

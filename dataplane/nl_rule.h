@@ -16,13 +16,14 @@ struct cv_fib_rule {
 	uint32_t table;
 	uint8_t protocol; /* FRA_PROTOCOL */
 	bool is_for_own; /* only what this host sends (iif lo) */
+	char iif[CV_IFNAME_MAX + 1]; /* else only what comes in by that device; empty: all */
 	bool is_inverted; /* "not"; only read */
 	struct cv_prefix to; /* family 0: any destination */
 	bool has_suppress;
 	uint8_t suppress_bits; /* what the table says with no more bits than that does not count */
 };
 
-/* Adds "[to PREFIX] [fwmark MARK/MASK] [iif lo] lookup TABLE [suppress_prefixlength N]"; -EEXIST if
+/* Adds "[to PREFIX] [fwmark MARK/MASK] [iif DEV] lookup TABLE [suppress_prefixlength N]"; -EEXIST if
  * that very rule is there. */
 int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err);
 /* Deletes the rule that is equal in all members, and no other. */

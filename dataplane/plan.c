@@ -47,6 +47,15 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	*plan_ptr = NULL;
 }
 
+static size_t count_route_marks(const struct cv_state *state)
+{
+	size_t count = 0;
+
+	for (size_t i = 0; i < state->rule_count; i++)
+		count += state->rules[i].action.route_mark[0] != 0;
+	return count;
+}
+
 static struct cv_plan *alloc_plan(const struct cv_state *state)
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = calloc(1, sizeof(*plan));
@@ -65,7 +74,8 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	/* A default route stands for two, each may need an ip rule, and that of IPv4 a twin with two
 	 * rules of its own. */
 	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
-	plan->fib_rules = calloc(4 * state->route_count + 1, sizeof(*plan->fib_rules));
+	plan->fib_rules = calloc(4 * state->route_count + 2 * count_route_marks(state) + 1,
+				 sizeof(*plan->fib_rules));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
 	if (!plan->live_tunnels || !plan->tunnels || !plan->live_apps || !plan->apps ||

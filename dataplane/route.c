@@ -356,9 +356,9 @@ static bool same_fib_rule(const struct cv_fib_rule *a, const struct cv_fib_rule 
 {
 	return a->family == b->family && a->priority == b->priority && a->mark == b->mark &&
 	       a->mark_mask == b->mark_mask && a->table == b->table && a->protocol == b->protocol &&
-	       a->is_for_own == b->is_for_own && cv_addr_equal(&a->to.addr, &b->to.addr) &&
-	       a->to.bits == b->to.bits && a->has_suppress == b->has_suppress &&
-	       a->suppress_bits == b->suppress_bits;
+	       a->is_for_own == b->is_for_own && !strcmp(a->iif, b->iif) &&
+	       cv_addr_equal(&a->to.addr, &b->to.addr) && a->to.bits == b->to.bits &&
+	       a->has_suppress == b->has_suppress && a->suppress_bits == b->suppress_bits;
 }
 
 static void add_rule(struct cv_plan *plan, const struct cv_fib_rule *rule)
@@ -369,8 +369,23 @@ static void add_rule(struct cv_plan *plan, const struct cv_fib_rule *rule)
 	plan->fib_rules[plan->fib_rule_count++] = *rule;
 }
 
-/* Forwarded packets never follow an app's table, whatever their mark. The kernel's question for the
- * way back, too, is one of this host's own. */
+/* What comes in by the devices on which rules route it as that app's. */
+static void add_forward_rules(struct cv_plan *plan, const char *app, struct cv_fib_rule *rule)
+{
+	const struct cv_state *state = plan->state;
+
+	rule->is_for_own = false;
+	for (size_t i = 0; i < state->rule_count; i++) {
+		if (strcmp(state->rules[i].action.route_mark, app))
+			continue;
+		memcpy(rule->iif, state->rules[i].match.dev, sizeof(rule->iif));
+		add_rule(plan, rule);
+	}
+}
+
+/* Forwarded packets do not follow an app's table, whatever their mark, unless a rule says so: what is
+ * taken out of a tunnel may have the app's mark for the sake of rp_filter. The kernel's question for
+ * the way back, too, is one of this host's own. */
 static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf, uint8_t family)
 {
 	const struct cv_app *app = cv_plan_app(plan, conf->app);
@@ -387,6 +402,7 @@ static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf,
 	rule.mark = app->mark;
 	rule.table = table_of(plan, conf);
 	add_rule(plan, &rule);
+	add_forward_rules(plan, conf->app, &rule);
 }
 
 /*
