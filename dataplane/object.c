@@ -176,9 +176,8 @@ bool cv_object_has_task_storage(void)
 		{ .code = BPF_JMP | BPF_EXIT },
 	};
 	char log[4096] = "";
-	LIBBPF_OPTS(bpf_prog_load_opts, opts,
-		    .expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE, .log_level = 1,
-		    .log_buf = log, .log_size = sizeof(log));
+	LIBBPF_OPTS(bpf_prog_load_opts, opts, .expected_attach_type = BPF_CGROUP_INET_SOCK_CREATE,
+		    .log_level = 1, .log_buf = log, .log_size = sizeof(log));
 	CV_CLOSE int fd = bpf_prog_load(BPF_PROG_TYPE_CGROUP_SOCK, "cv_probe", "GPL", call,
 					sizeof(call) / sizeof(*call), &opts);
 

@@ -374,12 +374,12 @@ static int too_many_steps(const struct root_build *root, uint32_t steps)
 	struct cv_engine_fault fault;
 	char names[CV_ENGINE_FAULTS * (CV_NAME_LEN + 2)] = "";
 	uint32_t records = 0;
+	size_t len = 0;
 
 	find_fault(root, &fault, &records);
-	for (uint32_t i = 0; i < fault.count; i++) {
-		strcat(names, i ? ", " : "");
-		strncat(names, rules[fault.rules[i]].rule.name, CV_NAME_LEN);
-	}
+	for (uint32_t i = 0; i < fault.count; i++)
+		len += snprintf(names + len, sizeof(names) - len, "%s%s", i ? ", " : "",
+				rules[fault.rules[i]].rule.name);
 	if (root->build->fault)
 		*root->build->fault = fault;
 	cv_err_input(

@@ -42,9 +42,9 @@ images() {
 # True if the arrays of images that there were once are gone, but for those that are read now.
 others_are_gone() {
 	local id
-	for id in $(sort -u "$WORK/images"); do
-		images | grep -x "$id" >/dev/null || ! bpftool map show id "$id" >/dev/null 2>&1 || return 1
-	done
+	while read -r id; do
+		! bpftool map show id "$id" >/dev/null 2>&1 || return 1
+	done < <(comm -23 <(sort -u "$WORK/images") <(images))
 }
 has_counted() { (($(rule_packets first) > $1)); }
 
