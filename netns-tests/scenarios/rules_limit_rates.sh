@@ -26,14 +26,14 @@ while time.monotonic() < end:
 PY
 flood() { in_ns a /usr/bin/python3 "$WORK/flood.py" "$B_IN4" "$1"; }
 
-# bits_ps FILE: what was on the wire a second, Ethernet headers included, without the first second, in
+# bits_ps FILE: what was on the wire a second, Ethernet headers included, without the first two seconds, in
 # which the burst passes.
 bits_ps() {
 	tcpdump -nn -tt -e -r "$1" 2>/dev/null | awk 'match($0, /, length [0-9]+:/) {
 		len = substr($0, RSTART + 9, RLENGTH - 10)
 		if (!first) first = $1
 		if (from) sum += len
-		else if ($1 > first + 1) from = $1
+		else if ($1 > first + 2) from = $1
 		last = $1
 	} END { printf "%d\n", sum * 8 / (last - from) }'
 }
@@ -62,7 +62,7 @@ while sock.recv(2000): pass'
 wait_for 10 grep -qx READY "$WORK/sink.log" || fail "sink: $(<"$WORK/sink.log")"
 police udp 8mbit 512kb
 capture_start r ra "$WORK/udp.pcap" "udp port 7001"
-flood 8
+flood 9
 capture_stop "$WORK/udp.pcap"
 near 8000000 "$(bits_ps "$WORK/udp.pcap")" "UDP"
 (($(drops a police) > 0)) || fail "nothing is counted as police"
@@ -80,11 +80,11 @@ capture_stop "$WORK/slower.pcap"
 near 4000000 "$(bits_ps "$WORK/slower.pcap")" "UDP at another rate"
 
 title "TCP"
-police tcp 8mbit 128kb
+police tcp 8mbit 512kb
 start_in b tcp iperf3 -s -1 -p 7002 --forceflush
 wait_for 10 grep -q listening "$WORK/tcp.log" || fail "iperf3: $(<"$WORK/tcp.log")"
 capture_start r ra "$WORK/tcp.pcap" "src host $A_IN4 and tcp port 7002"
-in_ns a iperf3 -c "$B_IN4" -p 7002 -t 8 -P 3 >"$WORK/iperf" 2>&1 || fail "iperf3: $(<"$WORK/iperf")"
+in_ns a iperf3 -c "$B_IN4" -p 7002 -t 10 -P 3 >"$WORK/iperf" 2>&1 || fail "iperf3: $(<"$WORK/iperf")"
 capture_stop "$WORK/tcp.pcap"
 near 8000000 "$(bits_ps "$WORK/tcp.pcap")" "TCP"
 
