@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * What a rule does to a packet and what every program can do; more.h has the rest. Header writes go through helpers, not through packet pointers: a
- * program with direct writes copies the headers of every cloned packet, also where no rule writes.
+ * What a rule does to a packet and what every program can do; more.h has the rest. Header writes go
+ * through helpers, not through packet pointers: a program with direct writes copies the headers of
+ * every cloned packet, also where no rule writes.
  */
 #ifndef CV_ACTION_H
 #define CV_ACTION_H

@@ -386,8 +386,8 @@ static long cv_extra_step(__u32 i, struct cv_asking *asking)
 	return !cv_search_on(query, asking->pkt);
 }
 
-/* Fills query, which is zero but for live, dir, after and limit: found is the cell of the rule that the packet
- * meets in that direction, of those whose order is above after; 0: none. */
+/* Fills query, which is zero but for live, dir, after and limit: found is the cell of the rule that
+ * the packet meets in that direction, of those whose order is above after; 0: none. */
 static __always_inline void cv_query_answer(struct cv_query *query, const struct cv_pkt *pkt)
 {
 	struct cv_asking asking = { .query = query, .pkt = pkt };

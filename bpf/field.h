@@ -37,7 +37,7 @@ static __always_inline void cv_read_icmp(struct __sk_buff *skb, struct cv_pkt *p
 {
 	__u8 *icmp;
 
-	if (pkt->proto != (pkt->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) || pkt->is_later)
+	if (!cv_has_icmp(pkt))
 		return;
 	icmp = cv_need(skb, pkt->l4, 2);
 	if (!icmp)

@@ -39,12 +39,6 @@ static __always_inline void cv_flow_of_fragment(const struct cv_pkt *pkt, struct
 	key->proto = pkt->family == 4 ? pkt->proto : 0;
 }
 
-/* True if the header of an ICMP message of the packet's family can be read at l4. */
-static __always_inline bool cv_has_icmp(const struct cv_pkt *pkt)
-{
-	return pkt->proto == (pkt->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && !pkt->is_later;
-}
-
 /* The key of the echo reply that the packet is (is_reply) or asks for; false if it does not. */
 static __always_inline bool cv_flow_of_ping(struct __sk_buff *skb, const struct cv_pkt *pkt,
 					    bool is_reply, struct cv_flow_key *key)

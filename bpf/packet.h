@@ -132,6 +132,12 @@ static __always_inline bool cv_proto_has_ports(__u8 proto)
 	       proto == IPPROTO_UDPLITE || proto == IPPROTO_DCCP;
 }
 
+/* True if the header of an ICMP message of the packet's family can be read at l4. */
+static __always_inline bool cv_has_icmp(const struct cv_pkt *pkt)
+{
+	return pkt->proto == (pkt->family == 4 ? IPPROTO_ICMP : IPPROTO_ICMPV6) && !pkt->is_later;
+}
+
 /* Reads the ports if they can be read. */
 static __always_inline void cv_parse_ports(struct __sk_buff *skb, struct cv_pkt *pkt)
 {

@@ -25,8 +25,8 @@ static __always_inline struct cv_bucket *cv_bucket_of(const struct cv_pkt *pkt, 
 }
 
 /*
- * Polices: true if the packet is within the rate. One that is larger than the burst passes when the bucket is
- * full, which then owes the rest: the rate holds, and no packet is too large for ever.
+ * Polices: true if the packet is within the rate. One that is larger than the burst passes when the
+ * bucket is full, which then owes the rest: the rate holds, and no packet is too large for ever.
  */
 static __always_inline bool cv_police(const struct cv_pkt *pkt, __u32 rule,
 				      const struct cv_actions *actions, __u32 bytes)
