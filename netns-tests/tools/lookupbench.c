@@ -16,9 +16,7 @@
 #include <unistd.h>
 
 #include "../bench/lookup.h"
-#include "../rulesets/forms.h"
-#include "../rulesets/index.h"
-#include "../rulesets/trace.h"
+#include "../rulesets/workload.h"
 #include "cache.h"
 #include "compiler/engine.h"
 #include "lookup.skel.h"
@@ -28,17 +26,13 @@
 #define PACKETS_MAX 4000000
 #define PART 2000 /* packets of one run */
 #define ROUNDS_MAX 100
-#define SEED_TRACE 2
 #define SEED_PLACES 3
 
 /* Programs that take turns. */
 enum runner { R_NOTHING, R_RULE, R_CACHED, R_MEMORY, R_COUNT };
 
 struct bench {
-	struct ruleset set;
-	struct cv_rules rules;
-	struct index index;
-	struct trace trace;
+	struct workload work;
 	struct lookup_bpf *skel;
 	size_t parts;
 	long rounds;
@@ -64,14 +58,8 @@ static void usage(void)
 static void make_packets(struct bench *bench, const struct ruleset_conf *conf, enum trace_kind kind,
 			 size_t packets)
 {
-	int rc = ruleset_make(&bench->set, conf);
+	int rc = workload_make(&bench->work, conf, kind, packets);
 
-	if (!rc)
-		rc = form_compiled(&bench->rules, &bench->set);
-	if (!rc)
-		rc = index_make(&bench->index, &bench->rules);
-	if (!rc)
-		rc = trace_make(&bench->trace, &bench->set, kind, packets, SEED_TRACE);
 	if (rc)
 		die("rules", -rc);
 }
@@ -90,11 +78,12 @@ static void *map_memory(int fd, size_t size)
 static void fill_trace(struct bench *bench)
 {
 	struct lookup_packet *memory = map_memory(bpf_map__fd(bench->skel->maps.lookup_trace),
-						  bench->trace.count * sizeof(*memory));
+						  bench->work.trace.count * sizeof(*memory));
 
-	for (size_t i = 0; i < bench->trace.count; i++) {
-		const struct cv_oracle_packet *packet = &bench->trace.packets[i];
-		const struct cv_compiled_rule *rule = index_find(&bench->index, packet, CV_DIR_IN);
+	for (size_t i = 0; i < bench->work.trace.count; i++) {
+		const struct cv_oracle_packet *packet = &bench->work.trace.packets[i];
+		const struct cv_compiled_rule *rule =
+			index_find(&bench->work.index, packet, CV_DIR_IN);
 
 		memory[i] = (struct lookup_packet){
 			.mark = rule ? rule->rule.mark : 0,
@@ -157,7 +146,8 @@ static void fill_image(struct bench *bench)
 	uint32_t zero = 0;
 	struct cv_err err;
 
-	if (!cv_arena_init(&arena, &source) || cv_engine_build(&arena, &bench->rules, NULL, &err)) {
+	if (!cv_arena_init(&arena, &source) ||
+	    cv_engine_build(&arena, &bench->work.rules, NULL, &err)) {
 		fprintf(stderr, "lookupbench: %s\n", err.text);
 		exit(1);
 	}
@@ -173,7 +163,7 @@ static void load(struct bench *bench)
 	libbpf_set_print(silent);
 	bench->skel = lookup_bpf__open();
 	if (!bench->skel ||
-	    bpf_map__set_max_entries(bench->skel->maps.lookup_trace, bench->trace.count))
+	    bpf_map__set_max_entries(bench->skel->maps.lookup_trace, bench->work.trace.count))
 		die("programs", errno);
 	/* Nothing is shared with an instance. */
 	bpf_object__for_each_map (map, bench->skel->obj)

@@ -26,8 +26,7 @@
 
 #include "../bench/live.h"
 #include "../rulesets/forms.h"
-#include "../rulesets/index.h"
-#include "../rulesets/trace.h"
+#include "../rulesets/workload.h"
 #include "../rulesets/wire.h"
 #include "live.skel.h"
 #include "number.h"
@@ -37,7 +36,6 @@
 #define PART 2000 /* packets of one run */
 #define ROUNDS_MAX 100
 #define SYSTEMS_MAX 16
-#define SEED_TRACE 2
 #define BATCH 64
 #define WRONG_TOLD 3 /* one by one, of a system */
 
@@ -54,10 +52,7 @@ struct system {
 };
 
 struct bench {
-	struct ruleset set;
-	struct cv_rules rules;
-	struct index index;
-	struct trace trace;
+	struct workload work;
 	struct live_bpf *skel;
 	struct live_frame *frames; /* the map's memory */
 	uint64_t *marks;
@@ -85,14 +80,8 @@ static void usage(void)
 static void make_packets(struct bench *bench, const struct ruleset_conf *conf, enum trace_kind kind,
 			 size_t packets)
 {
-	int rc = ruleset_make(&bench->set, conf);
+	int rc = workload_make(&bench->work, conf, kind, packets);
 
-	if (!rc)
-		rc = form_compiled(&bench->rules, &bench->set);
-	if (!rc)
-		rc = index_make(&bench->index, &bench->rules);
-	if (!rc)
-		rc = trace_make(&bench->trace, &bench->set, kind, packets, SEED_TRACE);
 	if (rc)
 		die("rules", -rc);
 }
@@ -119,7 +108,7 @@ static int silent(enum libbpf_print_level level, const char *format, va_list arg
 
 static void load(struct bench *bench)
 {
-	size_t count = bench->trace.count;
+	size_t count = bench->work.trace.count;
 
 	libbpf_set_print(silent);
 	bench->skel = live_bpf__open();
@@ -130,7 +119,7 @@ static void load(struct bench *bench)
 	bench->frames = map_memory(bench->skel->maps.live_trace, count, sizeof(*bench->frames));
 	bench->marks = map_memory(bench->skel->maps.live_marks, count, sizeof(*bench->marks));
 	for (size_t i = 0; i < count; i++)
-		wire_frame((uint8_t *)&bench->frames[i], &bench->trace.packets[i], i);
+		wire_frame((uint8_t *)&bench->frames[i], &bench->work.trace.packets[i], i);
 }
 
 /* ---- namespaces ---- */
@@ -204,8 +193,8 @@ static void watch_sink(const struct bench *bench)
 static uint32_t expected_mark(const struct bench *bench, const struct system *system,
 			      const bool *is_kept, const struct cv_oracle_packet *packet)
 {
-	const struct index_part part = { .is_kept = is_kept, .end = bench->rules.match_count };
-	size_t first = index_first(&bench->index, packet, CV_DIR_IN, &part);
+	const struct index_part part = { .is_kept = is_kept, .end = bench->work.rules.match_count };
+	size_t first = index_first(&bench->work.index, packet, CV_DIR_IN, &part);
 
 	if (first == part.end)
 		return 0;
@@ -218,8 +207,8 @@ static uint32_t expected_mark(const struct bench *bench, const struct system *sy
 static bool is_some_rule(const struct bench *bench, const bool *is_kept, uint32_t mark,
 			 const struct cv_oracle_packet *packet)
 {
-	return mark && mark <= bench->set.count && is_kept[mark - 1] &&
-	       cv_oracle_holds(&bench->rules, &bench->rules.matches[mark - 1], packet);
+	return mark && mark <= bench->work.set.count && is_kept[mark - 1] &&
+	       cv_oracle_holds(&bench->work.rules, &bench->work.rules.matches[mark - 1], packet);
 }
 
 static void tell_wrong(const struct bench *bench, const struct system *system, size_t packet,
@@ -238,8 +227,8 @@ static size_t compare_marks(const struct bench *bench, const struct system *syst
 {
 	size_t wrong = 0;
 
-	for (size_t i = 0; i < bench->trace.count; i++) {
-		const struct cv_oracle_packet *packet = &bench->trace.packets[i];
+	for (size_t i = 0; i < bench->work.trace.count; i++) {
+		const struct cv_oracle_packet *packet = &bench->work.trace.packets[i];
 		uint32_t mark = expected_mark(bench, system, is_kept, packet);
 
 		if (bench->marks[i] == (uint64_t)mark + 1)
@@ -260,16 +249,16 @@ static size_t check_system(struct bench *bench, const struct system *system)
 	size_t wrong, others = 0;
 
 	if (!strcmp(system->kind, "nft")) {
-		is_kept = calloc(bench->set.count, sizeof(*is_kept));
-		if (!is_kept || form_nft_subset(&bench->set, is_kept) < 0)
+		is_kept = calloc(bench->work.set.count, sizeof(*is_kept));
+		if (!is_kept || form_nft_subset(&bench->work.set, is_kept) < 0)
 			die("nft", ENOMEM);
 	}
 	enter(system->netns);
 	watch_sink(bench);
-	memset(bench->marks, 0, bench->trace.count * sizeof(*bench->marks));
-	send_part(bench, system, 0, bench->trace.count);
+	memset(bench->marks, 0, bench->work.trace.count * sizeof(*bench->marks));
+	send_part(bench, system, 0, bench->work.trace.count);
 	wrong = compare_marks(bench, system, is_kept, &others);
-	printf("%s: %zu packets, %zu wrong", system->name, bench->trace.count, wrong);
+	printf("%s: %zu packets, %zu wrong", system->name, bench->work.trace.count, wrong);
 	printf(others ? ", %zu to another rule than the first\n" : "\n", others);
 	return wrong;
 }
@@ -279,7 +268,7 @@ static int check(struct bench *bench, char **words)
 	size_t wrong = 0;
 
 	for (; words[0] && words[1]; words += 2)
-		add_system(bench, words[0], words[1], bench->trace.count);
+		add_system(bench, words[0], words[1], bench->work.trace.count);
 	for (size_t i = 0; i < bench->system_count; i++)
 		wrong += check_system(bench, &bench->systems[i]);
 	return wrong != 0;
@@ -337,13 +326,13 @@ static int time_systems(struct bench *bench, char **words)
 			*packets++ = 0;
 		add_system(bench, *words, "",
 			   packets ? (size_t)parse_number("rulebench", packets, PACKETS_MAX)
-				   : bench->trace.count);
+				   : bench->work.trace.count);
 	}
 	for (size_t i = 0; i < bench->system_count; i++) {
 		struct system *system = &bench->systems[i];
 
-		if (system->packets > bench->trace.count)
-			system->packets = bench->trace.count;
+		if (system->packets > bench->work.trace.count)
+			system->packets = bench->work.trace.count;
 		system->runs = calloc(part_count(system) * bench->rounds, sizeof(*system->runs));
 		if (!system->runs)
 			die("memory", ENOMEM);
