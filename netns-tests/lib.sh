@@ -508,6 +508,11 @@ capture_is_drained() {
 	((captured + dropped == received))
 }
 
+# capture_start_at_once NS IF FILE [FILTER]: the same; every packet is in the file as soon as it came.
+# For that the ring of the kernel has a slot as long as the longest packet for each: of 256 KiB, which is
+# the default, it would have room for 256 packets only.
+capture_start_at_once() { capture_start "$1" "$2" "$3" --immediate-mode -s 9000 "${@:4}"; }
+
 # capture_stop FILE: waits until all packets are in the file, then ends that capture; fails if
 # the capture lost any.
 capture_stop() {

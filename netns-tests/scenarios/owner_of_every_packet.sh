@@ -65,8 +65,8 @@ kind() {
 	local kind=$1 count=$2 out=$3 in=$4
 	shift 4
 	title "$kind"
-	capture_start r ra "$WORK/out.pcap" --immediate-mode
-	capture_start a arrivals "$WORK/in.pcap" --immediate-mode
+	capture_start_at_once r ra "$WORK/out.pcap"
+	capture_start_at_once a arrivals "$WORK/in.pcap"
 	"$@" || fail "$kind: $*"
 	capture_stop "$WORK/out.pcap"
 	capture_stop "$WORK/in.pcap"
@@ -157,8 +157,8 @@ for program in client server; do
 	pids+=("$STARTED")
 	wait_for 10 grep -qx READY "$WORK/group-$program.log" || fail "$(<"$WORK/group-$program.log")"
 done
-capture_start r ra "$WORK/out.pcap" --immediate-mode
-capture_start a arrivals "$WORK/in.pcap" --immediate-mode
+capture_start_at_once r ra "$WORK/out.pcap"
+capture_start_at_once a arrivals "$WORK/in.pcap"
 in_ns b /usr/bin/python3 "$TOOLS/kinds.py" spread "$A4" 7300 100
 in_ns b /usr/bin/python3 "$TOOLS/kinds.py" spread "$A6" 7300 100
 for pid in "${pids[@]}"; do stop "$pid"; done
@@ -195,7 +195,7 @@ frames_of_a() {
 	kind=$1
 	title "$kind"
 	shift
-	capture_start r ra "$WORK/out.pcap" --immediate-mode
+	capture_start_at_once r ra "$WORK/out.pcap"
 	frames "$@" || fail "$kind"
 	capture_stop "$WORK/out.pcap"
 	frames_read "$WORK/out.pcap"
@@ -212,7 +212,7 @@ if kernel_tells sock_send_length cv_sock_send "AF_PACKET sockets of a"; then
 fi
 
 title "VLAN-tagged packets that come to a"
-capture_start a arrivals "$WORK/in.pcap" --immediate-mode
+capture_start_at_once a arrivals "$WORK/in.pcap"
 mac=$(ip -n a -j link show a0 | jq -r '.[0].address')
 in_ns r /usr/bin/python3 "$TOOLS/kinds.py" frame ra "$mac" "$B4" "$A4" 7100 7
 in_ns r /usr/bin/python3 "$TOOLS/kinds.py" frame ra "$mac" "$B6" "$A6" 7100 7
@@ -226,7 +226,7 @@ carries "$WORK/in.pcap" "$B6" "$A6" 4 server
 
 title "what the kernel of a sends by itself to its neighbours"
 ip -n a neigh flush dev a0
-capture_start r ra "$WORK/out.pcap" --immediate-mode
+capture_start_at_once r ra "$WORK/out.pcap"
 expect_reachable a 192.0.2.254 2001:db8:1::ff
 capture_stop "$WORK/out.pcap"
 frames_read "$WORK/out.pcap"
@@ -242,8 +242,8 @@ cv a down
 } | apply_state r
 echo_server r router "$server" 7000
 in_ns b sysctl -qw net.ipv4.tcp_syncookies=2
-capture_start b b0 "$WORK/b.pcap" --immediate-mode
-capture_start a a0 "$WORK/a.pcap" --immediate-mode
+capture_start_at_once b b0 "$WORK/b.pcap"
+capture_start_at_once a a0 "$WORK/a.pcap"
 traffic tcp 4 "$TO"
 traffic udp 8 "$TO"
 traffic udp 4 "$TO" --size 5000
@@ -257,7 +257,7 @@ carries "$WORK/b.pcap" "$A6" "$B6" 20 none
 carries "$WORK/a.pcap" "$B4" "$A4" 20 none
 carries "$WORK/a.pcap" "$B6" "$A6" 20 none
 kind="for r itself"
-capture_start a a0 "$WORK/a.pcap" --immediate-mode
+capture_start_at_once a a0 "$WORK/a.pcap"
 in_ns a /usr/bin/python3 "$TOOLS/traffic.py" udp 4 "192.0.2.254,2001:db8:1::ff" --port 7000
 capture_stop "$WORK/a.pcap"
 frames_read "$WORK/a.pcap"

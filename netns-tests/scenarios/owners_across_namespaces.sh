@@ -59,8 +59,8 @@ talk() {
 files=()
 for n in 1 2; do
 	files+=("$WORK/y$n.pcap" "$WORK/x$n.pcap")
-	capture_start "y$n" y0 "$WORK/y$n.pcap" --immediate-mode
-	capture_start "x$n" arrivals "$WORK/x$n.pcap" --immediate-mode
+	capture_start_at_once "y$n" y0 "$WORK/y$n.pcap"
+	capture_start_at_once "x$n" arrivals "$WORK/x$n.pcap"
 done
 TALKING=()
 mkfifo "$WORK/go"
@@ -150,7 +150,7 @@ echo_server c echo-c "$one" 7100
 # that device must be OWNER's.
 seen() {
 	local file=$WORK/seen.pcap what="${*:6}"
-	capture_start "$1" "$2" "$file" --immediate-mode
+	capture_start_at_once "$1" "$2" "$file"
 	"${@:6}" || fail "$what"
 	capture_stop "$file"
 	frames_read "$file"
