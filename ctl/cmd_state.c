@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "acts.h"
 #include "command.h"
 #include "config.h"
 #include "elements.h"
@@ -95,16 +96,29 @@ static int run_check(struct cv_session *session, int argc, char **argv, struct c
 	return 0;
 }
 
-static int run_apply(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+/* Takes a word without a value out of the words. */
+static bool take_flag(const char *flag, int *argc, char **argv)
+{
+	for (int i = 0; i < *argc; i++)
+		if (!strcmp(argv[i], flag)) {
+			memmove(&argv[i], &argv[i + 1], (*argc - i - 1) * sizeof(*argv));
+			(*argc)--;
+			return true;
+		}
+	return false;
+}
+
+/* Reads a file, and makes what it says what is wanted. */
+static int want_file(struct cv_session *session, const char *file,
+		     int (*open_session)(struct cv_session *session, struct cv_err *err),
+		     struct cv_err *err)
 {
 	struct cv_state state;
-	int rc = one_file("apply", argc, err);
+	int rc = read_state(session, file, &state, err);
 
-	if (!rc)
-		rc = read_state(session, argv[0], &state, err);
 	if (rc)
 		return rc;
-	rc = cv_session_open_anew(session, err);
+	rc = open_session(session, err);
 	if (rc) {
 		cv_state_fini(&state);
 		return rc;
@@ -115,11 +129,71 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 	return 0;
 }
 
+static int open_to_look(struct cv_session *session, struct cv_err *err)
+{
+	return cv_session_open(session, CV_ACCESS_READ, err);
+}
+
+/* Commits while acts are printed to out. *count: how many there were. */
+static int commit_and_tell(struct cv_session *session, FILE *out, size_t *count, struct cv_err *err)
+{
+	int rc = cv_acts_print(session, out, err);
+
+	if (rc)
+		return rc;
+	rc = cv_session_commit(session, err);
+	*count = cv_acts_end(session);
+	return rc;
+}
+
+/* Says what making the running state another one would do, in one of the two modes that change nothing. */
+static int look_at(struct cv_session *session, const char *file, enum cv_change_mode mode,
+		   size_t *count, struct cv_err *err)
+{
+	int rc = cv_session_commit(session, err); /* of a batch, what came before */
+
+	if (!rc)
+		rc = want_file(session, file, open_to_look, err);
+	if (rc)
+		return rc;
+	session->mode = mode;
+	rc = commit_and_tell(session, session->out, count, err);
+	session->mode = CV_CHANGE_MAKE;
+	return rc;
+}
+
+static int run_apply(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	bool is_trial = take_flag("--dry-run", &argc, argv);
+	size_t count;
+	int rc = one_file("apply", argc, err);
+
+	if (rc)
+		return rc;
+	if (is_trial)
+		return look_at(session, argv[0], CV_CHANGE_TRY, &count, err);
+	rc = want_file(session, argv[0], cv_session_open_anew, err);
+	return rc || !session->is_verbose ? rc : commit_and_tell(session, stderr, &count, err);
+}
+
+static int run_diff(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	size_t count = 0;
+	int rc = one_file("diff", argc, err);
+
+	if (!rc)
+		rc = look_at(session, argv[0], CV_CHANGE_LOOK, &count, err);
+	if (!rc && count)
+		session->has_finding = true;
+	return rc;
+}
+
 /* Applies once more what is applied: what is missing comes back, what changed around it is heeded. */
 static int run_repair(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	int rc = no_words("repair", argc, argv, err);
 	struct cv_state *wanted;
+	size_t count;
 
 	if (!rc)
 		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
@@ -127,8 +201,12 @@ static int run_repair(struct cv_session *session, int argc, char **argv, struct 
 		rc = cv_session_wanted(session, &wanted, err);
 	for (size_t i = 0; !rc && i < wanted->set_count; i++)
 		rc = cv_elements_read(&wanted->sets[i], session->report);
-	if (!rc)
-		session->is_changed = true;
+	if (rc)
+		return rc;
+	session->is_changed = session->is_repair = true;
+	rc = session->is_quiet ? cv_session_commit(session, err)
+			       : commit_and_tell(session, session->out, &count, err);
+	session->is_repair = false;
 	return rc;
 }
 
@@ -383,7 +461,11 @@ static int run_help(struct cv_session *session, int argc, char **argv, struct cv
 const struct cv_verb cv_state_verbs[] = {
 	{ "check", "FILE", "checks a state file; needs no privilege, looks at nothing else",
 	  run_check, NULL },
-	{ "apply", "FILE", "makes the running state what the file says, or changes nothing",
+	{ "diff", "FILE",
+	  "what 'apply' would change, compared with the kernel; exit status 4 if anything",
+	  run_diff, NULL },
+	{ "apply", "FILE [--dry-run]",
+	  "makes the running state what the file says, or changes nothing; --dry-run: loads and verifies all, and says what it would change",
 	  run_apply, NULL },
 	{ "repair", "",
 	  "puts back what is missing, and follows changes of the underlay's routes and MTU",

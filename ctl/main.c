@@ -70,6 +70,20 @@ static int parse_options(struct cv_session *session, int argc, char **argv, cons
 	return rc ? rc : at;
 }
 
+/* The words of a command, as they were given. */
+static const char *join_words(int argc, char **argv)
+{
+	static char text[CV_WHAT_MAX];
+	size_t len = 0;
+
+	for (int i = 0; i < argc && len < sizeof(text); i++)
+		len += snprintf(text + len, sizeof(text) - len, i ? " %s" : "%s", argv[i]);
+	for (char *c = text; *c; c++)
+		if (*c == '\n')
+			*c = ' ';
+	return text;
+}
+
 static int nothing_to_do(struct cv_err *err)
 {
 	cv_err_input(err, "no object and no verb");
@@ -86,6 +100,7 @@ static int run(struct cv_session *session, int argc, char **argv, struct cv_err 
 		return at;
 	if (cv_report_new(&session->report, stderr, session->is_json))
 		return cv_err_set(err, -ENOMEM, "out of memory");
+	session->what = batch ? "batch" : join_words(argc - at, argv + at);
 	if (word)
 		rc = cv_command_run(session, 1, (char *[]){ (char *)word, NULL }, err);
 	else if (batch && at < argc)

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <time.h>
 
 #include "config.h"
 #include "own.h"
@@ -70,6 +71,27 @@ static bool is_open(const struct cv_session *session, enum cv_access access)
 	return session->inst && (session->access == CV_ACCESS_WRITE || access == CV_ACCESS_READ);
 }
 
+/* Tells of a change whose maker died on the way. */
+static void warn_of_interruption(const struct cv_session *session)
+{
+	struct cv_interruption was;
+	char text[CV_WHAT_MAX + 256], began[32] = "";
+	time_t seconds;
+	struct tm local;
+
+	if (!cv_instance_interrupted(session->inst, &was))
+		return;
+	seconds = was.began_seconds;
+	if (localtime_r(&seconds, &local))
+		strftime(began, sizeof(began), "%F %T", &local);
+	snprintf(
+		text, sizeof(text),
+		"'%s' of process %d was interrupted (begun %s): the %s state works, and some of the %s one may be left; 'culvert repair' %s it",
+		was.what, was.pid, began, was.is_turned ? "new" : "old",
+		was.is_turned ? "old" : "new", was.is_turned ? "finishes" : "undoes");
+	cv_report_warning(session->report, text);
+}
+
 int cv_session_open_raw(struct cv_session *session, enum cv_access access, struct cv_err *err)
 {
 	int rc;
@@ -81,6 +103,8 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
 	session->options.log_arg = session;
 	rc = cv_instance_open(&session->inst, &session->options, access, err);
 	session->access = access;
+	if (!rc)
+		warn_of_interruption(session);
 	return rc;
 }
 
@@ -149,8 +173,13 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_change change = { .old = &session->applied,
 				    .wanted = &session->wanted,
+				    .old_text = session->text,
+				    .mode = session->mode,
+				    .what = session->what,
+				    .is_repair = session->is_repair,
 				    .read_old = read_old,
 				    .make_text = make_text,
+				    .tell = session->tell,
 				    .arg = session };
 	int rc;
 

@@ -32,6 +32,11 @@ struct cv_session {
 	bool has_wanted; /* else it is what is applied */
 	bool is_checked; /* wanted was, and did not change since */
 	bool is_changed; /* what is wanted is to be applied */
+	enum cv_change_mode mode; /* or only looked at */
+	bool is_repair; /* with all that changed around it */
+	const char *what; /* the command that is at work, as it was given */
+	struct cv_act_printer *acts; /* see acts.h */
+	cv_act_fn tell; /* of each act, with the session as its argument; NULL: nobody listens */
 	bool has_finding; /* what was looked at is not as it should be: exit status 4 */
 	const char *only; /* key of the one object to show; NULL: all */
 };
@@ -47,7 +52,7 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
  * unless they were: the new one is on its way sooner. */
 int cv_session_open_anew(struct cv_session *session, struct cv_err *err);
 
-/* Applies what is wanted, if it is changed. Faults of the state are reported here (status 1). */
+/* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
 /* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */

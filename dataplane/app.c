@@ -594,7 +594,7 @@ int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 	return rc ? rc : check_outer(&lookup, err);
 }
 
-/* ---- grow and shrink ---- */
+/* ---- grow: the sets ---- */
 
 /* True if the kernel has the set that is wanted. */
 static bool is_live(const struct cv_app_set *live, const struct cv_app_set *wanted)
@@ -627,8 +627,13 @@ static int delete_set(int map_fd, uint64_t key, struct cv_err *err)
 }
 
 /* Tells the hooks whether there are outer apps: asking without need would cost every socket. */
-static int note_outer(struct cv_instance *inst, bool has_outer, struct cv_err *err)
+static int note_outer(const struct cv_plan *plan, bool has_outer, struct cv_err *err)
 {
+	struct cv_act act = { .kind = CV_ACT_CHANGE,
+			      .noun = "map",
+			      .name = CV_STRING(CV_MAP_HOST),
+			      .is_inner = true };
+	struct cv_instance *inst = plan->acts->inst;
 	struct cv_host host;
 	uint32_t flags;
 	int rc = cv_host_read(inst, &host, err);
@@ -638,6 +643,9 @@ static int note_outer(struct cv_instance *inst, bool has_outer, struct cv_err *e
 	flags = (host.flags & ~CV_HOST_OUTER) | (has_outer ? CV_HOST_OUTER : 0);
 	if (flags == host.flags)
 		return 0;
+	rc = cv_act(plan, &act, err);
+	if (rc <= 0)
+		return rc;
 	host.flags = flags;
 	return cv_host_write(inst, &host, err);
 }
@@ -664,42 +672,113 @@ static int write_sets(const struct cv_instance *inst, const struct cv_plan *plan
 	return rc;
 }
 
+/* ---- grow: what changes ---- */
+
+static int tell_of_app(const struct cv_plan *plan, enum cv_act_kind kind, const char *name,
+		       const char *what, struct cv_err *err)
+{
+	const struct cv_app_conf *conf = cv_state_find_app(plan->state, name);
+	struct cv_act act = { .kind = kind, .noun = "app", .place = conf ? &conf->place : NULL };
+
+	cv_act_name(&act, "%s", name);
+	cv_act_what(&act, "%s", what);
+	return cv_act(plan, &act, err);
+}
+
+/* Tells in what one set differs from the other. */
+static int tell_of_set(const struct cv_plan *plan, const struct cv_app_set *live,
+		       const struct cv_app_set *wanted, const char *what, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc >= 0 && i < wanted->count; i++) {
+		const struct cv_app *app = &wanted->apps[i], *old = cv_app_find(live, app->name);
+
+		if (!old)
+			rc = tell_of_app(plan, CV_ACT_ADD, app->name, what, err);
+		else if (memcmp(old, app, sizeof(*app)))
+			rc = tell_of_app(plan, CV_ACT_CHANGE, app->name, what, err);
+	}
+	for (uint32_t i = 0; rc >= 0 && i < live->count; i++)
+		if (!cv_app_find(wanted, live->apps[i].name))
+			rc = tell_of_app(plan, CV_ACT_DEL, live->apps[i].name, what, err);
+	return rc;
+}
+
+/* The sets differ in something. Returns 1 if it is to be changed now. */
+static int tell_of_apps(const struct cv_instance *inst, const struct cv_plan *plan,
+			struct cv_err *err)
+{
+	struct cv_act act = { .kind = CV_ACT_CHANGE,
+			      .noun = "map",
+			      .name = CV_STRING(CV_MAP_APPS),
+			      .is_inner = true };
+	int rc = tell_of_set(plan, plan->live_apps, plan->apps, "", err);
+
+	if (rc >= 0 && (plan->outer->count || outer_is_ours(inst, plan)))
+		rc = tell_of_set(plan, plan->live_outer, plan->outer, "of other namespaces", err);
+	return rc < 0 ? rc : cv_act(plan, &act, err);
+}
+
+/* ---- grow and shrink ---- */
+
 /* Sockets are marked from here on, so the routes and ip rules are there before. */
-int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+int cv_app_put(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	uint32_t flags = plan->apps->flags | plan->outer->flags;
 	bool is_same = both_are_live(inst, plan);
 	int rc = 0;
 
 	if (plan->apps->count || plan->outer->count)
-		rc = cv_hooks_attach(
-			inst, flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0, err);
-	if (!rc && !is_same)
+		rc = cv_hooks_attach(inst, plan,
+				     flags & (CV_APP_PARENT | CV_APP_SCRIPT) ? CV_HOOKS_LINEAGE : 0,
+				     err);
+	if (!rc && !is_same && cv_acts_are_made(plan))
 		rc = write_sets(inst, plan, err);
 	if (!rc && plan->outer->count)
-		rc = note_outer(inst, true, err);
-	return rc || (is_same && !plan->is_repair) ? rc : cv_backfill(inst, err);
+		rc = note_outer(plan, true, err);
+	if (rc || (is_same && !plan->is_repair) || !cv_acts_are_made(plan))
+		return rc;
+	return cv_backfill(inst, err);
+}
+
+int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = both_are_live(inst, plan) ? 0 : tell_of_apps(inst, plan, err);
+
+	return rc < 0 ? rc : cv_app_put(inst, plan, err);
+}
+
+static int delete_own_set(const struct cv_plan *plan, int map_fd, uint64_t key, struct cv_err *err)
+{
+	struct cv_act act = {
+		.kind = CV_ACT_DEL, .noun = "map", .name = CV_STRING(CV_MAP_APPS), .is_inner = true
+	};
+	uint32_t id;
+	int rc;
+
+	if (bpf_map_lookup_elem(map_fd, &key, &id))
+		return 0;
+	rc = cv_act(plan, &act, err);
+	return rc <= 0 ? rc : delete_set(map_fd, key, err);
 }
 
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_CLOSE int fd = -1;
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
 	int rc = 0;
 
-	if (is_live(plan->live_apps, plan->apps) && is_live(plan->live_outer, plan->outer))
-		return 0;
-	fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	if (!plan->apps->count)
-		rc = delete_set(fd, inst->netns_cookie, err);
-	if (!rc && !plan->outer->count && outer_is_ours(inst, plan)) {
-		rc = note_outer(inst, false, err);
+		rc = delete_own_set(plan, fd, inst->netns_cookie, err);
+	if (!rc && !plan->outer->count && plan->live_outer->netns_cookie == inst->netns_cookie) {
+		rc = note_outer(plan, false, err);
 		if (!rc)
-			rc = delete_set(fd, outer_key, err);
+			rc = delete_own_set(plan, fd, outer_key, err);
 	}
 	/* What no app asks for any more would cost every socket of the host something for nothing. */
-	return rc ? rc : cv_hooks_detach(inst, err);
+	return rc ? rc : cv_hooks_detach(inst, plan, err);
 }
 
 void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie)

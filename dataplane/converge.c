@@ -1,14 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The one act that changes the kernel: converging it on a wanted state, in an order in which no
- * packet goes the wrong way. What encapsulates comes after what decapsulates and before what marks
- * sockets for it; what goes is taken away in reverse. A failure is undone by converging on the
- * state from before.
+ * The one way to change the kernel: converging it on a wanted state, in an order in which no packet
+ * goes the wrong way. What encapsulates comes after what decapsulates and before what marks sockets
+ * for it; then the text of the state is replaced, which is the turn; then what goes is taken away in
+ * reverse. A failure is undone by converging on the state from before; so is a crash before the turn,
+ * and one behind it is brought to its end by converging on the new state (`culvert repair`).
  */
 #include <errno.h>
 #include <string.h>
 
 #include "gate.h"
+#include "journal.h"
 #include "marks/marks.h"
 #include "object.h"
 #include "own.h"
@@ -19,134 +21,243 @@
  */
 static int upgrade(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	return plan->is_upgrade ? cv_object_pin_classify(inst, err) : 0;
+	struct cv_act act = { .kind = CV_ACT_CHANGE, .noun = "program", .name = "classifier" };
+	int rc;
+
+	if (!plan->is_upgrade)
+		return 0;
+	cv_act_what(&act, "to build %s", cv_object_build());
+	rc = cv_act(plan, &act, err);
+	return rc <= 0 ? rc : cv_object_pin_classify(inst, err);
 }
 
 typedef int (*step_fn)(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
-static const step_fn steps[] = {
+/* Behind them the wanted state works, and what is left of the old one is in nobody's way. */
+static const step_fn grow_steps[] = {
 	cv_gate_close, /* what is to be routed only leaves when all else is done */
-	upgrade,	   cv_tunnel_grow, /* tables and programs; nothing uses them yet */
+	upgrade,
+	cv_tunnel_grow, /* tables and programs; nothing uses them yet */
 	cv_segment_grow, /* their large UDP packets have a way */
 	cv_dev_grow, /* ready to decapsulate */
 	cv_rule_grow, /* from here on packets meet the new rules */
 	cv_route_grow, /* ready to encapsulate */
 	cv_app_grow, /* sockets are born with the marks that lead there */
-	cv_app_shrink,	   cv_route_shrink, cv_dev_shrink,   cv_tunnel_shrink,
-	cv_segment_shrink, cv_gate_open,    cv_meter_shrink, cv_pace_warn,
+	NULL,
 };
 
-static int run_steps(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+static const step_fn shrink_steps[] = {
+	cv_app_shrink,	  cv_route_shrink,   cv_dev_shrink,
+	cv_tunnel_shrink, cv_segment_shrink, cv_gate_open,
+	cv_meter_shrink,  cv_pace_warn,	     NULL,
+};
+
+static int run_steps(const struct cv_plan *plan, const step_fn *steps, struct cv_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < sizeof(steps) / sizeof(*steps); i++)
-		rc = steps[i](inst, plan, err);
+	for (; !rc && *steps; steps++)
+		rc = (*steps)(plan->acts->inst, plan, err);
 	return rc;
 }
 
-static int write_meta(const struct cv_instance *inst, const struct cv_plan *plan,
-		      struct cv_err *err)
+static int write_meta(const struct cv_plan *plan, struct cv_err *err)
 {
 	struct cv_meta meta;
-	int rc = cv_meta_read(inst, &meta, err);
+	int rc = cv_meta_read(plan->acts->inst, &meta, err);
 
 	if (rc)
 		return rc;
 	meta.generation = plan->generation;
 	meta.mark_mask = plan->state->mark_mask;
 	snprintf(meta.build, sizeof(meta.build), "%s", cv_object_build());
-	return cv_meta_write(inst, &meta, err);
+	return cv_meta_write(plan->acts->inst, &meta, err);
+}
+
+/* The text of the state that a plan is for; made when it is needed. */
+struct text {
+	bool is_written; /* it is what is applied already */
+	char *(*make)(void *arg);
+	void *arg;
+};
+
+/* The turn: by one rename the new state is the one that is brought back after a crash. */
+static int turn(const struct cv_plan *plan, const struct text *text, struct cv_err *err)
+{
+	CV_FREE char *made = NULL;
+	int rc = plan->acts->made || !text->is_written ? write_meta(plan, err) : 0;
+
+	if (rc || text->is_written)
+		return rc;
+	made = text->make(text->arg);
+	if (!made)
+		return cv_err_set(err, -ENOMEM, "state: out of memory");
+	rc = cv_applied_write(plan->acts->inst, made, err);
+	plan->acts->is_turned = !rc;
+	return rc;
+}
+
+/* From what is to what the plan wants. text: NULL if there is no turn to take. */
+static int converge(const struct cv_plan *plan, const struct text *text, struct cv_err *err)
+{
+	int rc = run_steps(plan, grow_steps, err);
+
+	if (!rc && text && cv_acts_are_made(plan))
+		rc = turn(plan, text, err);
+	return rc ? rc : run_steps(plan, shrink_steps, err);
+}
+
+/* ---- apply ---- */
+
+static char *copy_old_text(void *arg)
+{
+	const struct cv_change *change = arg;
+
+	return strdup(change->old_text);
+}
+
+static int converge_back(struct cv_instance *inst, const struct cv_change *change, bool is_turned,
+			 struct cv_err *err)
+{
+	struct cv_acts acts = { .inst = inst, .mode = CV_CHANGE_MAKE, .what = change->what };
+	struct text text = { .make = copy_old_text, .arg = (void *)change };
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	const struct cv_state *old;
+	int rc = change->read_old(change->arg, &old, err);
+
+	if (!rc)
+		rc = cv_plan_new(&plan, &acts, NULL, old, true, err);
+	return rc ? rc : converge(plan, is_turned ? &text : NULL, err);
 }
 
 /* Brings back what was there before. If that fails too, err says so and what is left. */
-static void undo(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
+static void undo(struct cv_instance *inst, const struct cv_change *change, bool is_turned,
+		 struct cv_err *err)
 {
-	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
-	const struct cv_state *old;
 	struct cv_err why;
-	int rc = change->read_old(change->arg, &old, &why);
+	char text[sizeof(why.text)];
 
-	if (!rc)
-		rc = cv_plan_new(&plan, inst, NULL, old, true, &why);
-	if (!rc)
-		rc = run_steps(inst, plan, &why);
-	if (!rc)
+	if (!converge_back(inst, change, is_turned, &why)) {
+		cv_journal_end(inst, NULL);
 		return;
-	cv_err_prefix(&why, "undoing it failed, some of the change is left in %s", inst->dir);
-	if (err) {
-		char text[sizeof(err->text)];
-
-		memcpy(text, err->text, sizeof(text));
-		if (snprintf(err->text, sizeof(err->text), "%s; %s", text, why.text) >=
-		    (int)sizeof(err->text))
-			err->text[sizeof(err->text) - 1] = '\0';
-		err->kind = CV_ERR_LEFT;
-		cv_err_hint(err, "'culvert down' takes everything away");
 	}
+	cv_err_prefix(&why, "undoing it failed, some of the change is left in %s", inst->dir);
+	if (!err)
+		return;
+	memcpy(text, err->text, sizeof(text));
+	if (snprintf(err->text, sizeof(err->text), "%s; %s", text, why.text) >=
+	    (int)sizeof(err->text))
+		err->text[sizeof(err->text) - 1] = '\0';
+	err->kind = CV_ERR_LEFT;
+	cv_err_hint(err, "'culvert repair' tries it again, 'culvert down' takes everything away");
 }
 
 static bool is_empty(const struct cv_state *state)
 {
 	return !state->dev_count && !state->app_count && !state->tunnel_count &&
-	       !state->route_count && !state->set_count && !state->rule_count;
+	       !state->route_count && !state->set_count && !state->rule_count &&
+	       state->mark_mask == CV_DEFAULT_MARK_MASK;
 }
 
-static int write_applied(const struct cv_instance *inst, const struct cv_change *change,
-			 struct cv_err *err)
+/* The instance is there. */
+static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
 {
-	CV_FREE char *text = change->make_text(change->arg);
+	struct text text = { .is_written = change->is_same,
+			     .make = change->make_text,
+			     .arg = change->arg };
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	struct cv_instance *inst = acts->inst;
+	int rc = cv_plan_new(&plan, acts, change->old, change->wanted, false, err);
 
-	return text ? cv_applied_write(inst, text, err)
-		    : cv_err_set(err, -ENOMEM, "state: out of memory");
+	if (rc)
+		return rc;
+	plan->is_repair = change->is_repair;
+	rc = converge(plan, &text, err);
+	if (rc && cv_acts_are_made(plan)) {
+		inst->former_rules = &plan->live_rules;
+		undo(inst, change, acts->is_turned, err);
+		inst->former_rules = NULL;
+	}
+	return rc;
+}
+
+/* Makes the change, or looks at it, where no instance is yet. */
+static int apply_anew(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
+{
+	bool is_made = acts->mode == CV_CHANGE_MAKE;
+	int rc = is_made ? cv_instance_create(acts->inst, err)
+			 : cv_instance_pretend(acts->inst, err);
+
+	if (rc)
+		return rc;
+	rc = apply(acts, change, err);
+	/* With an old state it is the pins that were lost, and what holds them is still to be mended. */
+	if (rc && is_made && !*change->old_text && err && err->kind != CV_ERR_LEFT)
+		cv_instance_remove(acts->inst, NULL);
+	return rc;
+}
+
+/* What is left to do when everything works. */
+static int finish(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
+{
+	if (acts->mode != CV_CHANGE_MAKE)
+		return 0;
+	if (is_empty(change->wanted))
+		return cv_instance_remove(acts->inst, err);
+	return cv_journal_end(acts->inst, err);
 }
 
 int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
-	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
-	const struct cv_state *wanted = change->wanted;
-	bool is_new = !cv_instance_exists(inst);
-	int rc = cv_marks_check(inst, change->old, wanted, err);
+	struct cv_acts acts = { .inst = inst,
+				.mode = change->mode,
+				.what = change->what,
+				.tell = change->tell,
+				.arg = change->arg };
+	int rc = cv_marks_check(inst, change->old, change->wanted, err);
 
-	if (!rc && is_new)
-		rc = cv_instance_create(inst, err);
-	if (rc)
-		return rc;
-	rc = cv_plan_new(&plan, inst, change->old, wanted, false, err);
-	if (!rc) {
-		plan->is_repair = change->is_same;
-		rc = run_steps(inst, plan, err);
-		if (!rc)
-			rc = write_meta(inst, plan, err);
-		if (!rc)
-			rc = write_applied(inst, change, err);
-		if (rc) {
-			inst->former_rules = &plan->live_rules;
-			undo(inst, change, err);
-			inst->former_rules = NULL;
-		}
-	}
-	if (rc && is_new && err && err->kind != CV_ERR_LEFT)
-		cv_instance_remove(inst, NULL);
-	if (!rc && is_empty(wanted) && wanted->mark_mask == CV_DEFAULT_MARK_MASK)
-		rc = cv_instance_remove(inst, err);
-	return rc;
+	if (!rc)
+		rc = cv_instance_exists(inst) ? apply(&acts, change, err)
+					      : apply_anew(&acts, change, err);
+	return rc ? rc : finish(&acts, change, err);
+}
+
+/* ---- down ---- */
+
+static char *make_no_text(void *arg)
+{
+	(void)arg;
+	return strdup("");
+}
+
+/* Without pins there may still be what they were made for. */
+static bool is_anything_there(const struct cv_instance *inst)
+{
+	return cv_instance_exists(inst) || !access(inst->state_dir, F_OK);
+}
+
+static int take_down(struct cv_acts *acts, struct cv_err *err)
+{
+	static const struct text text = { .make = make_no_text };
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	struct cv_state nothing;
+	int rc = 0;
+
+	cv_state_init(&nothing);
+	if (!cv_instance_exists(acts->inst))
+		rc = cv_instance_create(acts->inst, err);
+	if (!rc)
+		rc = cv_plan_new(&plan, acts, NULL, &nothing, true, err);
+	if (!rc)
+		rc = converge(plan, &text, err);
+	return rc ? rc : cv_instance_remove(acts->inst, err);
 }
 
 int cv_instance_down(struct cv_instance *inst, struct cv_err *err)
 {
-	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
-	struct cv_state nothing;
-	int rc;
+	struct cv_acts acts = { .inst = inst, .mode = CV_CHANGE_MAKE, .what = "down" };
+	int rc = is_anything_there(inst) ? take_down(&acts, err) : 0;
 
-	if (!cv_instance_exists(inst))
-		return 0;
-	cv_state_init(&nothing);
-	rc = cv_plan_new(&plan, inst, NULL, &nothing, true, err);
-	if (!rc)
-		rc = run_steps(inst, plan, err);
-	if (!rc)
-		rc = cv_instance_remove(inst, err);
 	if (rc && err)
 		err->kind = CV_ERR_LEFT;
 	return rc;

@@ -524,22 +524,70 @@ const char *cv_instance_name(const struct cv_instance *inst);
 /* The text of the last successful cv_instance_apply(), "" if none. *text: caller frees. */
 int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err);
 
+/* ---- changing it ---- */
+
+enum cv_act_kind { CV_ACT_ADD, CV_ACT_CHANGE, CV_ACT_DEL };
+
+#define CV_ACT_NAME_MAX 192
+#define CV_ACT_WHAT_MAX 256
+#define CV_ACT_COMMAND_MAX 512
+
+/* One thing that a change does to the kernel. */
+struct cv_act {
+	enum cv_act_kind kind;
+	const char *noun; /* "dev", "tunnel", "route", "ip rule", "map" ...; static */
+	char name[CV_ACT_NAME_MAX]; /* which one: "eth0 ingress" */
+	char what[CV_ACT_WHAT_MAX]; /* of it changes: "prio 100 -> 90"; may be empty */
+	char command[CV_ACT_COMMAND_MAX]; /* of ip, tc or bpftool that does the same; empty: none */
+	bool is_inner; /* bookkeeping of culvert's own, which no other tool shows */
+	const struct cv_place *place; /* of what asked for it; NULL: nothing in the state did */
+};
+
+/* Called for each act before it is done; borrowed. A negative return ends the change. */
+typedef int (*cv_act_fn)(const struct cv_act *act, void *arg);
+
+enum cv_change_mode {
+	CV_CHANGE_MAKE,
+	CV_CHANGE_TRY, /* programs are loaded, and dropped again; nothing is changed */
+	CV_CHANGE_LOOK, /* the acts are told, and nothing else; read access is enough */
+};
+
 /* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
  * before packets meet the new state, is asked for when it is time. */
 struct cv_change {
 	const struct cv_state *old; /* what the kernel holds now; its rules may be missing */
 	const struct cv_state *wanted; /* it has passed cv_state_check(), as has old */
-	bool is_same; /* wanted is what is applied: what is missing is put back */
+	const char *old_text; /* what cv_instance_applied() gave */
+	enum cv_change_mode mode;
+	const char *what; /* the command, for whoever finds it interrupted */
+	bool is_same; /* wanted is what is applied: its text need not be written */
+	bool is_repair; /* what changed around it is heeded, too */
 	/* The old state with its rules; borrowed until the change is done. */
 	int (*read_old)(void *arg, const struct cv_state **old, struct cv_err *err);
 	/* What cv_instance_applied() is to give back; taken. NULL without memory. */
 	char *(*make_text)(void *arg);
+	cv_act_fn tell; /* NULL: nobody listens */
 	void *arg;
 };
 
-/* Makes the kernel hold `wanted` in place of `old`. On failure it holds `old` again; err->kind says
- * CV_ERR_LEFT if that failed too. */
+/* Makes the kernel hold `wanted` in place of `old`, or looks at what that would take. On failure it
+ * holds `old` again; err->kind says CV_ERR_LEFT if that failed too. What is equal is not touched: a
+ * change that finds nothing to do writes nothing. */
 int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err);
+
+#define CV_WHAT_MAX 256
+
+/* A change whose maker died on the way. */
+struct cv_interruption {
+	int pid;
+	int64_t began_seconds; /* since 1970 */
+	bool is_turned; /* the new state works, else the old one; some of the other is left */
+	char what[CV_WHAT_MAX]; /* the command; may be empty */
+};
+
+/* Whether a change of the instance was interrupted. cv_instance_apply() of what is applied undoes or
+ * finishes it, as does any other that works. */
+bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out);
 
 /* Takes away everything of this instance, also after a crash, and the host-wide parts with the
  * last one. */

@@ -39,10 +39,10 @@ static bool stays_closed(const struct cv_plan *plan, uint32_t id)
 
 /* ---- close ---- */
 
-static int close_gate(const struct cv_instance *inst, int map_fd, const struct cv_app *app,
+static int close_gate(const struct cv_plan *plan, int map_fd, const struct cv_app *app,
 		      struct cv_err *err)
 {
-	struct cv_gate_key key = { .netns_cookie = inst->netns_cookie, .app = app->id };
+	struct cv_gate_key key = { .netns_cookie = plan->acts->inst->netns_cookie, .app = app->id };
 	CV_FREE uint64_t *zeros = calloc(libbpf_num_possible_cpus(), sizeof(*zeros));
 
 	if (!zeros)
@@ -61,32 +61,54 @@ static int close_gates(const struct cv_instance *inst, const struct cv_plan *pla
 
 	for (uint32_t i = 0; !rc && i < plan->apps->count; i++)
 		if (closes(plan, &plan->apps->apps[i]))
-			rc = close_gate(inst, fd, &plan->apps->apps[i], err);
+			rc = close_gate(plan, fd, &plan->apps->apps[i], err);
 	return rc;
 }
 
-static bool some_close(const struct cv_plan *plan)
+/* True if the gate stands as it will when the change is made, and the app is known. */
+static bool is_closed_for_good(const struct cv_instance *inst, const struct cv_plan *plan,
+			       const struct cv_app *app)
 {
-	for (uint32_t i = 0; i < plan->apps->count; i++)
-		if (closes(plan, &plan->apps->apps[i]))
-			return true;
-	return false;
+	struct cv_gate_key key = { .netns_cookie = inst->netns_cookie, .app = app->id };
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_GATES), NULL);
+	CV_FREE uint64_t *drops = calloc(libbpf_num_possible_cpus(), sizeof(*drops));
+
+	return stays_closed(plan, app->id) && find_app(plan->live_apps, app->id) && fd >= 0 &&
+	       drops && !bpf_map_lookup_elem(fd, &key, drops);
+}
+
+/* Tells of the gates that have to be closed. Returns 1 if that is to be done now, 0 if it is not or there
+ * are none. */
+static int tell_of_closing(const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t i = 0; rc >= 0 && i < plan->apps->count; i++) {
+		const struct cv_app *app = &plan->apps->apps[i];
+		struct cv_act act = { .kind = CV_ACT_ADD, .noun = "gate", .is_inner = true };
+
+		if (!closes(plan, app) || is_closed_for_good(plan->acts->inst, plan, app))
+			continue;
+		cv_act_name(&act, "%s", app->name);
+		rc = cv_act(plan, &act, err);
+	}
+	return rc;
 }
 
 /*
  * Before the first socket is known to be of such an app, its gate is closed. The apps are then known
- * early. cv_app_grow() runs again in its own place, and finds sockets that were being made.
+ * early. cv_app_grow() puts them once more in its own place, and finds sockets that were being made.
  */
 int cv_gate_close(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	int rc;
+	int rc = tell_of_closing(plan, err);
 
-	if (!some_close(plan))
-		return 0;
-	rc = cv_hooks_attach(inst, CV_HOOKS_GATE, err);
+	if (rc <= 0)
+		return rc;
+	rc = cv_hooks_attach(inst, plan, CV_HOOKS_GATE, err);
 	if (!rc)
 		rc = close_gates(inst, plan, err);
-	return rc ? rc : cv_app_grow(inst, plan, err);
+	return rc ? rc : cv_app_put(inst, plan, err);
 }
 
 /* ---- open ---- */
@@ -106,13 +128,18 @@ static int delete_gate(int map_fd, const struct cv_gate_key *key, struct cv_err 
 
 static int open_gate(int map_fd, const void *entry, void *arg, struct cv_err *err)
 {
+	struct cv_act act = { .kind = CV_ACT_DEL, .noun = "gate", .is_inner = true };
 	const struct cv_gate_key *key = entry;
 	const struct opening *opening = arg;
+	const struct cv_app *app = find_app(opening->plan->apps, key->app);
+	int rc;
 
 	if (key->netns_cookie != opening->inst->netns_cookie ||
 	    stays_closed(opening->plan, key->app))
 		return 0;
-	return delete_gate(map_fd, key, err);
+	cv_act_name(&act, "%s", app ? app->name : "of an app that is gone");
+	rc = cv_act(opening->plan, &act, err);
+	return rc <= 0 ? rc : delete_gate(map_fd, key, err);
 }
 
 int cv_gate_open(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -124,7 +151,7 @@ int cv_gate_open(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = cv_map_each(fd, sizeof(struct cv_gate_key), CV_MAX_GATES, open_gate, &opening, err);
-	return rc || cv_gate_is_closed(inst) ? rc : cv_hooks_detach(inst, err);
+	return rc || cv_gate_is_closed(inst) ? rc : cv_hooks_detach(inst, plan, err);
 }
 
 /* ---- ask and forget ---- */

@@ -18,6 +18,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "plan.h"
 
 /* ---- which there are ---- */
 
@@ -119,6 +120,15 @@ static bool hook_is_attached(const struct cv_instance *inst, const struct hook *
 		return link_is_attached(link);
 	prog = cv_pin_open(inst->host_progs, hook->name, NULL);
 	return prog >= 0;
+}
+
+/* True if there is something of it, attached or not. */
+static bool hook_has_pin(const struct cv_instance *inst, const struct hook *hook)
+{
+	CV_CLOSE int link = cv_pin_open(inst->host_links, hook->name, NULL);
+	CV_CLOSE int prog = cv_pin_open(inst->host_progs, hook->name, NULL);
+
+	return link >= 0 || prog >= 0;
 }
 
 /* True if all hooks of the group are there, but for those of refused. */
@@ -264,35 +274,76 @@ static int attach_group(const struct cv_instance *inst, const struct group *grou
 	return attach_singly(inst, group, cgroup_fd, refused, err);
 }
 
-int cv_hooks_attach(struct cv_instance *inst, uint32_t wanted, struct cv_err *err)
+static bool is_of_another_build(const struct cv_host *host)
+{
+	return strcmp(host->hooks_build, cv_object_build()) != 0;
+}
+
+/* Tells of the hooks of a group: those that are not attached, or all if the group is replaced. Returns 1
+ * if they are to be attached now. */
+static int tell_of_group(const struct cv_plan *plan, const struct group *group, bool is_upgrade,
+			 uint32_t refused, struct cv_err *err)
+{
+	struct cv_act act = { .noun = "hook" };
+	int rc = 0;
+
+	for (size_t i = 0; rc >= 0 && i < HOOKS; i++) {
+		bool is_there = hook_is_attached(plan->acts->inst, &hooks[i]);
+
+		if (hooks[i].object != group->object || hook_bit(&hooks[i]) & refused)
+			continue;
+		if (is_there && !is_upgrade)
+			continue;
+		act.kind = is_there ? CV_ACT_CHANGE : CV_ACT_ADD;
+		cv_act_name(&act, "%s", hooks[i].name);
+		cv_act_what(&act, "%s", is_there ? "of another build" : "");
+		rc = cv_act(plan, &act, err);
+	}
+	return rc;
+}
+
+/* Attaches those groups that are missing, and in an upgrade all that are there. */
+static int attach_groups(struct cv_instance *inst, const struct cv_plan *plan, uint32_t wanted,
+			 bool is_upgrade, uint32_t *refused, struct cv_err *err)
 {
 	CV_CLOSE int cgroup = -1;
-	struct cv_host host;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < GROUPS; i++) {
+		const struct group *group = &groups[i];
+		bool is_asked_for = !group->flag || wanted & group->flag;
+
+		if (is_upgrade ? !is_asked_for && !group_has_pins(inst, group)
+			       : !is_asked_for || group_is_attached(inst, group, *refused))
+			continue;
+		rc = tell_of_group(plan, group, is_upgrade, *refused, err);
+		if (rc <= 0)
+			continue;
+		if (cgroup < 0)
+			cgroup = open_cgroup(inst, err);
+		rc = cgroup < 0 ? cgroup : attach_group(inst, group, cgroup, refused, err);
+	}
+	return rc;
+}
+
+int cv_hooks_attach(struct cv_instance *inst, const struct cv_plan *plan, uint32_t wanted,
+		    struct cv_err *err)
+{
+	struct cv_host host, before;
 	bool is_upgrade;
 	int rc = cv_host_read(inst, &host, err);
 
 	if (rc)
 		return rc;
-	is_upgrade = strcmp(host.hooks_build, cv_object_build()) != 0;
+	before = host;
+	is_upgrade = is_of_another_build(&host);
 	if (is_upgrade)
 		host.refused_hooks = 0;
-	for (size_t i = 0; !rc && i < GROUPS; i++) {
-		const struct group *group = &groups[i];
-		bool is_asked_for = !group->flag || wanted & group->flag;
-
-		if (is_upgrade
-			    ? !is_asked_for && !group_has_pins(inst, group)
-			    : !is_asked_for || group_is_attached(inst, group, host.refused_hooks))
-			continue;
-		if (cgroup < 0)
-			cgroup = open_cgroup(inst, err);
-		rc = cgroup < 0 ? cgroup
-				: attach_group(inst, group, cgroup, &host.refused_hooks, err);
-	}
-	if (rc)
+	rc = attach_groups(inst, plan, wanted, is_upgrade, &host.refused_hooks, err);
+	if (rc || !cv_acts_are_made(plan))
 		return rc;
 	snprintf(host.hooks_build, sizeof(host.hooks_build), "%s", cv_object_build());
-	return cv_host_write(inst, &host, err);
+	return memcmp(&host, &before, sizeof(host)) ? cv_host_write(inst, &host, err) : 0;
 }
 
 /* ---- what is needed ---- */
@@ -337,36 +388,41 @@ static int find_needs(const struct cv_instance *inst, bool *has_apps, uint32_t *
 
 /* ---- detach ---- */
 
-static int detach_group(const struct cv_instance *inst, const struct group *group,
-			struct cv_err *err)
+static int detach_hook(const struct cv_plan *plan, const struct hook *hook, struct cv_err *err)
+{
+	const struct cv_instance *inst = plan->acts->inst;
+	struct cv_act act = { .kind = CV_ACT_DEL, .noun = "hook" };
+	int rc;
+
+	if (!hook_has_pin(inst, hook))
+		return 0;
+	cv_act_name(&act, "%s", hook->name);
+	rc = cv_act(plan, &act, err);
+	if (rc <= 0)
+		return rc;
+	rc = cv_pin_del(inst->host_links, hook->name, err);
+	return rc ? rc : cv_pin_del(inst->host_progs, hook->name, err);
+}
+
+static int detach_group(const struct cv_plan *plan, enum cv_object object, struct cv_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < HOOKS; i++) {
-		if (hooks[i].object != group->object)
-			continue;
-		rc = cv_pin_del(inst->host_links, hooks[i].name, err);
-		if (!rc)
-			rc = cv_pin_del(inst->host_progs, hooks[i].name, err);
-	}
+	for (size_t i = 0; !rc && i < HOOKS; i++)
+		if (hooks[i].object == object)
+			rc = detach_hook(plan, &hooks[i], err);
 	return rc;
 }
 
-int cv_hooks_detach(struct cv_instance *inst, struct cv_err *err)
+int cv_hooks_detach(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	uint32_t wanted = 0;
 	bool has_apps = false;
 	int rc = find_needs(inst, &has_apps, &wanted, err);
 
-	if (rc)
-		return rc;
-	if (!has_apps) {
-		rc = cv_dir_remove(inst->host_links, err);
-		return rc ? rc : cv_dir_make(inst->host_links, err);
-	}
 	for (size_t i = 0; !rc && i < GROUPS; i++)
-		if (groups[i].flag && !(groups[i].flag & wanted))
-			rc = detach_group(inst, &groups[i], err);
+		if (!has_apps || (groups[i].flag && !(groups[i].flag & wanted)))
+			rc = detach_group(plan, groups[i].object, err);
 	return rc;
 }
 

@@ -14,6 +14,8 @@
 
 #include "instance.h"
 
+struct cv_plan;
+
 /* What some apps ask for. */
 #define CV_HOOKS_LINEAGE (1 << 0) /* what a process descends from, and what script it runs */
 #define CV_HOOKS_GATE (1 << 1) /* while a gate is closed */
@@ -25,10 +27,11 @@ int cv_hooks_check(const struct cv_instance *inst, struct cv_err *err);
 
 /* Attaches the hooks that are not attached yet, those of wanted (CV_HOOKS_*) among them, beside what
  * others have attached there. Hooks of another build are replaced; at no moment there is none. */
-int cv_hooks_attach(struct cv_instance *inst, uint32_t wanted, struct cv_err *err);
+int cv_hooks_attach(struct cv_instance *inst, const struct cv_plan *plan, uint32_t wanted,
+		    struct cv_err *err);
 
 /* Takes off the hooks that no app of the host needs any more: all of them if there is none. */
-int cv_hooks_detach(struct cv_instance *inst, struct cv_err *err);
+int cv_hooks_detach(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
 /* A hook that should be attached and is not. */
 struct cv_missing_hook {

@@ -9,6 +9,7 @@
 #include <stdarg.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "bpffs.h"
@@ -45,7 +46,12 @@ const char *cv_instance_name(const struct cv_instance *inst)
 
 bool cv_instance_exists(const struct cv_instance *inst)
 {
-	return !access(inst->maps, F_OK);
+	char meta[PATH_MAX];
+
+	/* It is made last. */
+	return snprintf(meta, sizeof(meta), "%s/" CV_STRING(CV_MAP_META), inst->maps) <
+		       (int)sizeof(meta) &&
+	       !access(meta, F_OK);
 }
 
 /* ---- paths ---- */
@@ -61,12 +67,10 @@ static int set_path(char *out, struct cv_err *err, const char *format, ...)
 	return len < PATH_MAX ? 0 : cv_err_set(err, -ENAMETOOLONG, "path %.40s...: too long", out);
 }
 
-static int set_paths(struct cv_instance *inst, struct cv_err *err)
+static int set_paths_below_root(struct cv_instance *inst, struct cv_err *err)
 {
-	int rc = set_path(inst->root, err, "%s/%s", inst->options.bpffs, CV_ABI_DIR);
+	int rc = set_path(inst->host_maps, err, "%s/host/maps", inst->root);
 
-	if (!rc)
-		rc = set_path(inst->host_maps, err, "%s/host/maps", inst->root);
 	if (!rc)
 		rc = set_path(inst->host_links, err, "%s/host/links", inst->root);
 	if (!rc)
@@ -83,8 +87,15 @@ static int set_paths(struct cv_instance *inst, struct cv_err *err)
 		rc = set_path(inst->xmit, err, "%s/xmit", inst->dir);
 	if (!rc)
 		rc = set_path(inst->guards, err, "%s/guards", inst->dir);
+	return rc ? rc : set_path(inst->stock, err, "%s/tc", inst->dir);
+}
+
+static int set_paths(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = set_path(inst->root, err, "%s/%s", inst->options.bpffs, CV_ABI_DIR);
+
 	if (!rc)
-		rc = set_path(inst->stock, err, "%s/tc", inst->dir);
+		rc = set_paths_below_root(inst, err);
 	if (!rc)
 		rc = set_path(inst->state_dir, err, "%s/%s", inst->options.state_dir, inst->name);
 	return rc;
@@ -230,6 +241,7 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 	inst->access = access;
 	inst->lock_fd = -1;
 	inst->files_prog = -1;
+	inst->mount_fd = -1;
 	if (!inst->options.bpffs)
 		inst->options.bpffs = CV_DEFAULT_BPFFS;
 	if (!inst->options.state_dir)
@@ -246,6 +258,7 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 
 /* True if no instance has pins here. */
 static bool no_instance_is_left(const struct cv_instance *inst);
+static int remove_pins(struct cv_instance *inst, struct cv_err *err);
 
 void cv_instance_close(struct cv_instance **inst_ptr)
 {
@@ -254,8 +267,8 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 	if (!inst)
 		return;
 	cv_nl_close(&inst->nl);
-	if (inst->files_prog >= 0)
-		close(inst->files_prog);
+	cv_close_fd(&inst->files_prog);
+	cv_close_fd(&inst->mount_fd);
 	/* With the last instance gone, neither the mount nor the folders are left. */
 	if (inst->access == CV_ACCESS_WRITE && inst->lock_fd >= 0 && no_instance_is_left(inst)) {
 		rmdir(inst->root);
@@ -275,17 +288,32 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 
 /* ---- make and remove ---- */
 
-static int create_user_map(const struct cv_instance *inst, enum bpf_map_type type, const char *name,
-			   uint32_t value_size, uint32_t max_entries, struct cv_err *err)
+/* The ledger of devices. */
+static int create_devs(const struct cv_instance *inst, struct cv_err *err)
 {
-	LIBBPF_OPTS(bpf_map_create_opts, opts,
-		    .map_flags = type == BPF_MAP_TYPE_HASH ? BPF_F_NO_PREALLOC : 0);
+	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_NO_PREALLOC);
 	CV_CLOSE int fd =
-		bpf_map_create(type, name, sizeof(uint32_t), value_size, max_entries, &opts);
+		bpf_map_create(BPF_MAP_TYPE_HASH, CV_STRING(CV_MAP_DEVS), sizeof(uint32_t),
+			       sizeof(struct cv_dev), CV_MAX_DEVS, &opts);
 
 	if (fd < 0)
-		return cv_err_set(err, -errno, "map %s: create: %s", name, strerrordesc_np(errno));
-	return cv_pin_set(fd, inst->maps, name, err);
+		return cv_err_set(err, -errno, "map " CV_STRING(CV_MAP_DEVS) ": create: %s",
+				  strerrordesc_np(errno));
+	return cv_pin_set(fd, inst->maps, CV_STRING(CV_MAP_DEVS), err);
+}
+
+/* With it the instance exists, so it is full when its pin appears. */
+static int create_meta(const struct cv_instance *inst, const struct cv_meta *meta,
+		       struct cv_err *err)
+{
+	CV_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_META),
+					 sizeof(uint32_t), sizeof(*meta), 1, NULL);
+	uint32_t zero = 0;
+
+	if (fd < 0 || bpf_map_update_elem(fd, &zero, meta, BPF_ANY))
+		return cv_err_set(err, -errno, "map " CV_STRING(CV_MAP_META) ": create: %s",
+				  strerrordesc_np(errno));
+	return cv_pin_set(fd, inst->maps, CV_STRING(CV_MAP_META), err);
 }
 
 static int create_contents(struct cv_instance *inst, struct cv_err *err)
@@ -300,18 +328,12 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 	int rc;
 
 	snprintf(meta.build, sizeof(meta.build), "%s", cv_object_build());
-	rc = create_user_map(inst, BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_META),
-			     sizeof(struct cv_meta), 1, err);
-	if (!rc)
-		rc = create_user_map(inst, BPF_MAP_TYPE_HASH, CV_STRING(CV_MAP_DEVS),
-				     sizeof(struct cv_dev), CV_MAX_DEVS, err);
+	rc = create_devs(inst, err);
 	if (!rc)
 		rc = cv_counters_create(inst, err);
 	if (!rc)
-		rc = cv_meta_write(inst, &meta, err);
-	if (!rc)
 		rc = cv_object_pin_classify(inst, err);
-	return rc;
+	return rc ? rc : create_meta(inst, &meta, err);
 }
 
 /* The maps of the host that programs on packets have. */
@@ -335,22 +357,69 @@ static int link_for_stock_tools(const struct cv_instance *inst, struct cv_err *e
 	return rc;
 }
 
-int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
+static int create_pins(struct cv_instance *inst, struct cv_err *err)
 {
 	const char *const dirs[] = { inst->host_maps, inst->host_links, inst->host_progs,
 				     inst->maps,      inst->progs,	inst->tunnels,
-				     inst->stock,     inst->state_dir };
+				     inst->stock };
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(*dirs); i++)
 		rc = cv_dir_make(dirs[i], err);
 	if (!rc)
 		rc = link_for_stock_tools(inst, err);
+	return rc ? rc : create_contents(inst, err);
+}
+
+int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
+{
+	/* What a maker that was killed on the way has left. */
+	int rc = cv_dir_remove(inst->dir, err);
+
 	if (!rc)
-		rc = create_contents(inst, err);
+		rc = cv_dir_make(inst->state_dir, err);
+	if (!rc)
+		rc = create_pins(inst, err);
 	if (rc)
-		cv_instance_remove(inst, NULL);
+		remove_pins(inst, NULL);
 	return rc;
+}
+
+/* ---- an instance that is not there ---- */
+
+/* A bpffs that stands nowhere: below /proc/self/fd it has a path, and with the last fd it is gone. */
+static int mount_nowhere(struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLOSE int context = fsopen("bpf", FSOPEN_CLOEXEC);
+
+	if (context >= 0 && !fsconfig(context, FSCONFIG_CMD_CREATE, NULL, NULL, 0))
+		inst->mount_fd = fsmount(context, FSMOUNT_CLOEXEC, 0);
+	if (inst->mount_fd >= 0)
+		return 0;
+	cv_err_set(err, -errno, "bpffs to try it in: mount: %s", strerrordesc_np(errno));
+	return errno == EPERM ? cv_err_hint(err, "it needs CAP_SYS_ADMIN") : -errno;
+}
+
+int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err)
+{
+	bool has_host = !access(inst->host_maps, F_OK);
+	struct cv_instance real = *inst;
+	int rc = mount_nowhere(inst, err);
+
+	if (!rc)
+		rc = set_path(inst->root, err, "/proc/self/fd/%d", inst->mount_fd);
+	if (!rc)
+		rc = set_paths_below_root(inst, err);
+	if (rc)
+		return rc;
+	if (has_host) {
+		memcpy(inst->host_maps, real.host_maps, sizeof(inst->host_maps));
+		memcpy(inst->host_links, real.host_links, sizeof(inst->host_links));
+		memcpy(inst->host_progs, real.host_progs, sizeof(inst->host_progs));
+	} else {
+		inst->access = CV_ACCESS_WRITE; /* of what is nowhere */
+	}
+	return create_pins(inst, err);
 }
 
 /* Calls fn for each instance directory below the root; ends when it returns something else than
@@ -390,17 +459,24 @@ static int remove_host(const struct cv_instance *inst, struct cv_err *err)
 	return rc ? rc : cv_dir_remove(host, err);
 }
 
-int cv_instance_remove(struct cv_instance *inst, struct cv_err *err)
+/* And the host's parts if no other instance is left. */
+static int remove_pins(struct cv_instance *inst, struct cv_err *err)
 {
 	int rc;
 
 	cv_apps_forget(inst, inst->netns_cookie);
 	rc = cv_dir_remove(inst->dir, err);
-	if (!rc)
-		rc = cv_dir_remove(inst->state_dir, err);
 	if (!rc && no_instance_is_left(inst))
 		rc = remove_host(inst, err);
 	return rc;
+}
+
+/* The state goes last: until then it tells that something may be left. */
+int cv_instance_remove(struct cv_instance *inst, struct cv_err *err)
+{
+	int rc = remove_pins(inst, err);
+
+	return rc ? rc : cv_dir_remove(inst->state_dir, err);
 }
 
 /* Reads the identity of another instance. False if that cannot be told. */
@@ -448,20 +524,25 @@ int cv_reap(struct cv_instance *inst, struct cv_err *err)
 
 /* ---- the applied state ---- */
 
+int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *err)
+{
+	return set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
+}
+
 int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err)
 {
 	CV_FREE char *buf = NULL;
 	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX];
 	struct stat st;
-	int rc = set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
+	int rc = cv_applied_path(inst, path, err);
 
 	if (rc)
 		return rc;
 	file = fopen(path, "re");
 	if (!file && errno != ENOENT)
 		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
-	if (!file || !cv_instance_exists(inst)) {
+	if (!file) {
 		*text = strdup("");
 		return *text ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", path);
 	}
@@ -480,7 +561,7 @@ int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv
 {
 	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX], next[PATH_MAX];
-	int rc = set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
+	int rc = cv_applied_path(inst, path, err);
 
 	if (!rc)
 		rc = set_path(next, err, "%s/" CV_APPLIED_FILE ".next", inst->state_dir);

@@ -12,6 +12,7 @@
  *   BPFFS/v1/ns-COOKIE/guards/ID        the lwt programs of routes' guards
  *   BPFFS/v1/ns-COOKIE/tc/globals       leads to maps, for stock tc and ip
  *   STATE/ns-COOKIE/state.yaml      what was applied last
+ *   STATE/ns-COOKIE/change          the journal of a change that is being made
  */
 #ifndef CV_INSTANCE_H
 #define CV_INSTANCE_H
@@ -43,6 +44,7 @@ struct cv_instance {
 	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd;
+	int mount_fd; /* the bpffs of cv_instance_pretend(); -1: none */
 	int files_prog; /* see host.h; -1 until it is needed */
 	struct cv_nl *nl;
 	/* While a change is undone: rules from before it, which have the sets whose files are not read
@@ -64,9 +66,14 @@ int cv_meta_write(const struct cv_instance *inst, const struct cv_meta *meta, st
 /* Makes the directories, maps and programs of an instance that does not exist yet; on failure
  * nothing is left. */
 int cv_instance_create(struct cv_instance *inst, struct cv_err *err);
+/* Makes such an instance that nobody else sees and that is gone with the process, so that what it
+ * would take to make it real can be looked at. */
+int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err);
 /* Removes the pins and the state of the instance, and the host's parts if no other is left. */
 int cv_instance_remove(struct cv_instance *inst, struct cv_err *err);
 
+/* The file that holds the text of the state that is applied now; path has PATH_MAX bytes. */
+int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *err);
 /* Keeps the text of the state that is applied now; replaces the old one in one step. */
 int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err);
 

@@ -85,15 +85,17 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	return CV_TAKE_PTR(plan);
 }
 
-int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *before,
+int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_state *before,
 		const struct cv_state *state, bool is_lenient, struct cv_err *err)
 {
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = alloc_plan(state);
+	struct cv_instance *inst = acts->inst;
 	struct cv_meta meta;
 	int rc;
 
 	if (!plan)
 		return cv_err_set(err, -ENOMEM, "plan: out of memory");
+	plan->acts = acts;
 	plan->state = state;
 	plan->before = before;
 	plan->is_lenient = is_lenient;

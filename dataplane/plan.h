@@ -13,6 +13,7 @@
 #ifndef CV_PLAN_H
 #define CV_PLAN_H
 
+#include "act.h"
 #include "compiler/changes.h"
 #include "compiler/peers.h"
 #include "compiler/rules.h"
@@ -74,12 +75,13 @@ struct cv_peer_plan {
 };
 
 struct cv_plan {
+	struct cv_acts *acts; /* borrowed */
 	const struct cv_state *state;
 	const struct cv_state
 		*before; /* what was applied until now; NULL if that does not matter */
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
 	bool is_lenient;
-	bool is_repair; /* nothing else is wanted than before: what changed around it is heeded */
+	bool is_repair; /* what changed around it is heeded, too */
 	uint32_t generation; /* of this change */
 	bool is_upgrade; /* another build pinned the programs: they are loaded anew */
 
@@ -113,7 +115,8 @@ struct cv_plan {
 	bool *endpoint_is_wanted; /* of each live one */
 };
 
-int cv_plan_new(struct cv_plan **out, struct cv_instance *inst, const struct cv_state *before,
+/* before may be NULL; both states and acts are borrowed. */
+int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_state *before,
 		const struct cv_state *state, bool is_lenient, struct cv_err *err);
 void cv_plan_free(struct cv_plan **plan);
 
@@ -140,6 +143,8 @@ void cv_peer_plan_fini(struct cv_peer_plan *peers);
 
 int cv_app_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_app_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* Grows without telling of apps: those with a gate are known before the rest of a change is made. */
+int cv_app_put(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_app_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 /* The app of that name in a set, or NULL. */
 const struct cv_app *cv_app_find(const struct cv_app_set *set, const char *name);

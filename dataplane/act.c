@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Acts: see act.h. */
+#include "act.h"
+
+#include <errno.h>
+#include <stdarg.h>
+
+#include "journal.h"
+#include "plan.h"
+
+int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err)
+{
+	struct cv_acts *acts = plan->acts;
+	int rc = 0;
+
+	acts->told++;
+	if (acts->mode == CV_CHANGE_MAKE && !acts->made++)
+		rc = cv_journal_begin(acts->inst, acts->what, err);
+	if (!rc && acts->tell)
+		rc = acts->tell(act, acts->arg);
+	if (rc)
+		return err && err->code ? rc
+					: cv_err_set(err, rc, "%s %s: cannot be told: %s",
+						     act->noun, act->name, strerrordesc_np(-rc));
+	return acts->mode == CV_CHANGE_MAKE;
+}
+
+bool cv_acts_are_told(const struct cv_plan *plan)
+{
+	return plan->acts->tell;
+}
+
+bool cv_acts_are_tried(const struct cv_plan *plan)
+{
+	return plan->acts->mode == CV_CHANGE_TRY;
+}
+
+bool cv_acts_are_made(const struct cv_plan *plan)
+{
+	return plan->acts->mode == CV_CHANGE_MAKE;
+}
+
+#define CV_DEFINE_TEXT(part)                                                                       \
+	void cv_act_##part(struct cv_act *act, const char *format, ...)                            \
+	{                                                                                          \
+		va_list args;                                                                      \
+                                                                                                   \
+		va_start(args, format);                                                            \
+		vsnprintf(act->part, sizeof(act->part), format, args);                             \
+		va_end(args);                                                                      \
+	}
+
+CV_DEFINE_TEXT(name)
+CV_DEFINE_TEXT(what)
+CV_DEFINE_TEXT(command)

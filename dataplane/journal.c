@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* The journal of changes: see journal.h. */
+#include "journal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "map.h"
+#include "own.h"
+
+#define CV_JOURNAL_FILE "change"
+
+static int journal_path(const struct cv_instance *inst, char *path, struct cv_err *err)
+{
+	if (snprintf(path, PATH_MAX, "%s/" CV_JOURNAL_FILE, inst->state_dir) >= PATH_MAX)
+		return cv_err_set(err, -ENAMETOOLONG, "journal: path too long");
+	return 0;
+}
+
+/* Which file state.yaml is: another one after it was replaced. */
+struct identity {
+	uint64_t inode; /* 0: there is none */
+	int64_t seconds;
+	int64_t nanoseconds;
+};
+
+static struct identity identify_state(const struct cv_instance *inst)
+{
+	char path[PATH_MAX];
+	struct stat st;
+
+	if (cv_applied_path(inst, path, NULL) || stat(path, &st))
+		return (struct identity){ 0 };
+	return (struct identity){ st.st_ino, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
+}
+
+int cv_journal_begin(const struct cv_instance *inst, const char *what, struct cv_err *err)
+{
+	struct identity state = identify_state(inst);
+	CV_FCLOSE FILE *file = NULL;
+	char path[PATH_MAX];
+	int rc = journal_path(inst, path, err);
+
+	if (!rc)
+		rc = cv_dir_make(inst->state_dir, err);
+	if (rc)
+		return rc;
+	file = fopen(path, "we");
+	if (!file ||
+	    fprintf(file, "%d %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s\n", getpid(),
+		    (int64_t)time(NULL), state.inode, state.seconds, state.nanoseconds,
+		    what ? what : "") < 0 ||
+	    fflush(file))
+		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
+	return 0;
+}
+
+int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = journal_path(inst, path, err);
+
+	if (rc || !unlink(path) || errno == ENOENT)
+		return rc;
+	return cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
+}
+
+/* True while somebody holds the lock to write. */
+static bool is_being_changed(const struct cv_instance *inst)
+{
+	CV_CLOSE int fd = open(inst->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	return inst->access != CV_ACCESS_WRITE && fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
+	       errno == EWOULDBLOCK;
+}
+
+bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out)
+{
+	struct identity now = identify_state(inst), then;
+	CV_FCLOSE FILE *file = NULL;
+	char path[PATH_MAX];
+	int pid;
+
+	*out = (struct cv_interruption){ 0 };
+	if (journal_path(inst, path, NULL) || !(file = fopen(path, "re")) || is_being_changed(inst))
+		return false;
+	if (fscanf(file, "%d %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " ", &pid,
+		   &out->began_seconds, &then.inode, &then.seconds, &then.nanoseconds) == 5) {
+		out->pid = pid;
+		out->is_turned = then.inode != now.inode || then.seconds != now.seconds ||
+				 then.nanoseconds != now.nanoseconds;
+		if (fgets(out->what, sizeof(out->what), file))
+			out->what[strcspn(out->what, "\n")] = '\0';
+	}
+	return true;
+}
