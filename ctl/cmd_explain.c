@@ -609,23 +609,25 @@ static void show_text(FILE *out, const struct cv_packet_conf *packet,
 
 /* ---- the verb ---- */
 
-int cv_explain_run(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+static int explain(struct cv_session *session, const void *arg, struct cv_err *err)
 {
-	struct cv_packet_conf packet = { .dir = CV_DIR_BOTH };
+	const struct cv_packet_conf *packet = arg;
 	struct cv_explanation explanation;
-	int rc = parse(argc, argv, &packet, err);
+	int rc = cv_explain(session->inst, &session->applied, packet, &explanation, err);
 
-	if (!rc)
-		rc = cv_session_commit(session, err);
-	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_READ, err);
-	if (!rc)
-		rc = cv_explain(session->inst, &session->applied, &packet, &explanation, err);
 	if (rc)
 		return rc;
 	if (session->is_json)
 		show_json(session->out, &explanation);
 	else
-		show_text(session->out, &packet, &explanation);
+		show_text(session->out, packet, &explanation);
 	return 0;
+}
+
+int cv_explain_run(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	struct cv_packet_conf packet = { .dir = CV_DIR_BOTH };
+	int rc = parse(argc, argv, &packet, err);
+
+	return rc ? rc : cv_session_read(session, explain, &packet, err);
 }

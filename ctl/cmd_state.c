@@ -210,17 +210,19 @@ static int run_repair(struct cv_session *session, int argc, char **argv, struct 
 	return rc;
 }
 
+static int save(struct cv_session *session, const void *arg, struct cv_err *err)
+{
+	(void)arg;
+	(void)err;
+	cv_config_write(&session->applied, session->out);
+	return 0;
+}
+
 static int run_save(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	int rc = no_words("save", argc, argv, err);
 
-	if (!rc)
-		rc = cv_session_commit(session, err);
-	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_READ, err);
-	if (!rc)
-		cv_config_write(&session->applied, session->out);
-	return rc;
+	return rc ? rc : cv_session_read(session, save, NULL, err);
 }
 
 static int run_down(struct cv_session *session, int argc, char **argv, struct cv_err *err)
@@ -291,6 +293,20 @@ static void json_image(struct cv_json *json, const struct cv_image_info *image)
 	cv_json_close(json);
 }
 
+/* Who changes something now. */
+static void json_writer(struct cv_json *json, const struct cv_writer *writer)
+{
+	if (!writer->pid) {
+		cv_json_null(json, "writer");
+		return;
+	}
+	cv_json_open_object(json, "writer");
+	cv_json_number(json, "pid", writer->pid);
+	cv_json_string(json, "command", writer->command);
+	cv_json_bool(json, "stopped", writer->is_stopped);
+	cv_json_close(json);
+}
+
 static void status_json(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
@@ -313,6 +329,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_string(&json, "mark_mask", mask);
 	json_image(&json, &status->image);
 	json_segment(&json, status);
+	json_writer(&json, &status->writer);
 	cv_json_open_object(&json, "drops");
 	for (size_t i = 0; i < status->drops.count; i++)
 		cv_json_number(&json, status->drops.items[i].reason,
@@ -390,6 +407,9 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 	if (*status->segment_in)
 		fprintf(out, "UDP_SEGMENT and SCTP packets are segmented between %s and %s\n",
 			status->segment_in, status->segment_out);
+	if (status->writer.pid)
+		fprintf(out, "changed now by pid %d: '%s'%s\n", status->writer.pid,
+			status->writer.command, status->writer.is_stopped ? ", stopped" : "");
 	for (size_t i = 0; i < status->drops.count; i++)
 		fprintf(out, "counted: %llu %s: %s\n",
 			(unsigned long long)status->drops.items[i].packets,
@@ -410,17 +430,12 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 	return rc ? rc : print_marks(&status->marks, out);
 }
 
-static int run_status(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+static int show_status(struct cv_session *session, const void *arg, struct cv_err *err)
 {
 	struct cv_status status;
-	int rc = no_words("status", argc, argv, err);
+	int rc = cv_status_get(session->inst, &session->applied, &status, err);
 
-	if (!rc)
-		rc = cv_session_commit(session, err);
-	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_READ, err);
-	if (!rc)
-		rc = cv_status_get(session->inst, &session->applied, &status, err);
+	(void)arg;
 	if (rc)
 		return rc;
 	if (session->is_json)
@@ -429,6 +444,13 @@ static int run_status(struct cv_session *session, int argc, char **argv, struct 
 		rc = status_text(session, &status);
 	cv_status_fini(&status);
 	return rc;
+}
+
+static int run_status(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("status", argc, argv, err);
+
+	return rc ? rc : cv_session_read(session, show_status, NULL, err);
 }
 
 static int run_version(struct cv_session *session, int argc, char **argv, struct cv_err *err)

@@ -163,15 +163,21 @@ static bool is_there(const struct cv_noun *noun, const struct cv_state *state, c
 	return false;
 }
 
-static int show_one(struct cv_session *session, const struct cv_noun *noun, const char *key,
-		    struct cv_err *err)
+struct shown {
+	const struct cv_noun *noun;
+	const char *key; /* NULL: all */
+};
+
+static int show(struct cv_session *session, const void *arg, struct cv_err *err)
 {
+	const struct shown *shown = arg;
+	const char *key = shown->key;
 	int rc;
 
-	if (!is_there(noun, &session->applied, key))
-		return cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, key);
+	if (key && !is_there(shown->noun, &session->applied, key))
+		return cv_err_set(err, -ENOENT, "%s %s: there is none", shown->noun->name, key);
 	session->only = key;
-	rc = noun->show(session, err);
+	rc = shown->noun->show(session, err);
 	session->only = NULL;
 	return rc;
 }
@@ -181,7 +187,7 @@ static int run_show(struct cv_session *session, const struct cv_noun *noun, int 
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
 	CV_FREE char *key = NULL;
-	int rc = 0;
+	int rc;
 
 	if (argc > 1)
 		return cv_err_input(err, "%s show: unknown word \"%s\"", noun->name, argv[1]);
@@ -191,12 +197,7 @@ static int run_show(struct cv_session *session, const struct cv_noun *noun, int 
 			return rc;
 		key = cv_key_text(noun, owned.conf);
 	}
-	rc = cv_session_commit(session, err);
-	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_READ, err);
-	if (rc)
-		return rc;
-	return key ? show_one(session, noun, key, err) : noun->show(session, err);
+	return cv_session_read(session, show, &(struct shown){ noun, key }, err);
 }
 
 static int run_help(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
@@ -331,7 +332,8 @@ void cv_usage(FILE *out)
 	      "  -q, -v         say less, say more\n"
 	      "  --bpffs DIR    where programs and maps are pinned (" CV_DEFAULT_BPFFS ")\n"
 	      "  --state DIR    where the applied state is kept (" CV_DEFAULT_STATE_DIR ")\n"
-	      "  --cgroup DIR   where the socket hooks are attached (root of the cgroup2 mount)\n\n"
+	      "  --cgroup DIR   where the socket hooks are attached (root of the cgroup2 mount)\n"
+	      "  --wait SECONDS  how long to wait while another culvert changes something (30)\n\n"
 	      "'culvert OBJECT help' lists an object's words\n",
 	      out);
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "args.h"
 #include "command.h"
 #include "report.h"
 #include "session.h"
@@ -19,9 +20,18 @@ static int take_value(int argc, char **argv, int *at, const char **value, struct
 	return 0;
 }
 
-static const char *const option_names[] = { "-n",	"-j",	  "-s",	      "-q",
-					    "-v",	"-batch", "--bpffs",  "--state",
-					    "--cgroup", "--help", "--version" };
+/* Takes the value of an option that is a number of seconds. */
+static int take_seconds(int argc, char **argv, int *at, uint32_t *seconds, struct cv_err *err)
+{
+	const char *option = argv[*at], *value = NULL;
+	int rc = take_value(argc, argv, at, &value, err);
+
+	return rc ? rc : cv_arg_number(option, value, 0, CV_SECONDS_MAX, seconds, err);
+}
+
+static const char *const option_names[] = { "-n",	"-j",	  "-s",	     "-q",
+					    "-v",	"-batch", "--bpffs", "--state",
+					    "--cgroup", "--wait", "--help",  "--version" };
 
 static int unknown_option(const char *option, struct cv_err *err)
 {
@@ -50,6 +60,8 @@ static int parse_options(struct cv_session *session, int argc, char **argv, cons
 			rc = take_value(argc, argv, &at, &session->options.state_dir, err);
 		else if (!strcmp(option, "--cgroup"))
 			rc = take_value(argc, argv, &at, &session->options.cgroup_dir, err);
+		else if (!strcmp(option, "--wait"))
+			rc = take_seconds(argc, argv, &at, &session->options.wait_seconds, err);
 		else if (!strcmp(option, "-batch"))
 			rc = take_value(argc, argv, &at, batch, err);
 		else if (!strcmp(option, "-j"))
@@ -139,7 +151,8 @@ static int finish(struct cv_session *session, int rc, const struct cv_err *err)
 
 int main(int argc, char **argv)
 {
-	struct cv_session session = { .out = stdout };
+	struct cv_session session = { .out = stdout,
+				      .options.wait_seconds = CV_DEFAULT_WAIT_SECONDS };
 	struct cv_err err = { 0 };
 	int rc;
 

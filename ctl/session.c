@@ -129,6 +129,76 @@ int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
 	return rc;
 }
 
+#define CV_READ_TRIES 6
+#define CV_READ_PAUSE_MS 5 /* after the first; each time twice as long */
+
+/* Calls fn and keeps what it prints. */
+static int read_once(struct cv_session *session, cv_read_fn fn, const void *arg, char **text,
+		     size_t *len, struct cv_err *err)
+{
+	FILE *out = session->out;
+	int rc;
+
+	session->out = open_memstream(text, len);
+	if (!session->out) {
+		session->out = out;
+		return cv_err_set(err, -ENOMEM, "output: out of memory");
+	}
+	rc = cv_session_open(session, CV_ACCESS_READ, err);
+	if (!rc)
+		rc = fn(session, arg, err);
+	if (fclose(session->out) && !rc)
+		rc = cv_err_set(err, -ENOMEM, "output: out of memory");
+	session->out = out;
+	return rc;
+}
+
+/* True if what was read may be half of one state and half of another. */
+static bool is_torn(const struct cv_session *session, int rc, const struct cv_glance *before)
+{
+	struct cv_glance after;
+
+	if (session->access == CV_ACCESS_WRITE)
+		return false; /* nobody else changes it */
+	if (!session->inst)
+		return rc == -ENOENT;
+	cv_instance_glance(session->inst, &after);
+	return cv_glance_differs(before, &after);
+}
+
+static void pause_ms(unsigned int ms)
+{
+	const struct timespec time = { .tv_nsec = ms * 1000000L };
+
+	nanosleep(&time, NULL);
+}
+
+int cv_session_read(struct cv_session *session, cv_read_fn fn, const void *arg, struct cv_err *err)
+{
+	int rc = cv_session_commit(session, err);
+
+	for (int tries = 1; !rc; tries++) {
+		CV_FREE char *text = NULL;
+		struct cv_glance before = { 0 };
+		size_t len = 0;
+
+		rc = cv_session_open_raw(session, CV_ACCESS_READ, err);
+		if (!rc) {
+			cv_instance_glance(session->inst, &before);
+			rc = read_once(session, fn, arg, &text, &len, err);
+		}
+		if (tries == CV_READ_TRIES || !is_torn(session, rc, &before)) {
+			if (text)
+				fwrite(text, 1, len, session->out);
+			break;
+		}
+		forget(session);
+		pause_ms(CV_READ_PAUSE_MS << tries);
+		rc = err->code = 0;
+	}
+	return rc;
+}
+
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err)
 {
 	int rc = 0;

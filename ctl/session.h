@@ -12,6 +12,8 @@
 #include "culvert.h"
 #include "report.h"
 
+#define CV_SECONDS_MAX 604800 /* of an option: a week */
+
 struct cv_session {
 	struct cv_instance_options options;
 	bool is_json;
@@ -47,6 +49,16 @@ int cv_session_open(struct cv_session *session, enum cv_access access, struct cv
 
 /* The same without reading the applied state, which is then empty. */
 int cv_session_open_raw(struct cv_session *session, enum cv_access access, struct cv_err *err);
+
+/* Reads the instance, and prints what it read. */
+typedef int (*cv_read_fn)(struct cv_session *session, const void *arg, struct cv_err *err);
+
+/*
+ * Commits, then calls fn with the applied state. Readers wait for nobody: if the instance is being
+ * changed, what fn printed is thrown away and fn is called again, a few times within half a second. What
+ * the last call printed stays.
+ */
+int cv_session_read(struct cv_session *session, cv_read_fn fn, const void *arg, struct cv_err *err);
 
 /* Opens the instance to make its state another one. Of the applied state the rules are not read,
  * unless they were: the new one is on its way sooner. */

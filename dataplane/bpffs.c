@@ -3,11 +3,13 @@
 #include "bpffs.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <linux/capability.h>
 #include <linux/magic.h>
 #include <mntent.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -37,6 +39,20 @@ static bool mounts_are_private(void)
 	       ours.st_ino != theirs.st_ino;
 }
 
+/* Two that come at the same time must not mount twice: what lies below the mount is their lock. */
+static int mount_alone(const char *dir, struct cv_err *err)
+{
+	CV_CLOSE int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	int rc;
+
+	if (fd < 0 || flock(fd, LOCK_EX))
+		return cv_err_set(err, -errno, "bpffs %s: %s", dir, strerrordesc_np(errno));
+	if (cv_is_bpffs(dir) || !mount(CV_MOUNT_SOURCE, dir, "bpf", 0, "mode=0750"))
+		return 0;
+	rc = cv_err_set(err, -errno, "bpffs %s: mount: %s", dir, strerrordesc_np(errno));
+	return rc == -EPERM ? cv_err_hint(err, "mounting needs CAP_SYS_ADMIN") : rc;
+}
+
 int cv_bpffs_mount(const char *dir, struct cv_err *err)
 {
 	int rc = cv_dir_make(dir, err);
@@ -53,12 +69,7 @@ int cv_bpffs_mount(const char *dir, struct cv_err *err)
 				   "mount it first: mount -t bpf culvert %s",
 				   dir);
 	}
-	if (!mount(CV_MOUNT_SOURCE, dir, "bpf", 0, "mode=0750"))
-		return 0;
-	cv_err_set(err, -errno, "bpffs %s: mount: %s", dir, strerrordesc_np(errno));
-	if (errno == EPERM)
-		cv_err_hint(err, "mounting needs CAP_SYS_ADMIN");
-	return err ? err->code : -errno;
+	return mount_alone(dir, err);
 }
 
 static void close_mounts(FILE **file)

@@ -496,11 +496,15 @@ int cv_state_warn(const struct cv_state *state, cv_fault_fn warn, void *arg, str
 enum cv_log_level { CV_LOG_DEBUG, CV_LOG_INFO, CV_LOG_WARN };
 typedef void (*cv_log_fn)(enum cv_log_level level, const char *text, void *arg);
 
+#define CV_DEFAULT_WAIT_SECONDS 30
+#define CV_WAIT_FOR_EVER UINT32_MAX
+
 struct cv_instance_options {
 	const char *netns; /* name under /run/netns, a path, or NULL: the caller's own */
 	const char *bpffs; /* NULL: CV_DEFAULT_BPFFS */
 	const char *state_dir; /* NULL: CV_DEFAULT_STATE_DIR */
 	const char *cgroup_dir; /* where the socket hooks go; NULL: root of the cgroup2 mount */
+	uint32_t wait_seconds; /* for others who change something; CV_WAIT_FOR_EVER */
 	cv_log_fn log; /* may be NULL */
 	void *log_arg;
 };
@@ -510,10 +514,11 @@ enum cv_access { CV_ACCESS_READ, CV_ACCESS_WRITE };
 struct cv_instance;
 
 /*
- * Enters the network namespace (of this process, for good; the mount namespace stays), takes the
- * lock, and looks at what is there. CV_ACCESS_WRITE checks capabilities, mounts the bpffs if
- * needed, and clears away instances whose network namespace is gone. A namespace in which culvert
- * never ran is an empty instance, not an error. The options' strings are borrowed until close.
+ * Enters the network namespace (of this process, for good; the mount namespace stays) and looks at
+ * what is there. CV_ACCESS_WRITE checks capabilities, mounts the bpffs if needed, takes the lock (-EBUSY
+ * if others hold it for too long), and clears away instances whose network namespace is gone.
+ * CV_ACCESS_READ waits for nobody: see struct cv_glance. A namespace in which culvert never ran is an
+ * empty instance, not an error. The options' strings are borrowed until close.
  */
 int cv_instance_open(struct cv_instance **out, const struct cv_instance_options *options,
 		     enum cv_access access, struct cv_err *err);
@@ -521,6 +526,30 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 void cv_instance_close(struct cv_instance **inst);
 
 const char *cv_instance_name(const struct cv_instance *inst);
+
+#define CV_COMMAND_TEXT 160
+
+/* Somebody who changes something now. */
+struct cv_writer {
+	int pid; /* 0: nobody, or a process that this one cannot see */
+	bool is_stopped;
+	char command[CV_COMMAND_TEXT]; /* the words that it was started with */
+};
+
+/* Which state the instance is in, another one after each change, and who changes it. Who reads without
+ * the lock takes a glance before and behind: what he read is of one state only if they do not differ. */
+struct cv_glance {
+	uint32_t meta_id; /* id of the map that begins with an instance; 0: there is none */
+	uint32_t generation;
+	uint64_t text_inode; /* of the applied state's file */
+	uint64_t text_ns; /* its time of change */
+	struct cv_writer writer;
+};
+
+void cv_instance_glance(const struct cv_instance *inst, struct cv_glance *out);
+/* True also if they are of one state that somebody is about to change; not if he is stopped. */
+bool cv_glance_differs(const struct cv_glance *before, const struct cv_glance *after);
+
 /* The text of the last successful cv_instance_apply(), "" if none. *text: caller frees. */
 int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err);
 
@@ -775,6 +804,7 @@ struct cv_status {
 	struct cv_mark_users marks; /* culvert first; none while it uses no marks */
 	char **problems; /* owned */
 	size_t problem_count;
+	struct cv_writer writer;
 	/* The devices on which large packets of UDP and SCTP are segmented; empty: there are none. */
 	char segment_in[CV_IFNAME_MAX + 1];
 	char segment_out[CV_IFNAME_MAX + 1];

@@ -8,19 +8,18 @@
 #include <fcntl.h>
 #include <stdarg.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 
 #include "bpffs.h"
 #include "counters.h"
+#include "lock.h"
 #include "map.h"
 #include "netns.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
 
-#define CV_LOCK_TRIES 100 /* a lock directory that was removed while we waited is opened anew */
 #define CV_APPLIED_FILE "state.yaml"
 #define CV_APPLIED_MAX (1u << 30) /* more than any state file that is read becomes */
 
@@ -101,48 +100,46 @@ static int set_paths(struct cv_instance *inst, struct cv_err *err)
 	return rc;
 }
 
-/* ---- the lock ---- */
+/* ---- which state it is in ---- */
 
-/* True if fd is still what stands at path: the last `down` removes the directory. */
-static bool is_current(int fd, const char *path)
+static uint32_t map_id(int fd)
 {
-	struct stat ours, theirs;
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
 
-	return !fstat(fd, &ours) && !stat(path, &theirs) && ours.st_ino == theirs.st_ino;
+	return bpf_obj_get_info_by_fd(fd, &info, &len) ? 0 : info.id;
 }
 
-static int lock(struct cv_instance *inst, struct cv_err *err)
+void cv_instance_glance(const struct cv_instance *inst, struct cv_glance *out)
 {
-	bool is_write = inst->access == CV_ACCESS_WRITE;
+	CV_CLOSE int fd = cv_pin_open(inst->maps, CV_STRING(CV_MAP_META), NULL);
+	struct cv_meta meta;
+	char path[PATH_MAX];
+	uint32_t zero = 0;
+	struct stat st;
 
-	for (int tries = 0; tries < CV_LOCK_TRIES; tries++) {
-		CV_CLOSE int fd = -1;
-		int rc = is_write ? cv_dir_make(inst->root, err) : 0;
-
-		if (rc)
-			return rc;
-		fd = open(inst->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-		if (fd < 0 && errno == ENOENT) {
-			if (!is_write)
-				return 0; /* nothing there to read */
-			continue;
-		}
-		if (fd < 0)
-			return cv_err_set(err, -errno, "pin directory %s: %s", inst->root,
-					  strerrordesc_np(errno));
-		if (flock(fd, is_write ? LOCK_EX : LOCK_SH)) {
-			if (errno == EINTR)
-				continue;
-			return cv_err_set(err, -errno, "pin directory %s: lock: %s", inst->root,
-					  strerrordesc_np(errno));
-		}
-		if (!is_current(fd, inst->root))
-			continue;
-		inst->lock_fd = CV_TAKE_FD(fd);
-		return 0;
+	*out = (struct cv_glance){ 0 };
+	cv_lock_holder(inst, &out->writer);
+	if (fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &meta)) {
+		out->meta_id = map_id(fd);
+		out->generation = meta.generation;
 	}
-	return cv_err_set(err, -EBUSY, "pin directory %s: comes and goes, cannot lock it",
-			  inst->root);
+	if (cv_applied_path(inst, path, NULL) || stat(path, &st))
+		return;
+	out->text_inode = st.st_ino;
+	out->text_ns = st.st_mtim.tv_sec * 1000000000ull + st.st_mtim.tv_nsec;
+}
+
+static bool is_at_work(const struct cv_writer *writer)
+{
+	return writer->pid && !writer->is_stopped;
+}
+
+bool cv_glance_differs(const struct cv_glance *before, const struct cv_glance *after)
+{
+	return before->meta_id != after->meta_id || before->generation != after->generation ||
+	       before->text_inode != after->text_inode || before->text_ns != after->text_ns ||
+	       is_at_work(&before->writer) || is_at_work(&after->writer);
 }
 
 /* ---- maps ---- */
@@ -220,13 +217,11 @@ static int open_at(struct cv_instance *inst, struct cv_err *err)
 		return rc;
 	snprintf(inst->name, sizeof(inst->name), "ns-%llu", (unsigned long long)inst->netns_cookie);
 	rc = set_paths(inst, err);
-	if (!rc && inst->access == CV_ACCESS_WRITE)
-		rc = cv_bpffs_mount(inst->options.bpffs, err);
-	if (!rc)
-		rc = lock(inst, err);
-	if (!rc)
-		rc = cv_nl_open(&inst->nl, err);
-	return rc;
+	if (!rc && inst->access == CV_ACCESS_WRITE) {
+		inst->lock_fd = cv_lock_take(inst, err);
+		rc = inst->lock_fd < 0 ? inst->lock_fd : 0;
+	}
+	return rc ? rc : cv_nl_open(&inst->nl, err);
 }
 
 int cv_instance_open(struct cv_instance **out, const struct cv_instance_options *options,
@@ -270,7 +265,7 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 	cv_close_fd(&inst->files_prog);
 	cv_close_fd(&inst->mount_fd);
 	/* With the last instance gone, neither the mount nor the folders are left. */
-	if (inst->access == CV_ACCESS_WRITE && inst->lock_fd >= 0 && no_instance_is_left(inst)) {
+	if (inst->lock_fd >= 0 && no_instance_is_left(inst)) {
 		rmdir(inst->root);
 		close(CV_TAKE_FD(inst->lock_fd));
 		cv_bpffs_unmount(inst->options.bpffs);

@@ -2,7 +2,7 @@
 /*
  * An instance from within: where it keeps what, and what is open. Where pins stand:
  *
- *   BPFFS/v1/                       locked by flock: shared to read, exclusive to write
+ *   BPFFS/v1/                       locked by flock by who changes something: see lock.h
  *   BPFFS/v1/host/{maps,links,progs}    the socket hooks and their maps, one set a host
  *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
  *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
@@ -43,7 +43,7 @@ struct cv_instance {
 	char guards[PATH_MAX];
 	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
-	int lock_fd;
+	int lock_fd; /* -1: to read only */
 	int mount_fd; /* the bpffs of cv_instance_pretend(); -1: none */
 	int files_prog; /* see host.h; -1 until it is needed */
 	struct cv_nl *nl;

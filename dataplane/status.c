@@ -289,13 +289,30 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
 }
 
+/* What stands in the status may be half of one state and half of another. */
+static int check_writer(const struct cv_instance *inst, const struct cv_glance *before,
+			struct cv_status *status, struct cv_err *err)
+{
+	struct cv_glance after;
+	int rc;
+
+	cv_instance_glance(inst, &after);
+	status->writer = after.writer.pid ? after.writer : before->writer;
+	if (inst->access == CV_ACCESS_WRITE || !cv_glance_differs(before, &after))
+		return 0;
+	rc = add_problem(status, "it was changed while this was read, which may be of two states");
+	return rc ? cv_err_set(err, rc, "status: out of memory") : 0;
+}
+
 int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct cv_status *out,
 		  struct cv_err *err)
 {
 	struct cv_status status = { .abi = CV_ABI_VERSION, .mark_mask = state->mark_mask };
+	struct cv_glance before;
 	struct cv_meta meta;
 	int rc = 0;
 
+	cv_instance_glance(inst, &before);
 	memcpy(status.instance, inst->name, sizeof(status.instance));
 	if (cv_instance_exists(inst)) {
 		rc = cv_meta_read(inst, &meta, err);
@@ -315,6 +332,8 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 		rc = cv_marks_find(inst, state, &status.marks, err);
 	if (!rc)
 		rc = find_problems(inst, state, &status, err);
+	if (!rc)
+		rc = check_writer(inst, &before, &status, err);
 	if (rc) {
 		cv_status_fini(&status);
 		return rc;

@@ -155,7 +155,7 @@ _culvert_pairs() {
 }
 
 _culvert() {
-	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --help --version"
+	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --wait --help --version"
 	local objects="dev app tunnel peer route set rule"
 	local verbs="check apply save status explain monitor down version help"
 	local cur prev cword i=1
@@ -175,13 +175,14 @@ _culvert() {
 			if ((i + 1 < cword)); then globals+=("${words[i]}" "${words[i + 1]}"); fi
 			i=$((i + 2))
 			;;
-		-batch) i=$((i + 2)) ;;
+		-batch | --wait) i=$((i + 2)) ;;
 		*) i=$((i + 1)) ;;
 		esac
 	done
 	if ((i > cword)); then
 		case $prev in
 		-n) _culvert_offer "$(ls /run/netns 2>/dev/null)" "$cur" ;;
+		--wait) ;;
 		*) _culvert_files "$cur" ;;
 		esac
 		return
