@@ -6,6 +6,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+uint64_t cv_hash_bytes(uint64_t hash, const void *bytes, size_t size)
+{
+	for (const uint8_t *byte = bytes; size--; byte++)
+		hash = (hash ^ *byte) * 0x100000001b3; /* FNV-1a */
+	return hash ^ hash >> 29;
+}
+
+uint64_t cv_hash_text(const char *text)
+{
+	return cv_hash_bytes(0, text, strlen(text));
+}
+
 int cv_chains_grow(struct cv_chains *chains, size_t room)
 {
 	uint32_t *next = reallocarray(chains->next, room, sizeof(*next)), *heads;
@@ -46,13 +58,24 @@ void cv_chains_link(struct cv_chains *chains, uint64_t hash, uint32_t number)
 	*head = number;
 }
 
+/* Takes the item out of the chain that begins there. False if it is not in it. */
+static bool unlink_from(struct cv_chains *chains, uint32_t *link, uint32_t number)
+{
+	while (*link != number && *link != CV_NOBODY)
+		link = &chains->next[*link];
+	if (*link == CV_NOBODY)
+		return false;
+	*link = chains->next[number];
+	return true;
+}
+
 void cv_chains_unlink(struct cv_chains *chains, uint64_t hash, uint32_t number)
 {
-	uint32_t *link = head_of(chains, hash);
-
-	while (*link != number)
-		link = &chains->next[*link];
-	*link = chains->next[number];
+	if (unlink_from(chains, head_of(chains, hash), number))
+		return;
+	for (size_t i = 0; i < chains->room; i++)
+		if (unlink_from(chains, &chains->heads[i], number))
+			return;
 }
 
 static void lower(uint32_t *numbers, size_t count, uint32_t above)

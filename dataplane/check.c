@@ -205,6 +205,7 @@ static void check_route_guard(struct check *check, const struct cv_route_conf *r
 static void check_route(struct check *check, const struct cv_route_conf *route)
 {
 	const struct cv_state *state = check->state;
+	const struct cv_route_conf *first;
 	char to[CV_PREFIX_TEXT];
 
 	cv_prefix_format(&route->to, to);
@@ -218,7 +219,8 @@ static void check_route(struct check *check, const struct cv_route_conf *route)
 	if (route->app[0] && route->table != CV_TABLE_AUTO)
 		FAULT(check, &route->place, "leave table out: every app has a table of its own",
 		      "route %s: table and app together", to);
-	if (cv_state_find_route(state, route) != route)
+	first = cv_state_find_route(state, route);
+	if (first && first != route)
 		FAULT(check, &route->place, "", "route %s: given twice", to);
 	check_route_families(check, route, to);
 }

@@ -410,17 +410,23 @@ struct cv_state {
 	bool flow_cache_is_off; /* packets of a flow are not remembered: a rule is searched for each */
 	struct cv_dev_conf *devs; /* owned, as are all lists and what they point to */
 	size_t dev_count;
+	struct cv_chains dev_chains;
 	struct cv_app_conf *apps;
 	size_t app_count;
+	struct cv_chains app_chains;
 	struct cv_tunnel_conf *tunnels;
 	size_t tunnel_count;
+	struct cv_chains tunnel_chains;
 	struct cv_peer_conf *peers; /* in no order that stays */
 	size_t peer_count;
 	struct cv_chains peer_chains;
 	struct cv_route_conf *routes;
 	size_t route_count;
+	struct cv_chains route_chains;
+	struct cv_chains route_app_chains;
 	struct cv_set_conf *sets;
 	size_t set_count;
+	struct cv_chains set_chains;
 	struct cv_rule_conf *rules; /* in the order of adding */
 	size_t rule_count;
 	struct cv_chains rule_chains;

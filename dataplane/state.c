@@ -4,9 +4,11 @@
 #include "state.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 
 #include "own.h"
+#include "state_list.h"
 
 void cv_state_init(struct cv_state *state)
 {
@@ -96,74 +98,86 @@ static void fini_nothing(void *conf)
 	(void)conf;
 }
 
-/* The lists differ in type only: each is an array that doubles. */
-static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
-{
-	void *grown;
+/* ---- lists ---- */
 
-	if (!(*count & (*count - 1))) {
-		grown = reallocarray(*items, *count ? *count * 2 : 1, size);
-		if (!grown)
-			return cv_err_set(err, -ENOMEM, "state: out of memory");
-		*items = grown;
+/* Of what is named, the name stands first. */
+static uint64_t hash_name(const void *conf)
+{
+	return cv_hash_text(conf);
+}
+
+static bool is_named(const void *conf, const void *name)
+{
+	return !strcmp(conf, name);
+}
+
+#define CV_LIST(state, noun, list, ...)                                                            \
+	(struct cv_list)                                                                           \
+	{                                                                                          \
+		(void **)&(state)->list, &(state)->noun##_count, sizeof(*(state)->list),           \
+		{                                                                                  \
+			__VA_ARGS__                                                                \
+		}                                                                                  \
 	}
-	memcpy((char *)*items + *count * size, item, size);
-	(*count)++;
-	return 0;
-}
 
-static void remove_item(void *items, size_t *count, void *item, size_t size)
-{
-	char *next = (char *)item + size;
-	char *end = (char *)items + *count * size;
-
-	memmove(item, next, end - next);
-	(*count)--;
-}
-
-#define CV_DEFINE_LIST(noun, list, counter, fini)                                                  \
+#define CV_DEFINE_LIST(noun, list, fini, ...)                                                      \
+	static struct cv_list list##_of(const struct cv_state *state)                              \
+	{                                                                                          \
+		struct cv_state *owner = (struct cv_state *)state;                                 \
+                                                                                                   \
+		return CV_LIST(owner, noun, list, __VA_ARGS__);                                    \
+	}                                                                                          \
+                                                                                                   \
 	int cv_state_add_##noun(struct cv_state *state, struct cv_##noun##_conf *conf,             \
 				struct cv_err *err)                                                \
 	{                                                                                          \
-		int rc = append((void **)&state->list, &state->counter, conf, sizeof(*conf), err); \
+		struct cv_list all = list##_of(state);                                             \
                                                                                                    \
-		if (rc)                                                                            \
-			fini(conf);                                                                \
-		return rc;                                                                         \
+		if (!cv_list_add(&all, conf))                                                      \
+			return 0;                                                                  \
+		fini(conf);                                                                        \
+		return cv_err_set(err, -ENOMEM, "state: out of memory");                           \
 	}                                                                                          \
                                                                                                    \
 	void cv_state_del_##noun(struct cv_state *state, struct cv_##noun##_conf *conf)            \
 	{                                                                                          \
-		fini(conf);                                                                        \
-		remove_item(state->list, &state->counter, conf, sizeof(*conf));                    \
+		struct cv_list all = list##_of(state);                                             \
+		struct cv_##noun##_conf gone = *conf;                                              \
+                                                                                                   \
+		cv_list_remove(&all, conf - state->list);                                          \
+		fini(&gone);                                                                       \
 	}                                                                                          \
                                                                                                    \
 	static void fini_##list(struct cv_state *state)                                            \
 	{                                                                                          \
-		for (size_t i = 0; i < state->counter; i++)                                        \
+		struct cv_list all = list##_of(state);                                             \
+                                                                                                   \
+		for (size_t i = 0; i < state->noun##_count; i++)                                   \
 			fini(&state->list[i]);                                                     \
-		free(state->list);                                                                 \
+		cv_list_free(&all);                                                                \
 	}
 
-#define CV_DEFINE_FIND(noun, list, counter)                                                        \
+#define CV_DEFINE_NAMED(noun, list, fini)                                                          \
+	_Static_assert(!offsetof(struct cv_##noun##_conf, name), "the name stands first");         \
+	CV_DEFINE_LIST(noun, list, fini, { &owner->noun##_chains, hash_name })                     \
+                                                                                                   \
 	struct cv_##noun##_conf *cv_state_find_##noun(const struct cv_state *state,                \
 						      const char *name)                            \
 	{                                                                                          \
-		for (size_t i = 0; i < state->counter; i++)                                        \
-			if (!strcmp(state->list[i].name, name))                                    \
-				return &state->list[i];                                            \
-		return NULL;                                                                       \
+		struct cv_list all = list##_of(state);                                             \
+		uint32_t number =                                                                  \
+			cv_list_find(&all, &all.indexes[0], cv_hash_text(name), is_named, name);   \
+                                                                                                   \
+		return number == CV_NOBODY ? NULL : &state->list[number];                          \
 	}
 
-CV_DEFINE_LIST(dev, devs, dev_count, fini_nothing)
-CV_DEFINE_LIST(app, apps, app_count, cv_app_conf_fini)
-CV_DEFINE_LIST(tunnel, tunnels, tunnel_count, cv_tunnel_conf_fini)
-CV_DEFINE_LIST(route, routes, route_count, cv_route_conf_fini)
-CV_DEFINE_LIST(set, sets, set_count, cv_set_conf_fini)
-CV_DEFINE_FIND(dev, devs, dev_count)
-CV_DEFINE_FIND(app, apps, app_count)
-CV_DEFINE_FIND(tunnel, tunnels, tunnel_count)
-CV_DEFINE_FIND(set, sets, set_count)
+CV_DEFINE_NAMED(dev, devs, fini_nothing)
+CV_DEFINE_NAMED(app, apps, cv_app_conf_fini)
+CV_DEFINE_NAMED(tunnel, tunnels, cv_tunnel_conf_fini)
+CV_DEFINE_NAMED(set, sets, cv_set_conf_fini)
+CV_DEFINE_NAMED(rule, rules, cv_rule_conf_fini)
+
+/* ---- routes ---- */
 
 static uint32_t table_of(const struct cv_route_conf *route)
 {
@@ -178,25 +192,51 @@ static uint32_t metric_of(const struct cv_route_conf *route)
 	return route->metric || route->to.addr.family != 6 ? route->metric : CV_IPV6_METRIC;
 }
 
+/* "default" is that of both families. */
+static uint64_t hash_route(const void *conf)
+{
+	const struct cv_route_conf *route = conf;
+	const uint32_t place[] = { route->to.bits, table_of(route), metric_of(route) };
+	uint64_t hash = cv_hash_bytes(cv_hash_text(route->app), place, sizeof(place));
+
+	return route->to.bits ? cv_hash_bytes(hash, route->to.addr.bytes, 16) : hash;
+}
+
+static bool is_same_route(const void *conf, const void *key_conf)
+{
+	const struct cv_route_conf *route = conf, *key = key_conf;
+
+	return cv_prefix_same(&route->to, &key->to) && table_of(route) == table_of(key) &&
+	       metric_of(route) == metric_of(key) && !strcmp(route->app, key->app);
+}
+
+static uint64_t hash_route_app(const void *conf)
+{
+	return cv_hash_text(((const struct cv_route_conf *)conf)->app);
+}
+
+static bool is_of_app(const void *conf, const void *app)
+{
+	return !strcmp(((const struct cv_route_conf *)conf)->app, app);
+}
+
+CV_DEFINE_LIST(route, routes, cv_route_conf_fini, { &owner->route_chains, hash_route },
+	       { &owner->route_app_chains, hash_route_app })
+
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key)
 {
-	for (size_t i = 0; i < state->route_count; i++) {
-		struct cv_route_conf *route = &state->routes[i];
+	struct cv_list all = routes_of(state);
+	uint32_t number = cv_list_find(&all, &all.indexes[0], hash_route(key), is_same_route, key);
 
-		if (cv_prefix_same(&route->to, &key->to) && table_of(route) == table_of(key) &&
-		    metric_of(route) == metric_of(key) && !strcmp(route->app, key->app))
-			return route;
-	}
-	return NULL;
+	return number == CV_NOBODY ? NULL : &state->routes[number];
 }
 
 bool cv_state_routes_app(const struct cv_state *state, const char *app)
 {
-	for (size_t i = 0; i < state->route_count; i++)
-		if (!strcmp(state->routes[i].app, app))
-			return true;
-	return false;
+	struct cv_list all = routes_of(state);
+
+	return cv_list_find(&all, &all.indexes[1], cv_hash_text(app), is_of_app, app) != CV_NOBODY;
 }
 
 void cv_state_fini(struct cv_state *state)
@@ -207,6 +247,6 @@ void cv_state_fini(struct cv_state *state)
 	cv_state_fini_peers(state);
 	fini_routes(state);
 	fini_sets(state);
-	cv_state_fini_rules(state);
+	fini_rules(state);
 	cv_state_init(state);
 }

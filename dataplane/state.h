@@ -8,7 +8,4 @@
 /* Releases the list of peers and their index. */
 void cv_state_fini_peers(struct cv_state *state);
 
-/* The same of rules. */
-void cv_state_fini_rules(struct cv_state *state);
-
 #endif

@@ -118,7 +118,9 @@ static void copy_options(struct cv_state *out, const struct cv_state *state)
 	out->rules = NULL;
 	out->dev_count = out->app_count = out->tunnel_count = out->peer_count = 0;
 	out->route_count = out->set_count = out->rule_count = 0;
-	out->peer_chains = out->rule_chains = (struct cv_chains){ 0 };
+	out->dev_chains = out->app_chains = out->tunnel_chains = (struct cv_chains){ 0 };
+	out->peer_chains = out->route_chains = out->route_app_chains = (struct cv_chains){ 0 };
+	out->set_chains = out->rule_chains = (struct cv_chains){ 0 };
 }
 
 int cv_state_copy(struct cv_state *out, const struct cv_state *state, struct cv_err *err)

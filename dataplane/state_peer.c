@@ -8,17 +8,26 @@
 #include <errno.h>
 #include <string.h>
 
-#include "chain.h"
 #include "own.h"
+#include "state_list.h"
 
 /* Prefixes of length 0 have one chain: "default" is that of both families. */
 static uint64_t hash_of(const struct cv_prefix *to)
 {
-	uint64_t hash = to->bits;
+	return to->bits ? cv_hash_bytes(to->bits, to->addr.bytes, sizeof(to->addr.bytes)) : 0;
+}
 
-	for (int i = 0; to->bits && i < 16; i++)
-		hash = (hash ^ to->addr.bytes[i]) * 0x100000001b3; /* FNV-1a */
-	return hash;
+static uint64_t hash_peer(const void *conf)
+{
+	return hash_of(&((const struct cv_peer_conf *)conf)->to);
+}
+
+static struct cv_list peers_of(struct cv_state *state)
+{
+	return (struct cv_list){ (void **)&state->peers,
+				 &state->peer_count,
+				 sizeof(*state->peers),
+				 { { &state->peer_chains, hash_peer } } };
 }
 
 static void link_peer(struct cv_state *state, uint32_t number)
@@ -31,32 +40,11 @@ static void unlink_peer(struct cv_state *state, uint32_t number)
 	cv_chains_unlink(&state->peer_chains, hash_of(&state->peers[number].to), number);
 }
 
-/* Makes room for one more: twice as much as before, and every peer is linked anew. */
-static int grow(struct cv_state *state)
-{
-	size_t room = state->peer_chains.room ? state->peer_chains.room * 2 : 16;
-	struct cv_peer_conf *peers;
-
-	if (state->peer_count < state->peer_chains.room)
-		return 0;
-	peers = reallocarray(state->peers, room, sizeof(*peers));
-	if (!peers)
-		return -ENOMEM;
-	state->peers = peers;
-	if (cv_chains_grow(&state->peer_chains, room))
-		return -ENOMEM;
-	for (size_t i = 0; i < state->peer_count; i++)
-		link_peer(state, i);
-	return 0;
-}
-
 int cv_state_add_peer(struct cv_state *state, struct cv_peer_conf *conf, struct cv_err *err)
 {
-	if (grow(state))
-		return cv_err_set(err, -ENOMEM, "state: out of memory");
-	state->peers[state->peer_count] = *conf;
-	link_peer(state, state->peer_count++);
-	return 0;
+	struct cv_list all = peers_of(state);
+
+	return cv_list_add(&all, conf) ? cv_err_set(err, -ENOMEM, "state: out of memory") : 0;
 }
 
 struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const struct cv_prefix *to,
@@ -99,6 +87,7 @@ void cv_state_del_peer(struct cv_state *state, struct cv_peer_conf *conf)
 
 void cv_state_fini_peers(struct cv_state *state)
 {
-	free(state->peers);
-	cv_chains_fini(&state->peer_chains);
+	struct cv_list all = peers_of(state);
+
+	cv_list_free(&all);
 }

@@ -14,7 +14,7 @@
 #include "culvert.h"
 
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
-#define OBJECTS 9 /* past four doublings */
+#define OBJECTS 9 /* past two doublings */
 
 /* The five lists under one shape; objects are made from a number and told by it. */
 struct list {
@@ -364,6 +364,75 @@ static void route_is_named_by_prefix_table_app_and_metric(void **unused)
 	cv_state_fini(&state);
 }
 
+static void add_route_of_app(struct cv_state *state, unsigned int app, uint8_t family)
+{
+	struct cv_route_conf conf = { .to.addr.family = family };
+
+	snprintf(conf.app, sizeof(conf.app), "app%u", app);
+	assert_int_equal(cv_state_add_route(state, &conf, NULL), 0);
+}
+
+static void default_routes_are_found_by_family_or_without(void **unused)
+{
+	struct cv_route_conf key = { .app = "app2" };
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	add_route_of_app(&state, 1, 0);
+	add_route_of_app(&state, 2, 4);
+	assert_ptr_equal(cv_state_find_route(&state, &key), &state.routes[1]);
+	key.to.addr.family = 6;
+	assert_null(cv_state_find_route(&state, &key));
+	key.to.addr.family = 4;
+	strcpy(key.app, "app1");
+	assert_ptr_equal(cv_state_find_route(&state, &key), &state.routes[0]);
+	assert_true(cv_state_routes_app(&state, "app2"));
+	assert_false(cv_state_routes_app(&state, "app3"));
+	cv_state_del_route(&state, &state.routes[1]);
+	assert_false(cv_state_routes_app(&state, "app2"));
+	assert_true(cv_state_routes_app(&state, "app1"));
+	cv_state_fini(&state);
+}
+
+#define APPS 30000
+
+/* The test would take minutes if each were searched for. */
+static void many_routes_of_one_prefix_are_found_at_once(void **unused)
+{
+	struct cv_route_conf key = { .to.addr.family = 4 };
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	for (unsigned int i = 0; i < APPS; i++)
+		add_route_of_app(&state, i, 4);
+	for (unsigned int round = 0; round < 10; round++)
+		for (unsigned int i = 0; i < APPS; i++) {
+			snprintf(key.app, sizeof(key.app), "app%u", i);
+			assert_ptr_equal(cv_state_find_route(&state, &key), &state.routes[i]);
+			assert_true(cv_state_routes_app(&state, key.app));
+		}
+	cv_state_fini(&state);
+}
+
+/* `route replace` writes over the conf that it finds, and that may have had another metric. */
+static void what_was_changed_in_its_place_can_be_taken_out(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	for (unsigned int number = 1; number <= OBJECTS; number++)
+		add_route(&state, number);
+	state.routes[3].metric = 77;
+	cv_state_del_route(&state, &state.routes[3]);
+	assert_int_equal(find_route(&state, 4), -1);
+	assert_int_equal(find_route(&state, 5), 3);
+	assert_int_equal(state.route_count, OBJECTS - 1);
+	cv_state_fini(&state);
+}
+
 static void new_state_is_empty_with_the_default_mask(void **unused)
 {
 	struct cv_state state;
@@ -439,6 +508,9 @@ int main(void)
 		cmocka_unit_test(first_of_two_with_one_name_is_found),
 		cmocka_unit_test(names_are_compared_whole),
 		cmocka_unit_test(route_is_named_by_prefix_table_app_and_metric),
+		cmocka_unit_test(default_routes_are_found_by_family_or_without),
+		cmocka_unit_test(many_routes_of_one_prefix_are_found_at_once),
+		cmocka_unit_test(what_was_changed_in_its_place_can_be_taken_out),
 		cmocka_unit_test(new_state_is_empty_with_the_default_mask),
 		cmocka_unit_test(finished_state_is_a_new_one),
 		cmocka_unit_test(confs_release_what_they_own),

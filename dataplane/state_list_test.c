@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Unit tests of state_rule.c: rules are found by name, at once, while others come and go. */
+/* Unit tests of state_list.c: confs are found by what names them, at once, while others come and go. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,5 +86,5 @@ int main(void)
 		cmocka_unit_test(many_rules_are_found_at_once),
 	};
 
-	return cmocka_run_group_tests_name("state_rule", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("state_list", tests, NULL, NULL);
 }
