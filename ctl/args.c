@@ -11,7 +11,6 @@
 #include <string.h>
 
 #include "own.h"
-#include "report.h"
 
 #define CV_MAX_PORT 65535
 #define CV_MAX_DSCP 63

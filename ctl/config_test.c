@@ -858,7 +858,7 @@ static void faults_of_the_state_stand_at_their_objects(void **unused)
 	assert_bad("tunnels:\n" BLUE "routes:\n"
 		   "- {to: 10.9.0.0/16, tunnel: blue}\n"
 		   "- {to: 10.9.0.0/16, tunnel: blue}\n",
-		   "f:5:8: error: route 10.9.0.0/16: given twice\n"
+		   "f:5:8: error: route 10.9.0.0/16: given twice, first at f:4:8\n"
 		   "    - {to: 10.9.0.0/16, tunnel: blue}\n"
 		   "           ^\n");
 }
@@ -964,7 +964,7 @@ static void faults_among_peers_are_told(void **unused)
 		   "      - {to: 10.3.0.0/16, remote: , tunnel: many}\n"
 		   "                                  ^\n"
 		   "hint: remote: ADDR; " HINT_IPV6
-		   "f:6:10: error: peer 10.1.0.0/16: given twice for tunnel many\n"
+		   "f:6:10: error: peer 10.1.0.0/16 tunnel many: given twice, first at f:4:10\n"
 		   "      - {to: 10.1.0.0/16, remote: 192.0.2.8, tunnel: many}\n"
 		   "             ^\n"
 		   "f:7:10: error: peer 10.2.0.0/16: there is no tunnel none\n"

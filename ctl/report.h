@@ -50,8 +50,4 @@ size_t cv_report_errors(const struct cv_report *report);
  * 2 CV_ERR_FAILED, 3 CV_ERR_LEFT, 5 CV_ERR_PERMISSION. */
 int cv_report_status(const struct cv_report *report);
 
-/* The nearest of count words to `word` (edit distance of at most 2, and less than its length), or
- * NULL. */
-const char *cv_nearest(const char *word, const char *const *words, size_t count);
-
 #endif

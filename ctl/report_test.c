@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * Unit tests of report.c: whole outputs in text and JSON, the cut after CV_REPORT_MAX errors, exit
- * statuses, and the nearest word.
+ * statuses.
  */
 #include "report.h"
 
@@ -300,36 +300,6 @@ static void without_a_stream_errors_are_only_counted(void **state)
 	}
 }
 
-static void nearest_word_is_found(void **state)
-{
-	static const char *const words[] = { "remote", "mode", "local", "ttl", "mtu", "df" };
-	static const struct {
-		const char *word, *nearest;
-	} cases[] = {
-		{ "remte", "remote" },	{ "rmeote", "remote" }, { "remoote", "remote" },
-		{ "rmeoet", "remote" }, { "moed", "mode" },	{ "lcoal", "local" },
-		{ "mode", "mode" },	{ "tll", "ttl" },	{ "tl", "ttl" },
-		{ "remot", "remote" },	{ "rmt", "mtu" },	{ "wxyz", NULL },
-		{ "x", NULL },		{ "d", NULL },		{ "xy", NULL },
-		{ "", NULL },		{ "mxyz", NULL },
-	};
-	char longest[1000];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		const char *nearest = cv_nearest(cases[i].word, words, 6);
-
-		if (cases[i].nearest)
-			assert_string_equal(nearest, cases[i].nearest);
-		else
-			assert_null(nearest);
-	}
-	memset(longest, 'm', sizeof(longest) - 1);
-	longest[sizeof(longest) - 1] = '\0';
-	assert_null(cv_nearest(longest, words, 6));
-	assert_null(cv_nearest("mode", NULL, 0));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,7 +316,6 @@ int main(void)
 		cmocka_unit_test(the_last_error_gives_the_status),
 		cmocka_unit_test(a_file_with_many_errors_is_cut_off),
 		cmocka_unit_test(without_a_stream_errors_are_only_counted),
-		cmocka_unit_test(nearest_word_is_found),
 	};
 
 	return cmocka_run_group_tests_name("report", tests, NULL, NULL);

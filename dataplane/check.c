@@ -6,16 +6,82 @@
 #include "check.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "abi.h"
+#include "nearest.h"
+
+#define CV_SUGGESTED_MAX 100 /* faults with a suggestion: for each all names are looked at */
+#define CV_OBJECT_TEXT 160
 
 void cv_check_report(struct check *check, struct cv_err *err, const struct cv_place *place)
 {
 	cv_err_at(err, place);
 	check->fault(err, check->arg);
 	check->errors++;
+}
+
+/* Objects that others refer to: structs that begin with their names. */
+struct named {
+	const char *noun;
+	const void *items;
+	size_t count, size;
+};
+
+static const char *nearest_name(const struct check *check, const char *noun, const char *name)
+{
+	const struct cv_state *state = check->state;
+	const struct named lists[] = {
+		{ "app", state->apps, state->app_count, sizeof(*state->apps) },
+		{ "tunnel", state->tunnels, state->tunnel_count, sizeof(*state->tunnels) },
+		{ "set", state->sets, state->set_count, sizeof(*state->sets) },
+	};
+	struct cv_nearest nearest = { .word = name };
+	const struct named *list = lists;
+
+	while (strcmp(list->noun, noun) != 0)
+		list++;
+	for (size_t i = 0; i < list->count; i++)
+		cv_nearest_look(&nearest, (const char *)list->items + i * list->size);
+	return nearest.found;
+}
+
+void cv_check_missing(struct check *check, const struct cv_place *place, const char *noun,
+		      const char *name, const char *format, ...)
+{
+	const char *nearest =
+		check->errors < CV_SUGGESTED_MAX ? nearest_name(check, noun, name) : NULL;
+	char user[CV_OBJECT_TEXT];
+	struct cv_err err;
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(user, sizeof(user), format, args);
+	va_end(args);
+	cv_err_input(&err, "%s: there is no %s %s", user, noun, name);
+	if (nearest)
+		cv_err_hint(&err, "did you mean \"%s\"?", nearest);
+	else
+		cv_err_hint(&err, "add the %s first, or mend the name", noun);
+	cv_check_report(check, &err, place);
+}
+
+void cv_check_twice(struct check *check, const struct cv_place *place, const struct cv_place *first,
+		    const char *format, ...)
+{
+	char object[CV_OBJECT_TEXT];
+	va_list args;
+
+	va_start(args, format);
+	vsnprintf(object, sizeof(object), format, args);
+	va_end(args);
+	if (first->file && first->line)
+		FAULT(check, place, "", "%s: given twice, first at %s:%d:%d", object, first->file,
+		      first->line, first->column);
+	else
+		FAULT(check, place, "", "%s: given twice", object);
 }
 
 bool cv_check_limit(struct check *check, const char *what, size_t count, size_t limit,
@@ -46,13 +112,14 @@ static void check_devs(struct check *check)
 						&state->devs[state->dev_count - 1].place))
 		return;
 	for (size_t i = 0; i < state->dev_count; i++) {
-		const struct cv_dev_conf *dev = &state->devs[i];
+		const struct cv_dev_conf *dev = &state->devs[i], *first;
 
 		if (!dev->ingress && !dev->egress)
 			FAULT(check, &dev->place, "give ingress, egress or both",
 			      "dev %s: neither ingress nor egress", dev->name);
-		if (cv_state_find_dev(state, dev->name) != dev)
-			FAULT(check, &dev->place, "", "dev %s: given twice", dev->name);
+		first = cv_state_find_dev(state, dev->name);
+		if (first != dev)
+			cv_check_twice(check, &dev->place, &first->place, "dev %s", dev->name);
 	}
 }
 
@@ -99,8 +166,7 @@ static void check_route_tunnel(struct check *check, const struct cv_route_conf *
 	const struct cv_tunnel_conf *tunnel = cv_state_find_tunnel(check->state, name);
 
 	if (!tunnel)
-		FAULT(check, &route->place, "add the tunnel first, or mend the name",
-		      "route %s: there is no tunnel %s", to, name);
+		cv_check_missing(check, &route->place, "tunnel", name, "route %s", to);
 	else if (route->to.addr.family != 4 && tunnel->mtu_bytes >= CV_IPV4_MIN_MTU &&
 		 tunnel->mtu_bytes < CV_IPV6_MIN_MTU)
 		FAULT(check, &route->place, "IPv6 needs 1280 or more",
@@ -121,8 +187,8 @@ static void check_route_tunnels(struct check *check, const struct cv_route_conf 
 			      "route %s: a nexthop without a tunnel", to);
 	}
 	if (route->from_tunnel[0] && !cv_state_find_tunnel(check->state, route->from_tunnel))
-		FAULT(check, &route->place, "add the tunnel first, or mend the name",
-		      "route %s: there is no tunnel %s", to, route->from_tunnel);
+		cv_check_missing(check, &route->place, "tunnel", route->from_tunnel, "route %s",
+				 to);
 }
 
 /* Where packets of the route go: one answer, and no more. */
@@ -214,14 +280,13 @@ static void check_route(struct check *check, const struct cv_route_conf *route)
 	check_route_hooks(check, route, to);
 	check_route_guard(check, route, to);
 	if (route->app[0] && !cv_state_find_app(state, route->app))
-		FAULT(check, &route->place, "add the app first, or mend the name",
-		      "route %s: there is no app %s", to, route->app);
+		cv_check_missing(check, &route->place, "app", route->app, "route %s", to);
 	if (route->app[0] && route->table != CV_TABLE_AUTO)
 		FAULT(check, &route->place, "leave table out: every app has a table of its own",
 		      "route %s: table and app together", to);
 	first = cv_state_find_route(state, route);
 	if (first && first != route)
-		FAULT(check, &route->place, "", "route %s: given twice", to);
+		cv_check_twice(check, &route->place, &first->place, "route %s", to);
 	check_route_families(check, route, to);
 }
 

@@ -26,6 +26,16 @@ void cv_check_report(struct check *check, struct cv_err *err, const struct cv_pl
 		cv_check_report(check, &fault_, place);                                            \
 	} while (0)
 
+/* Reports that there is none of that name, and which one may be meant. noun is "app", "tunnel" or "set";
+ * the format says who asks for it ("route %s"). */
+void cv_check_missing(struct check *check, const struct cv_place *place, const char *noun,
+		      const char *name, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Reports that an object stands there a second time; the format says which ("dev %s"). */
+void cv_check_twice(struct check *check, const struct cv_place *place, const struct cv_place *first,
+		    const char *format, ...) __attribute__((format(printf, 4, 5)));
+
 /* True if a list is within its bound; what is beyond it is not looked at in detail. */
 bool cv_check_limit(struct check *check, const char *what, size_t count, size_t limit,
 		    const struct cv_place *place);

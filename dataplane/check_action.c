@@ -28,8 +28,8 @@ static void check_route_mark(struct check *check, const struct cv_rule_conf *rul
 	if (!app[0])
 		return;
 	if (!cv_state_find_app(check->state, app))
-		FAULT(check, &rule->place, "add the app first, or mend the name",
-		      "rule %s: route-mark: there is no app %s", rule->name, app);
+		cv_check_missing(check, &rule->place, "app", app, "rule %s: route-mark",
+				 rule->name);
 	else if (!cv_state_routes_app(check->state, app))
 		FAULT(check, &rule->place, "add a route with that app",
 		      "rule %s: route-mark: app %s has no route", rule->name, app);

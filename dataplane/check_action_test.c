@@ -78,7 +78,7 @@ static void faults_of_actions(void **unused)
 		{ { IN_ETH1, ACTION(.route_mark = "web") }, "" },
 		{ { IN_ETH1, ACTION(.route_mark = "web", .has_mark = true, .mark = 1) }, "" },
 		{ { IN_ETH1, ACTION(.route_mark = "wed") },
-		  "rule r: route-mark: there is no app wed; add the app first, or mend the name\n" },
+		  "rule r: route-mark: there is no app wed; did you mean \"web\"?\n" },
 		{ { IN_ETH1, ACTION(.route_mark = "db") },
 		  "rule r: route-mark: app db has no route; add a route with that app\n" },
 		{ { DIR_OUT, .match.dev = "eth1", ACTION(.route_mark = "web") },

@@ -15,11 +15,13 @@ static bool has_selector(const struct cv_app_conf *app)
 
 static void check_name(struct check *check, const struct cv_app_conf *app)
 {
+	const struct cv_app_conf *first = cv_state_find_app(check->state, app->name);
+
 	if (!strcmp(app->name, "any") || !strcmp(app->name, "none"))
 		FAULT(check, &app->place, "give it another name",
 		      "app %s: the word has a meaning of its own in rules", app->name);
-	if (cv_state_find_app(check->state, app->name) != app)
-		FAULT(check, &app->place, "", "app %s: given twice", app->name);
+	if (first != app)
+		cv_check_twice(check, &app->place, &first->place, "app %s", app->name);
 }
 
 static bool is_sha256(const char *text)

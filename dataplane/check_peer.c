@@ -27,20 +27,20 @@ static void check_remote(struct check *check, const struct cv_peer_conf *peer,
 static void check_peer(struct check *check, const struct cv_peer_conf *peer,
 		       const struct cv_tunnel_conf *tunnel)
 {
+	const struct cv_peer_conf *first = cv_state_find_peer(check->state, peer);
 	char to[CV_PREFIX_TEXT];
 
 	cv_prefix_format(&peer->to, to);
 	if (!peer->tunnel[0])
 		FAULT(check, &peer->place, "give tunnel NAME", "peer %s: no tunnel", to);
 	else if (!tunnel)
-		FAULT(check, &peer->place, "add the tunnel first, or mend the name",
-		      "peer %s: there is no tunnel %s", to, peer->tunnel);
+		cv_check_missing(check, &peer->place, "tunnel", peer->tunnel, "peer %s", to);
 	else if (!tunnel->has_peers)
 		FAULT(check, &peer->place, "give the tunnel \"remote peers\"",
 		      "peer %s: tunnel %s has remotes of its own", to, peer->tunnel);
-	if (cv_state_find_peer(check->state, peer) != peer)
-		FAULT(check, &peer->place, "", "peer %s: given twice for tunnel %s", to,
-		      peer->tunnel);
+	if (first != peer)
+		cv_check_twice(check, &peer->place, &first->place, "peer %s tunnel %s", to,
+			       peer->tunnel);
 	if (tunnel && tunnel->has_peers)
 		check_remote(check, peer, tunnel, to);
 }

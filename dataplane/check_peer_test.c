@@ -111,7 +111,7 @@ static void faults_of_single_peers(void **unused)
 		{ "10.2.0.0", 16, "192.0.2.2", "one",
 		  "peer 10.2.0.0/16: tunnel one has remotes of its own\n" },
 		{ "10.1.0.0", 16, "192.0.2.3", "many",
-		  "peer 10.1.0.0/16: given twice for tunnel many\n" },
+		  "peer 10.1.0.0/16 tunnel many: given twice\n" },
 		{ "10.2.0.0", 16, "2001:db8::2", "many",
 		  "peer 10.2.0.0/16: remote is IPv6, tunnel many is IPv4\n" },
 		{ "10.2.0.0", 16, "192.0.2.1", "many",
@@ -138,7 +138,7 @@ static void default_is_both_families(void **unused)
 	both.remote = addr_of("192.0.2.2");
 	assert_int_equal(cv_state_add_peer(&state, &both, NULL), 0);
 	add_peer(&state, "0.0.0.0", 0, "192.0.2.3", "many");
-	assert_faults(&state, "peer 0.0.0.0/0: given twice for tunnel many\n");
+	assert_faults(&state, "peer 0.0.0.0/0 tunnel many: given twice\n");
 }
 
 static void a_sender_belongs_to_one_tunnel(void **unused)

@@ -204,8 +204,7 @@ static void check_set(struct check *check, const struct cv_rule_conf *rule, enum
 	const struct cv_set_conf *set = cv_state_find_set(check->state, name);
 
 	if (!set)
-		FAULT(check, &rule->place, "add the set first, or mend the name",
-		      "rule %s: there is no set %s", rule->name, name);
+		cv_check_missing(check, &rule->place, "set", name, "rule %s", rule->name);
 	else if (set->type != fields[field].type)
 		FAULT(check, &rule->place, "use a set of the type that the field has",
 		      "rule %s: %s asks set %s, whose type is %s", rule->name, fields[field].word,
@@ -239,11 +238,9 @@ static void check_names(struct check *check, const struct cv_rule_conf *rule)
 
 	if (match->has_app && match->app_match == CV_APP_MATCH_NAME &&
 	    !cv_state_find_app(check->state, match->app))
-		FAULT(check, place, "add the app first, or mend the name",
-		      "rule %s: there is no app %s", rule->name, match->app);
+		cv_check_missing(check, place, "app", match->app, "rule %s", rule->name);
 	if (match->tunnel[0] && !cv_state_find_tunnel(check->state, match->tunnel))
-		FAULT(check, place, "add the tunnel first, or mend the name",
-		      "rule %s: there is no tunnel %s", rule->name, match->tunnel);
+		cv_check_missing(check, place, "tunnel", match->tunnel, "rule %s", rule->name);
 	check_sets(check, rule);
 }
 
@@ -272,8 +269,10 @@ static void check_match(struct check *check, const struct cv_rule_conf *rule)
 
 static void check_rule(struct check *check, const struct cv_rule_conf *rule)
 {
-	if (cv_state_find_rule(check->state, rule->name) != rule)
-		FAULT(check, &rule->place, "", "rule %s: given twice", rule->name);
+	const struct cv_rule_conf *first = cv_state_find_rule(check->state, rule->name);
+
+	if (first != rule)
+		cv_check_twice(check, &rule->place, &first->place, "rule %s", rule->name);
 	check_match(check, rule);
 	cv_check_action(check, rule);
 }

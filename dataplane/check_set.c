@@ -12,10 +12,11 @@ static size_t count_elements(const struct cv_set_conf *set)
 
 static void check_set(struct check *check, const struct cv_set_conf *set)
 {
+	const struct cv_set_conf *first = cv_state_find_set(check->state, set->name);
 	size_t count = count_elements(set);
 
-	if (cv_state_find_set(check->state, set->name) != set)
-		FAULT(check, &set->place, "", "set %s: given twice", set->name);
+	if (first != set)
+		cv_check_twice(check, &set->place, &first->place, "set %s", set->name);
 	if (!set->has_type)
 		FAULT(check, &set->place, "type prefix, port, proto, dscp, mark, len or vlan",
 		      "set %s: no type", set->name);

@@ -72,7 +72,7 @@ static void a_name_is_that_of_one_set(void **unused)
 	add(&state, "a");
 	add(&state, "b");
 	add(&state, "a");
-	assert_faults(&state, "3: set a: given twice; \n");
+	assert_faults(&state, "3: set a: given twice, first at f:1:1; \n");
 }
 
 static void a_set_has_a_type(void **unused)

@@ -256,7 +256,7 @@ static void faults_of_devs(void **unused)
 		{ "a dev on one side", dev_on_one_side, "" },
 		{ "a dev on no side", dev_on_no_side,
 		  "f:11:1: dev eth1: neither ingress nor egress; give ingress, egress or both\n" },
-		{ "a dev twice", dev_twice, "f:12:1: dev eth0: given twice\n" },
+		{ "a dev twice", dev_twice, "f:12:1: dev eth0: given twice, first at f:10:1\n" },
 		{ "a dev of another name", dev_of_another_name, "" },
 		{ "1024 devs", as_many_devs_as_there_may_be, "" },
 		{ "1025 devs", one_dev_too_many,
@@ -343,7 +343,7 @@ static void faults_of_apps(void **unused)
 		{ "an app by uid 0", app_by_user_root, "" },
 		{ "an app by gid 0", app_by_group_root, "" },
 		{ "an app by comm", app_by_comm, "" },
-		{ "an app twice", app_twice, "f:22:1: app web: given twice\n" },
+		{ "an app twice", app_twice, "f:22:1: app web: given twice, first at f:20:1\n" },
 		{ "an app with a tunnel's name", app_with_a_tunnels_name, "" },
 		{ "as many apps as there may be", as_many_apps_as_there_may_be, "" },
 		{ "one app too many", one_app_too_many,
@@ -483,7 +483,8 @@ static void one_tunnel_too_many(struct cv_state *state)
 static void faults_of_tunnels(void **unused)
 {
 	static const struct fault_case cases[] = {
-		{ "a tunnel twice", tunnel_twice, "f:32:1: tunnel blue: given twice\n" },
+		{ "a tunnel twice", tunnel_twice,
+		  "f:32:1: tunnel blue: given twice, first at f:30:1\n" },
 		{ "no mode", tunnel_without_mode,
 		  "f:30:1: tunnel blue: no mode; give mode ipip, gre, gue, fou, vxlan, geneve or srv6\n" },
 		{ "ipip", tunnel_ipip, "" },
@@ -823,7 +824,7 @@ static void faults_of_routes(void **unused)
 		{ "no tunnel", route_without_tunnel,
 		  "f:40:1: route 10.9.0.0/16: no tunnel; give tunnel NAME\n" },
 		{ "a tunnel that there is not", route_to_no_tunnel,
-		  "f:40:1: route 10.9.0.0/16: there is no tunnel blu; add the tunnel first, or mend the name\n" },
+		  "f:40:1: route 10.9.0.0/16: there is no tunnel blu; did you mean \"blue\"?\n" },
 		{ "the other tunnel", route_to_the_other_tunnel, "" },
 		{ "an app that there is not", route_of_no_app,
 		  "f:41:1: route default: there is no app blue; add the app first, or mend the name\n" },
@@ -831,12 +832,14 @@ static void faults_of_routes(void **unused)
 		{ "app and table", route_of_an_app_in_a_table,
 		  "f:41:1: route default: table and app together; leave table out: every app has a table of its own\n" },
 		{ "a table alone", route_in_a_table, "" },
-		{ "a route twice", route_twice, "f:42:1: route 10.9.0.0/16: given twice\n" },
+		{ "a route twice", route_twice,
+		  "f:42:1: route 10.9.0.0/16: given twice, first at f:40:1\n" },
 		{ "twice, once with a metric", route_twice_with_a_metric, "" },
 		{ "twice, in two tables", route_twice_in_two_tables, "" },
 		{ "twice, once for an app", route_twice_for_an_app, "" },
 		{ "another length", route_of_another_length, "" },
-		{ "default twice", default_route_twice, "f:42:1: route default: given twice\n" },
+		{ "default twice", default_route_twice,
+		  "f:42:1: route default: given twice, first at f:41:1\n" },
 		{ "src of its family", route_with_src, "" },
 		{ "src of the other family", route_with_src_of_the_other_family,
 		  "f:40:1: route 10.9.0.0/16: src is IPv6\n" },
@@ -858,7 +861,7 @@ static void faults_of_routes(void **unused)
 		{ "a guard that leads nowhere", guard_that_leads_nowhere,
 		  "f:40:1: route 10.9.0.0/16: without a tunnel it leads nowhere; give via ADDR, dev IFNAME or type local\n" },
 		{ "a guard for a tunnel that there is not", guard_of_no_tunnel,
-		  "f:40:1: route 10.9.0.0/16: there is no tunnel rde; add the tunnel first, or mend the name\n" },
+		  "f:40:1: route 10.9.0.0/16: there is no tunnel rde; did you mean \"red\"?\n" },
 		{ "a guard without a hook", guard_without_a_hook,
 		  "f:40:1: route 10.9.0.0/16: from, from-tunnel, from-mark and policy need a hook; give hook in (what is received) or hook out (all)\n" },
 		{ "sources of the other family", guard_with_foreign_sources,
@@ -1316,7 +1319,8 @@ static void quoted_dscp(struct cv_state *state)
 static void faults_of_matches(void **unused)
 {
 	static const struct fault_case cases[] = {
-		{ "a rule twice", rule_twice, "f:52:1: rule first: given twice\n" },
+		{ "a rule twice", rule_twice,
+		  "f:52:1: rule first: given twice, first at f:50:1\n" },
 		{ "the same prio", rule_with_the_same_prio, "" },
 		{ "ports alone", ports_alone,
 		  "f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n" },
@@ -1342,7 +1346,7 @@ static void faults_of_matches(void **unused)
 		{ "exact alone", rule_of_exact_alone,
 		  "f:51:1: rule second: exact without an app, it would never match; add app NAME or app any, or leave exact out\n" },
 		{ "a tunnel that there is not", rule_of_no_tunnel,
-		  "f:51:1: rule second: there is no tunnel web; add the tunnel first, or mend the name\n" },
+		  "f:51:1: rule second: there is no tunnel web; did you mean \"red\"?\n" },
 		{ "a tunnel", rule_of_a_tunnel, "" },
 		{ "a tunnel on the way out", rule_of_a_tunnel_on_the_way_out,
 		  "f:51:1: rule second: tunnel with dir out would never match; a tunnel is known on the way in only\n" },
@@ -1470,7 +1474,7 @@ static void all_faults_come_in_one_run(void **unused)
 		"f:21:1: app db: no selector, it would be every program; give exe, parent-exe, unit, cgroup, uid, gid, comm or netns\n"
 		"f:30:1: tunnel blue: no mode; give mode ipip, gre, gue, fou, vxlan, geneve or srv6\n"
 		"f:30:1: tunnel blue: mtu 67 is too small; IPv6 inside needs 1280, IPv4 68\n"
-		"f:40:1: route 10.9.0.0/16: there is no tunnel blu; add the tunnel first, or mend the name\n"
+		"f:40:1: route 10.9.0.0/16: there is no tunnel blu; did you mean \"blue\"?\n"
 		"f:51:1: rule second: ports without a protocol that has them; add proto tcp or proto udp\n"
 		"f:51:1: rule second: mark 0x10 has bits outside its mask 0xf\n");
 	cv_state_fini(&state);

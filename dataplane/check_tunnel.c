@@ -204,9 +204,10 @@ static void check_beside(struct check *check, const struct cv_tunnel_conf *tunne
 void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
 {
 	const struct cv_state *state = check->state;
+	const struct cv_tunnel_conf *first = cv_state_find_tunnel(state, tunnel->name);
 
-	if (cv_state_find_tunnel(state, tunnel->name) != tunnel)
-		FAULT(check, &tunnel->place, "", "tunnel %s: given twice", tunnel->name);
+	if (first != tunnel)
+		cv_check_twice(check, &tunnel->place, &first->place, "tunnel %s", tunnel->name);
 	if (!tunnel->mode)
 		FAULT(check, &tunnel->place, "give mode ipip, gre, gue, fou, vxlan, geneve or srv6",
 		      "tunnel %s: no mode", tunnel->name);

@@ -497,6 +497,10 @@ int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg);
  */
 int cv_state_warn(const struct cv_state *state, cv_fault_fn warn, void *arg, struct cv_err *err);
 
+/* The nearest of count words to `word` (edit distance of at most 2, and less than its length), or
+ * NULL. */
+const char *cv_nearest(const char *word, const char *const *words, size_t count);
+
 /* ---- an instance ---- */
 
 enum cv_log_level { CV_LOG_DEBUG, CV_LOG_INFO, CV_LOG_WARN };
