@@ -11,7 +11,6 @@
 #include "out.h"
 #include "own.h"
 #include "sources.h"
-#include "yaml.h"
 
 static int no_words(const char *verb, int argc, char **argv, struct cv_err *err)
 {
@@ -26,25 +25,22 @@ static int one_file(const char *verb, int argc, struct cv_err *err)
 	return cv_err_hint(err, "culvert %s FILE, - for standard input", verb);
 }
 
-/* The text of a state file lives as long as the command: places and errors point into it. */
-static char *file_text;
+/* The state files live as long as the command: places and errors point into them. */
+static struct cv_parts parts;
 
-static void free_file_text(void)
+static void free_parts(void)
 {
-	free(file_text);
+	cv_parts_fini(&parts);
 }
 
-static int read_state(struct cv_session *session, const char *file, struct cv_state *state,
-		      struct cv_err *err)
+static int read_state(struct cv_session *session, const char *file, struct cv_state *state)
 {
-	size_t len;
-	int rc = cv_yaml_read(file, &file_text, &len, err);
+	int rc;
 
-	if (rc)
-		return rc;
-	atexit(free_file_text);
+	if (!parts.count)
+		atexit(free_parts);
 	cv_state_init(state);
-	rc = cv_config_parse(state, file, file_text, len, session->report);
+	rc = cv_config_read(state, file, &parts, session->report);
 	if (rc)
 		cv_state_fini(state);
 	return rc;
@@ -88,7 +84,7 @@ static int run_check(struct cv_session *session, int argc, char **argv, struct c
 	int rc = one_file("check", argc, err);
 
 	if (!rc)
-		rc = read_state(session, argv[0], &state, err);
+		rc = read_state(session, argv[0], &state);
 	if (rc)
 		return rc;
 	warn_of_state(session, &state);
@@ -114,7 +110,7 @@ static int want_file(struct cv_session *session, const char *file,
 		     struct cv_err *err)
 {
 	struct cv_state state;
-	int rc = read_state(session, file, &state, err);
+	int rc = read_state(session, file, &state);
 
 	if (rc)
 		return rc;

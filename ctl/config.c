@@ -26,6 +26,7 @@ struct parse {
 	struct cv_report *report;
 	struct cv_scan *scan; /* where items come from; NULL: from the tree */
 	bool has_places;
+	struct cv_place options_place; /* where the options stand; without a line: nowhere yet */
 	/* Objects some word of which was refused: what follows from that is not reported as well. */
 	struct cv_place faulty[CV_FAULTY_MAX];
 	size_t faulty_count;
@@ -203,12 +204,31 @@ static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
 	cv_report_error(parse->report, &err);
 }
 
-static void parse_options(struct parse *parse, const struct cv_yaml_node *section)
+/* A file has one key of that name; another file must not have it, too. */
+static bool are_first_options(struct parse *parse, const struct cv_yaml_node *name)
+{
+	const struct cv_place *first = &parse->options_place;
+	struct cv_err err;
+
+	if (!first->line) {
+		parse->options_place = name->place;
+		return true;
+	}
+	cv_err_input(&err, CV_OPTIONS ": given twice, first at %s:%d:%d", first->file, first->line,
+		     first->column);
+	cv_err_hint(&err, "only one file of a state can have them");
+	cv_err_at(&err, &name->place);
+	cv_report_error(parse->report, &err);
+	return false;
+}
+
+static void parse_options(struct parse *parse, const struct cv_yaml_node *name,
+			  const struct cv_yaml_node *section)
 {
 	const struct cv_yaml_node *key, *value;
 	size_t at = 0;
 
-	if (is_nothing(section))
+	if (is_nothing(section) || !are_first_options(parse, name))
 		return;
 	if (section->kind != CV_YAML_MAPPING) {
 		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
@@ -241,7 +261,7 @@ static void parse_section(struct parse *parse, const struct cv_yaml_node *key,
 			  const struct cv_yaml_node *section)
 {
 	if (!strcmp(key->text, CV_OPTIONS)) {
-		parse_options(parse, section);
+		parse_options(parse, key, section);
 		return;
 	}
 	for (size_t i = 0; i < cv_noun_count; i++) {
@@ -271,7 +291,8 @@ static void report_new_fault(const struct cv_err *err, void *arg)
 
 	for (size_t i = 0; i < parse->faulty_count; i++)
 		if (parse->faulty[i].line == err->place.line &&
-		    parse->faulty[i].column == err->place.column)
+		    parse->faulty[i].column == err->place.column &&
+		    parse->faulty[i].file == err->place.file)
 			return;
 	cv_report_error(parse->report, err);
 }
@@ -283,41 +304,53 @@ int cv_config_check(const struct cv_state *state, struct cv_report *report)
 
 /* ---- a text ---- */
 
+/* How a text can be read, which is known when it was tried. */
+enum form {
+	FORM_TREE, /* by libyaml only: what the scanner made of it, and reported, is void */
+	FORM_FAULTY, /* by the scanner, with faults in what the text says */
+	FORM_GOOD, /* by the scanner, without a fault */
+};
+
 struct source {
 	const char *file, *text;
 	size_t len;
+	enum form form;
 };
 
-/* Returns 0, or -1 for a text that the scanner leaves to libyaml; of the state, and of what was
- * reported, nothing is good then. */
-static int parse_scanned(struct parse *parse, const struct source *source)
+static enum form parse_scanned(struct parse *parse, const struct source *source)
 {
 	CV_CLEANUP(cv_scan_free) struct cv_scan *scan = NULL;
 	const struct cv_yaml_node *key, *section;
+	size_t before = cv_report_errors(parse->report);
 	int rc;
 
 	if (cv_scan_new(&scan, source->file, source->text, source->len))
-		return -1;
+		return FORM_TREE;
 	parse->scan = scan;
 	while ((rc = cv_scan_section(scan, &key, &section)) > 0)
 		parse_section(parse, key, section);
 	parse->scan = NULL;
-	return rc;
+	if (rc)
+		return FORM_TREE;
+	return cv_report_errors(parse->report) > before ? FORM_FAULTY : FORM_GOOD;
 }
 
-/* The same, saying nothing. Returns how many faults there are, or -1. */
-static int parse_silently(struct parse *parse, const struct source *source)
+/* Reads all of them, saying nothing. Returns true if there is nothing to be said. */
+static bool parse_silently(struct parse *parse, struct source *sources, size_t count)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
 	struct cv_report *report = parse->report;
-	int rc;
+	bool is_good = true;
 
 	if (cv_report_new(&silent, NULL, false))
-		return -1;
+		return false;
 	parse->report = silent;
-	rc = parse_scanned(parse, source);
+	for (size_t i = 0; i < count; i++) {
+		sources[i].form = parse_scanned(parse, &sources[i]);
+		is_good = is_good && sources[i].form == FORM_GOOD;
+	}
 	parse->report = report;
-	return rc ? rc : cv_report_errors(silent) > 0;
+	return is_good;
 }
 
 static void free_tree(struct cv_yaml_node **node)
@@ -341,17 +374,36 @@ static int parse_tree(struct parse *parse, const struct source *source)
 	return root ? 0 : rc;
 }
 
-/* Most texts are good, and read in one go. Faults are reported in a second one, when it is known
- * that the text is one for the scanner: else libyaml says what is wrong with it, if anything is. */
-static int parse_text(struct parse *parse, const struct source *source)
+/* Reads all of them once more from the beginning, now that it is known how. Returns 0 if each has a
+ * form, or -EINVAL. */
+static int parse_aloud(struct parse *parse, const struct source *sources, size_t count)
 {
-	int rc = parse_silently(parse, source);
+	int rc = 0;
 
-	if (!rc)
-		return 0;
 	cv_state_fini(parse->state);
 	parse->faulty_count = 0;
-	return rc < 0 ? parse_tree(parse, source) : parse_scanned(parse, source);
+	parse->options_place.line = 0;
+	for (size_t i = 0; i < count; i++) {
+		if (sources[i].form != FORM_TREE)
+			parse_scanned(parse, &sources[i]);
+		else if (parse_tree(parse, &sources[i]))
+			rc = -EINVAL;
+	}
+	return rc;
+}
+
+/* Most texts are good, and read in one go. Faults are reported in a second one, when it is known which
+ * texts are for the scanner: of others libyaml says what is wrong, if anything is. */
+static int parse_sources(struct parse *parse, struct source *sources, size_t count)
+{
+	size_t before = cv_report_errors(parse->report);
+
+	for (size_t i = 0; i < count; i++)
+		cv_report_source(parse->report, sources[i].file, sources[i].text, sources[i].len);
+	/* Where a text cannot be read, it is not known either what is missing. */
+	if (parse_silently(parse, sources, count) || !parse_aloud(parse, sources, count))
+		cv_state_check(parse->state, report_new_fault, parse);
+	return cv_report_errors(parse->report) > before ? -EINVAL : 0;
 }
 
 int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
@@ -359,12 +411,31 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 {
 	struct parse parse = { .state = state, .report = report, .has_places = file };
 	struct source source = { .file = file ? file : "applied state", .text = text, .len = len };
-	size_t before = cv_report_errors(report);
 
-	cv_report_source(report, source.file, text, len);
-	if (!parse_text(&parse, &source))
-		cv_state_check(state, report_new_fault, &parse);
-	return cv_report_errors(report) > before ? -EINVAL : 0;
+	return parse_sources(&parse, &source, 1);
+}
+
+int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *parts,
+		   struct cv_report *report)
+{
+	struct parse parse = { .state = state, .report = report, .has_places = true };
+	size_t first = parts->count;
+	CV_FREE struct source *sources = NULL;
+	struct cv_err err;
+
+	if (cv_parts_read(parts, file, report))
+		return -EINVAL;
+	sources = calloc(parts->count - first, sizeof(*sources));
+	if (!sources) {
+		cv_err_set(&err, -ENOMEM, "state file: out of memory");
+		cv_report_error(report, &err);
+		return -EINVAL;
+	}
+	for (size_t i = first; i < parts->count; i++)
+		sources[i - first] = (struct source){ .file = parts->items[i].file,
+						      .text = parts->items[i].text,
+						      .len = parts->items[i].len };
+	return parse_sources(&parse, sources, parts->count - first);
 }
 
 /* ---- out ---- */

@@ -4,6 +4,7 @@
 #define CV_CONFIG_H
 
 #include "culvert.h"
+#include "parts.h"
 #include "report.h"
 
 /*
@@ -13,6 +14,14 @@
  */
 int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
 		    struct cv_report *report);
+
+/*
+ * The same of a file that the user names and those of its folder, which together say what the state is: lists
+ * of routes and peers add up, any other object stands in one of them, and so do the options. The files are added
+ * to parts, which must outlive the state and the report.
+ */
+int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *parts,
+		   struct cv_report *report);
 
 /* Writes a state file that reads back as the same state. */
 void cv_config_write(const struct cv_state *state, FILE *out);

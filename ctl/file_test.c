@@ -11,7 +11,6 @@
 #include <cmocka.h>
 
 #include "own.h"
-#include "yaml.h"
 
 #define LIMIT 100000
 
@@ -76,26 +75,12 @@ static void files_are_read_whole(void **state)
 	assert_reads((size_t)1 << 40, LIMIT, -EFBIG);
 }
 
-/* A million rules are about 150 MB. */
-static void state_files_may_be_large(void **state)
-{
-	struct cv_err err;
-	char *text = NULL;
-	size_t len;
-
-	(void)state;
-	assert_in_range(CV_YAML_MAX_BYTES, 200000000, 1000000000);
-	assert_int_equal(cv_yaml_read("/", &text, &len, &err), -EISDIR);
-	assert_string_equal(err.text, "state file /: Is a directory");
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(unreadable_files_are_input_errors),
 		cmocka_unit_test(a_stream_without_end_is_read_up_to_the_limit),
 		cmocka_unit_test(files_are_read_whole),
-		cmocka_unit_test(state_files_may_be_large),
 	};
 
 	return cmocka_run_group_tests_name("file", tests, NULL, NULL);

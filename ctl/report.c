@@ -17,10 +17,18 @@
 #define SOURCE_WIDTH 96 /* characters shown of one */
 #define SOURCE_BEFORE 48 /* of them before the caret, where the beginning is cut off */
 
+/* The text of a file; all borrowed. */
+struct source {
+	const char *file, *text, *end;
+	const char *line; /* where the line begins that was shown last */
+	int number; /* of it, from 1 */
+};
+
 struct cv_report {
 	FILE *stream;
 	bool is_json;
-	const char *file, *text, *end; /* the source */
+	struct source *sources; /* owned */
+	size_t source_count;
 	size_t errors; /* all of them */
 	size_t placed; /* those with a line of a file: of these CV_REPORT_MAX are shown */
 	size_t hidden;
@@ -43,13 +51,27 @@ int cv_report_new(struct cv_report **out, FILE *stream, bool is_json)
 	return 0;
 }
 
+/* Makes room for one more element where count is a power of two. */
+static void *grow(void *array, size_t count, size_t size)
+{
+	if (count & (count - 1))
+		return array;
+	return reallocarray(array, count ? count * 2 : 1, size);
+}
+
 void cv_report_source(struct cv_report *report, const char *file, const char *text, size_t len)
 {
 	size_t skip = len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)) ? strlen(BOM) : 0;
+	struct source *sources = grow(report->sources, report->source_count, sizeof(*sources));
 
-	report->file = file;
-	report->text = text + skip;
-	report->end = text + len;
+	if (!sources)
+		return; /* its lines are not shown */
+	report->sources = sources;
+	sources[report->source_count++] = (struct source){ .file = file,
+							   .text = text + skip,
+							   .end = text + len,
+							   .line = text + skip,
+							   .number = 1 };
 }
 
 static bool has_line(const struct cv_place *place)
@@ -62,24 +84,48 @@ static const char *code_name(const struct cv_err *err)
 	return err->code ? strerrorname_np(abs(err->code)) : NULL;
 }
 
+/* The text of that name that came last; NULL: it is not known. */
+static struct source *find_source(const struct cv_report *report, const char *file)
+{
+	for (size_t i = report->source_count; i--;)
+		if (!strcmp(report->sources[i].file, file))
+			return &report->sources[i];
+	return NULL;
+}
+
+/* Goes to a line, from the last one where that is before it: files are long, and their faults many.
+ * Returns false if there is no such line. */
+static bool go_to_line(struct source *source, int number)
+{
+	if (number < source->number) {
+		source->line = source->text;
+		source->number = 1;
+	}
+	while (source->number < number) {
+		const char *newline =
+			memchr(source->line, '\n', (size_t)(source->end - source->line));
+
+		if (!newline)
+			return false;
+		source->line = newline + 1;
+		source->number++;
+	}
+	return true;
+}
+
 /* Finds the line, without its newline. Returns false where the source is not known. */
 static bool find_line(const struct cv_report *report, const struct cv_place *place,
 		      const char **line, const char **end)
 {
-	const char *at = report->text, *newline;
+	struct source *source = find_source(report, place->file);
+	const char *newline;
 
-	if (!at || strcmp(report->file, place->file) != 0)
+	if (!source || !go_to_line(source, place->line))
 		return false;
-	for (int i = 1; i < place->line; i++) {
-		at = memchr(at, '\n', (size_t)(report->end - at));
-		if (!at)
-			return false;
-		at++;
-	}
-	newline = memchr(at, '\n', (size_t)(report->end - at));
-	*line = at;
-	*end = newline ? newline : report->end;
-	if (*end > at && (*end)[-1] == '\r')
+	*line = source->line;
+	newline = memchr(*line, '\n', (size_t)(source->end - *line));
+	*end = newline ? newline : source->end;
+	if (*end > *line && (*end)[-1] == '\r')
 		(*end)--;
 	return true;
 }
@@ -185,14 +231,6 @@ static void print_text(const struct cv_report *report, const char *what, const s
 		put_plain(stream, err);
 	if (fclose(stream) == 0)
 		fwrite(text, 1, len, report->stream);
-}
-
-/* Makes room for one more element where count is a power of two. */
-static void *grow(void *array, size_t count, size_t size)
-{
-	if (count & (count - 1))
-		return array;
-	return reallocarray(array, count ? count * 2 : 1, size);
 }
 
 static int keep_error(struct cv_report *report, const struct cv_err *err)
@@ -377,6 +415,7 @@ void cv_report_free(struct cv_report **report)
 		free(old->warnings[i]);
 	free(old->kept);
 	free(old->warnings);
+	free(old->sources);
 	free(old);
 }
 

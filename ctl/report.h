@@ -23,7 +23,8 @@ int cv_report_new(struct cv_report **out, FILE *stream, bool is_json);
 /* Prints what is still to print (the JSON object; the number of errors not shown). */
 void cv_report_free(struct cv_report **report);
 
-/* The text of a file, so that source lines can be shown; both borrowed until the report is freed. */
+/* The text of a file, so that source lines can be shown; both borrowed until the report is freed.
+ * There may be many files; of one that comes again the last text counts. */
 void cv_report_source(struct cv_report *report, const char *file, const char *text, size_t len);
 
 /*

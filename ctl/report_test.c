@@ -135,6 +135,34 @@ static void other_files_have_no_source(void **state)
 	assert_printed(&fixture, "f.yaml:1:1: error: bad word\n");
 }
 
+static void many_files_may_have_sources(void **state)
+{
+	static const char first[] = "a\nb\nc\n", second[] = "x\ny\n";
+	static const struct cv_place places[] = {
+		{ "first", 3, 1 }, { "second", 2, 1 }, { "first", 1, 1 },
+		{ "first", 2, 1 }, { "second", 9, 1 }, { "second", 1, 1 },
+	};
+	FIXTURE(fixture, false);
+
+	(void)state;
+	cv_report_source(fixture.report, "first", "old\n", 4);
+	cv_report_source(fixture.report, "second", second, strlen(second));
+	cv_report_source(fixture.report, "first", first, strlen(first));
+	for (size_t i = 0; i < sizeof(places) / sizeof(*places); i++) {
+		struct cv_err err;
+
+		cv_err_input(&err, "bad");
+		cv_err_at(&err, &places[i]);
+		cv_report_error(fixture.report, &err);
+	}
+	assert_printed(&fixture, "first:3:1: error: bad\n    c\n    ^\n"
+				 "second:2:1: error: bad\n    y\n    ^\n"
+				 "first:1:1: error: bad\n    a\n    ^\n"
+				 "first:2:1: error: bad\n    b\n    ^\n"
+				 "second:9:1: error: bad\n"
+				 "second:1:1: error: bad\n    x\n    ^\n");
+}
+
 static void long_lines_are_cut_around_the_column(void **state)
 {
 	char source[1001], part[97], caret[49];
@@ -307,6 +335,7 @@ int main(void)
 		cmocka_unit_test(error_with_a_place_shows_the_line),
 		cmocka_unit_test(columns_are_characters),
 		cmocka_unit_test(other_files_have_no_source),
+		cmocka_unit_test(many_files_may_have_sources),
 		cmocka_unit_test(long_lines_are_cut_around_the_column),
 		cmocka_unit_test(one_json_error_is_one_object),
 		cmocka_unit_test(several_json_errors_are_a_list),

@@ -13,7 +13,6 @@
 #include <string.h>
 #include <yaml.h> /* libyaml's: found because ctl/ is searched for "yaml.h" only (-iquote) */
 
-#include "file.h"
 #include "out.h"
 #include "own.h"
 
@@ -38,11 +37,6 @@ struct parse {
 	struct cv_report *report;
 	bool has_faults;
 };
-
-int cv_yaml_read(const char *file, char **text, size_t *len, struct cv_err *err)
-{
-	return cv_file_read("state file", file, CV_YAML_MAX_BYTES, text, len, err);
-}
 
 static void rewind_cursor(struct parse *parse)
 {
@@ -509,7 +503,6 @@ int cv_yaml_parse(struct cv_yaml_node **out, const char *file, const char *text,
 	struct cv_yaml_node *root CV_CLEANUP(cv_yaml_free) = NULL;
 	size_t skip = len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)) ? strlen(BOM) : 0;
 
-	cv_report_source(report, file, text, len);
 	parse.text = text + skip;
 	parse.end = text + len;
 	rewind_cursor(&parse);

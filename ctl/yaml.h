@@ -28,12 +28,9 @@ struct cv_yaml_node {
 	bool is_quoted; /* scalar: '' or "" or a block scalar */
 };
 
-/* Reads a file whole; "-" is stdin. *text: caller frees; zero-terminated. Refuses more than
- * CV_YAML_MAX_BYTES. */
-int cv_yaml_read(const char *file, char **text, size_t *len, struct cv_err *err);
-
 /*
- * Parses text. file names it in places (borrowed by the tree). All faults that can be told apart
+ * Parses text. file names it in places (borrowed by the tree); the report shows lines of it if it was told of the
+ * text, too. All faults that can be told apart
  * go to the report (a syntax error ends the parse; duplicate keys, tags, anchors do not), each with
  * its place and, for the traps of this field, a hint: an IPv6 address that must be quoted, a tab,
  * a value that begins with %, @ or *. Returns 0 with *out (NULL for an empty file), or -EINVAL if

@@ -23,6 +23,7 @@ static int parse(const char *text, size_t len, bool is_json, struct cv_yaml_node
 
 	if (!stream || cv_report_new(&report, stream, is_json) < 0)
 		abort();
+	cv_report_source(report, "fuzz", text, len);
 	code = cv_yaml_parse(root, "fuzz", text, len, report);
 	if ((code < 0) != (cv_report_errors(report) > 0))
 		abort();

@@ -29,6 +29,7 @@ static int parse(struct cv_yaml_node **root, const char *text, size_t len, char 
 
 	assert_non_null(stream);
 	assert_int_equal(cv_report_new(&report, stream, false), 0);
+	cv_report_source(report, "f", text, len);
 	code = cv_yaml_parse(root, "f", text, len, report);
 	assert_int_equal(cv_report_errors(report) > 0, code < 0);
 	cv_report_free(&report);
