@@ -16,8 +16,14 @@
 #include <linux/types.h>
 
 #define CV_ABI_MAGIC 0x63756c76u /* "culv" */
+#define CV_ABI_TEXT(version) CV_ABI_TEXT_(version)
+#define CV_ABI_TEXT_(version) #version
+#ifndef CV_ABI_VERSION /* a test builds the one to come */
 #define CV_ABI_VERSION 1
-#define CV_ABI_DIR "v1" /* first path component below the bpffs: pins of one ABI version */
+#endif
+#define CV_ABI_DIR                                                                                 \
+	"v" CV_ABI_TEXT(                                                                           \
+		CV_ABI_VERSION) /* first path component below the bpffs: pins of one ABI version */
 
 /* Limits. What is beyond them is refused by the tool, never cut off. */
 #define CV_NAME_LEN 32 /* names of objects, with the closing zero */
@@ -167,6 +173,7 @@ enum cv_reason {
 
 /* Says whose pins these are; checked before anything else is read. Only user space reads it. */
 struct cv_meta {
+	/* Other versions of the tool read these: as far as build they are where they are for ever. */
 	__u32 magic; /* CV_ABI_MAGIC */
 	__u32 abi_version;
 	__u32 generation; /* +1 for every change of the instance */

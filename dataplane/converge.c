@@ -16,6 +16,7 @@
 #include "own.h"
 #include "plan.h"
 #include "segment.h"
+#include "takeover.h"
 
 /* Programs of another build give way to ours; what uses them is moved over by the steps that follow.
  */
@@ -200,8 +201,13 @@ static int apply_anew(struct cv_acts *acts, const struct cv_change *change, stru
 /* What is left to do when everything works. */
 static int finish(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
 {
+	int rc;
+
 	if (acts->mode != CV_CHANGE_MAKE)
 		return 0;
+	rc = cv_takeover_finish(acts->inst, err);
+	if (rc)
+		return rc;
 	if (is_empty(change->wanted))
 		return cv_instance_remove(acts->inst, err);
 	return cv_journal_end(acts->inst, err);
@@ -250,6 +256,8 @@ static int take_down(struct cv_acts *acts, struct cv_err *err)
 		rc = cv_plan_new(&plan, acts, NULL, &nothing, true, err);
 	if (!rc)
 		rc = converge(plan, &text, err);
+	if (!rc)
+		rc = cv_takeover_finish(acts->inst, err);
 	return rc ? rc : cv_instance_remove(acts->inst, err);
 }
 

@@ -19,6 +19,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "takeover.h"
 
 #define CV_APPLIED_FILE "state.yaml"
 #define CV_APPLIED_MAX (1u << 30) /* more than any state file that is read becomes */
@@ -151,7 +152,7 @@ static int open_map(const char *dir, const char *name, struct cv_err *err)
 	if (fd != -ENOENT)
 		return fd;
 	cv_err_set(err, -ENOENT, "map %s/%s: gone", dir, name);
-	return cv_err_hint(err, "'culvert down' clears away what is left, then apply again");
+	return cv_err_hint(err, "'culvert repair' makes it anew");
 }
 
 int cv_instance_map(const struct cv_instance *inst, const char *name, struct cv_err *err)
@@ -237,6 +238,7 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 	inst->lock_fd = -1;
 	inst->files_prog = -1;
 	inst->mount_fd = -1;
+	inst->older_fd = -1;
 	if (!inst->options.bpffs)
 		inst->options.bpffs = CV_DEFAULT_BPFFS;
 	if (!inst->options.state_dir)
@@ -244,6 +246,8 @@ int cv_instance_open(struct cv_instance **out, const struct cv_instance_options 
 	rc = open_at(inst, err);
 	if (!rc)
 		rc = check_abi(inst, err);
+	if (!rc)
+		rc = cv_takeover_check(inst, err);
 	if (!rc && access == CV_ACCESS_WRITE)
 		rc = cv_reap(inst, err);
 	if (!rc)
@@ -264,6 +268,7 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 	cv_nl_close(&inst->nl);
 	cv_close_fd(&inst->files_prog);
 	cv_close_fd(&inst->mount_fd);
+	cv_close_fd(&inst->older_fd);
 	/* With the last instance gone, neither the mount nor the folders are left. */
 	if (inst->lock_fd >= 0 && no_instance_is_left(inst)) {
 		rmdir(inst->root);
@@ -323,7 +328,9 @@ static int create_contents(struct cv_instance *inst, struct cv_err *err)
 	int rc;
 
 	snprintf(meta.build, sizeof(meta.build), "%s", cv_object_build());
-	rc = create_devs(inst, err);
+	rc = cv_takeover_generation(inst, &meta.generation, err);
+	if (!rc)
+		rc = create_devs(inst, err);
 	if (!rc)
 		rc = cv_counters_create(inst, err);
 	if (!rc)
@@ -463,6 +470,20 @@ static int remove_pins(struct cv_instance *inst, struct cv_err *err)
 	rc = cv_dir_remove(inst->dir, err);
 	if (!rc && no_instance_is_left(inst))
 		rc = remove_host(inst, err);
+	return rc;
+}
+
+int cv_instance_remove_version(const struct cv_instance *inst, uint32_t version, struct cv_err *err)
+{
+	struct cv_instance other = *inst;
+	int rc = set_path(other.root, err, "%s/v%u", inst->options.bpffs, version);
+
+	if (!rc)
+		rc = set_paths_below_root(&other, err);
+	if (!rc)
+		rc = remove_pins(&other, err);
+	if (!rc && no_instance_is_left(&other))
+		rmdir(other.root);
 	return rc;
 }
 

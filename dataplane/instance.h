@@ -44,6 +44,7 @@ struct cv_instance {
 	char stock[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd; /* -1: to read only */
+	int older_fd; /* lock of pins of an older version (takeover.h); -1: there are none */
 	int mount_fd; /* the bpffs of cv_instance_pretend(); -1: none */
 	int files_prog; /* see host.h; -1 until it is needed */
 	struct cv_nl *nl;
@@ -71,6 +72,9 @@ int cv_instance_create(struct cv_instance *inst, struct cv_err *err);
 int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err);
 /* Removes the pins and the state of the instance, and the host's parts if no other is left. */
 int cv_instance_remove(struct cv_instance *inst, struct cv_err *err);
+/* Removes the pins of the instance that are of another version of the ABI. */
+int cv_instance_remove_version(const struct cv_instance *inst, uint32_t version,
+			       struct cv_err *err);
 
 /* The file that holds the text of the state that is applied now; path has PATH_MAX bytes. */
 int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *err);

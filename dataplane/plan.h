@@ -252,7 +252,8 @@ struct cv_program_name {
 	bool has_generation;
 	uint32_t generation;
 };
-/* Reads the name that the kernel reports for a hook. False if it is not of a program of ours. */
+/* Reads the name that the kernel reports for a hook. False if it is not of a program of ours. tunnels:
+ * NULL if names that ip gave to programs by their pins are not asked for. */
 bool cv_program_name_read(const struct cv_tunnel *tunnels, enum cv_lwt_hook hook, const char *name,
 			  struct cv_program_name *out);
 

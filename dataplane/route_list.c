@@ -115,7 +115,7 @@ bool cv_program_name_read(const struct cv_tunnel *tunnels, enum cv_lwt_hook hook
 {
 	*out = (struct cv_program_name){ .guard = 0 };
 	return read_own_name(name, out) ||
-	       (hook == CV_LWT_XMIT && read_pin_name(tunnels, name, out));
+	       (tunnels && hook == CV_LWT_XMIT && read_pin_name(tunnels, name, out));
 }
 
 /* The program that a name of this meaning stands for now. -ENOENT: not known. */
