@@ -5,10 +5,10 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
 
+#include "lock.h"
 #include "map.h"
 #include "own.h"
 
@@ -69,13 +69,16 @@ int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
 	return cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
 }
 
-/* True while somebody holds the lock to write. */
-static bool is_being_changed(const struct cv_instance *inst)
+/* True if the file that was opened at path lies there still, and nobody is at work on what it tells of:
+ * a change that ends meanwhile takes its file away before its lock. */
+static bool is_left(const struct cv_instance *inst, FILE *file, const char *path)
 {
-	CV_CLOSE int fd = open(inst->root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	struct cv_writer writer;
+	struct stat ours, theirs;
 
-	return inst->access != CV_ACCESS_WRITE && fd >= 0 && flock(fd, LOCK_SH | LOCK_NB) &&
-	       errno == EWOULDBLOCK;
+	if (inst->access != CV_ACCESS_WRITE && cv_lock_holder(inst, &writer))
+		return false;
+	return !fstat(fileno(file), &ours) && !stat(path, &theirs) && ours.st_ino == theirs.st_ino;
 }
 
 bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out)
@@ -86,7 +89,8 @@ bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interrupt
 	int pid;
 
 	*out = (struct cv_interruption){ 0 };
-	if (journal_path(inst, path, NULL) || !(file = fopen(path, "re")) || is_being_changed(inst))
+	if (journal_path(inst, path, NULL) || !(file = fopen(path, "re")) ||
+	    !is_left(inst, file, path))
 		return false;
 	if (fscanf(file, "%d %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " ", &pid,
 		   &out->began_seconds, &then.inode, &then.seconds, &then.nanoseconds) == 5) {

@@ -87,6 +87,7 @@ for ((i = 0; i < 10; i++)); do
 	jq -e '.image.rules == .rules or any(.problems[]; test("may be of two states"))' "$WORK/status$i.out" >/dev/null ||
 		fail "status $i is of two states: $(<"$WORK/status$i.out")"
 done
+expect_equal "" "$(grep -l interrupted "$WORK"/*.err || :)" "who takes a change at work for an interrupted one"
 in_ns a /usr/bin/python3 "$TOOLS/traffic.py" ping 2 "$B_IN4" >/dev/null || fail "no answer"
 
 # hold NAME: a batch that has the lock and waits for its next line, which is written to fd 5.
