@@ -13,12 +13,81 @@
 #include "yaml.h"
 #include "yaml_scan.h"
 
-#define CV_OPTIONS "options"
-#define CV_MARK_MASK "mark-mask"
-#define CV_MARK_SHARED "mark-shared"
-#define CV_FLOW_CACHE "flow-cache"
-
+#define CV_SECTIONS_MAX 16
 #define CV_FAULTY_MAX 256 /* objects beyond it get their consequential faults reported, too */
+
+/* ---- options: words of the state itself ---- */
+
+static int parse_mark_mask(void *conf, const char *text, struct cv_err *err)
+{
+	return cv_arg_number("mark-mask", text, 1, UINT32_MAX,
+			     &((struct cv_state *)conf)->mark_mask, err);
+}
+
+static bool format_mark_mask(const void *conf, FILE *out)
+{
+	uint32_t mask = ((const struct cv_state *)conf)->mark_mask;
+
+	if (mask != CV_DEFAULT_MARK_MASK)
+		fprintf(out, "0x%x", mask);
+	return mask != CV_DEFAULT_MARK_MASK;
+}
+
+static int parse_flow_cache(void *conf, const char *text, struct cv_err *err)
+{
+	bool is_on = true;
+	int rc = cv_arg_flag("flow-cache", text, &is_on, err);
+
+	((struct cv_state *)conf)->flow_cache_is_off = !is_on;
+	return rc;
+}
+
+static bool format_flow_cache(const void *conf, FILE *out)
+{
+	bool is_off = ((const struct cv_state *)conf)->flow_cache_is_off;
+
+	if (is_off)
+		fputs("false", out);
+	return is_off;
+}
+
+static const struct cv_word option_words[] = {
+	{ .name = "mark-mask",
+	  .value = "N",
+	  .help = "the bits of packet marks that are culvert's: two or more neighbouring ones (0x7f000000)",
+	  .parse = parse_mark_mask,
+	  .format = format_mark_mask },
+	{ .name = "mark-shared",
+	  .help = "go on although somebody else on this host uses some of those bits",
+	  .kind = &cv_kind_flag,
+	  .offset = offsetof(struct cv_state, mark_is_shared) },
+	{ .name = "flow-cache",
+	  .help = "remember which rule the packets of a flow met (true)",
+	  .parse = parse_flow_cache,
+	  .format = format_flow_cache },
+};
+
+static void init_options(void *conf)
+{
+	cv_state_init(conf);
+}
+
+static void fini_options(void *conf)
+{
+	(void)conf;
+}
+
+const struct cv_noun cv_config_options = {
+	.name = "options",
+	.section = "options",
+	.help = "what holds for all of a state",
+	.groups = { CV_GROUP(CV_WORDS_OF(option_words)) },
+	.group_count = 1,
+	.conf_size = sizeof(struct cv_state),
+	.place_offset = offsetof(struct cv_state, mark_mask_place),
+	.init = init_options,
+	.fini = fini_options,
+};
 
 /* A parse at work. */
 struct parse {
@@ -148,60 +217,18 @@ static void parse_list(struct parse *parse, const struct cv_noun *noun,
 		parse_entry(parse, noun, item);
 }
 
-static int parse_mark_mask(struct parse *parse, const struct cv_yaml_node *value,
-			   struct cv_err *err)
-{
-	if (parse->has_places)
-		parse->state->mark_mask_place = value->place;
-	return cv_arg_number(CV_MARK_MASK, value->text, 1, UINT32_MAX, &parse->state->mark_mask,
-			     err);
-}
-
-static int parse_mark_shared(struct parse *parse, const struct cv_yaml_node *value,
-			     struct cv_err *err)
-{
-	return cv_arg_bool(CV_MARK_SHARED, value->text, &parse->state->mark_is_shared, err);
-}
-
-static int parse_flow_cache(struct parse *parse, const struct cv_yaml_node *value,
-			    struct cv_err *err)
-{
-	bool is_on = true;
-	int rc = cv_arg_bool(CV_FLOW_CACHE, value->text, &is_on, err);
-
-	parse->state->flow_cache_is_off = !is_on;
-	return rc;
-}
-
+/* One option: a pair of the section. */
 static void parse_option(struct parse *parse, const struct cv_yaml_node *key,
 			 const struct cv_yaml_node *value)
 {
-	static const struct {
-		const char *key;
-		int (*parse)(struct parse *parse, const struct cv_yaml_node *value,
-			     struct cv_err *err);
-	} options[] = {
-		{ CV_MARK_MASK, parse_mark_mask },
-		{ CV_MARK_SHARED, parse_mark_shared },
-		{ CV_FLOW_CACHE, parse_flow_cache },
+	struct cv_yaml_node *items[] = { (struct cv_yaml_node *)key, (struct cv_yaml_node *)value };
+	const struct cv_yaml_node pair = {
+		.place = key->place, .kind = CV_YAML_MAPPING, .items = items, .count = 2
 	};
-	const struct cv_yaml_node *at = key;
-	struct cv_err err;
-	int rc = cv_err_input(&err, "unknown key \"%s\"", key->text);
 
-	cv_err_hint(&err, "options has " CV_MARK_MASK ", " CV_MARK_SHARED " and " CV_FLOW_CACHE);
-	for (size_t i = 0; i < sizeof(options) / sizeof(*options); i++) {
-		if (strcmp(key->text, options[i].key))
-			continue;
-		at = value;
-		rc = value->kind == CV_YAML_SCALAR
-			     ? options[i].parse(parse, value, &err)
-			     : cv_err_input(&err, "%s: not a single value", key->text);
-	}
-	if (!rc)
-		return;
-	cv_err_at(&err, &at->place);
-	cv_report_error(parse->report, &err);
+	if (parse->has_places && !strcmp(key->text, "mark-mask"))
+		parse->state->mark_mask_place = value->place;
+	cv_words_from_yaml(&cv_config_options, parse->state, &pair, parse->report);
 }
 
 /* A file has one key of that name; another file must not have it, too. */
@@ -214,7 +241,7 @@ static bool are_first_options(struct parse *parse, const struct cv_yaml_node *na
 		parse->options_place = name->place;
 		return true;
 	}
-	cv_err_input(&err, CV_OPTIONS ": given twice, first at %s:%d:%d", first->file, first->line,
+	cv_err_input(&err, "options: given twice, first at %s:%d:%d", first->file, first->line,
 		     first->column);
 	cv_err_hint(&err, "only one file of a state can have them");
 	cv_err_at(&err, &name->place);
@@ -231,7 +258,7 @@ static void parse_options(struct parse *parse, const struct cv_yaml_node *name,
 	if (is_nothing(section) || !are_first_options(parse, name))
 		return;
 	if (section->kind != CV_YAML_MAPPING) {
-		fault_at(parse, section, "as {" CV_MARK_MASK ": 0x7f000000}", "not a mapping");
+		fault_at(parse, section, "as {mark-mask: 0x7f000000}", "not a mapping");
 		return;
 	}
 	while (next_item(parse, section, &at, &key, &value))
@@ -240,12 +267,12 @@ static void parse_options(struct parse *parse, const struct cv_yaml_node *name,
 
 static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
 {
-	const char *names[16] = { CV_OPTIONS };
+	const char *names[CV_SECTIONS_MAX] = { cv_config_options.section };
 	const char *nearest;
 	struct cv_err err;
 	size_t count = 1;
 
-	for (size_t i = 0; i < cv_noun_count; i++)
+	for (size_t i = 0; i < cv_noun_count && count < CV_SECTIONS_MAX; i++)
 		names[count++] = cv_nouns[i]->section;
 	nearest = cv_nearest(key->text, names, count);
 	cv_err_input(&err, "unknown key \"%s\"", key->text);
@@ -260,7 +287,7 @@ static void unknown_section(struct parse *parse, const struct cv_yaml_node *key)
 static void parse_section(struct parse *parse, const struct cv_yaml_node *key,
 			  const struct cv_yaml_node *section)
 {
-	if (!strcmp(key->text, CV_OPTIONS)) {
+	if (!strcmp(key->text, cv_config_options.section)) {
 		parse_options(parse, key, section);
 		return;
 	}
@@ -453,22 +480,13 @@ static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
 
 static void put_options(const struct cv_state *state, FILE *out)
 {
-	const char *before = CV_OPTIONS ": {";
+	CV_FREE char *set = cv_group_text(cv_config_options.groups[0], state);
 
-	if (state->mark_mask != CV_DEFAULT_MARK_MASK) {
-		fprintf(out, "%s" CV_MARK_MASK ": 0x%x", before, state->mark_mask);
-		before = ", ";
-	}
-	if (state->mark_is_shared) {
-		fprintf(out, "%s" CV_MARK_SHARED ": true", before);
-		before = ", ";
-	}
-	if (state->flow_cache_is_off) {
-		fprintf(out, "%s" CV_FLOW_CACHE ": false", before);
-		before = ", ";
-	}
-	if (*before == ',')
-		fputs("}\n", out);
+	if (!set || !*set)
+		return;
+	fprintf(out, "%s: ", cv_config_options.section);
+	cv_words_to_yaml(&cv_config_options, state, out);
+	fputc('\n', out);
 }
 
 void cv_config_write(const struct cv_state *state, FILE *out)

@@ -6,6 +6,10 @@
 #include "culvert.h"
 #include "parts.h"
 #include "report.h"
+#include "words.h"
+
+/* The options: not an object, but with words as one has; its conf is the state. */
+extern const struct cv_noun cv_config_options;
 
 /*
  * Makes state, which was initialised and is empty, what text says. file names it in places and must outlive

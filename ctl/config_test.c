@@ -824,7 +824,7 @@ static void wrong_options_are_told(void **unused)
 		   "    options: {mark-sharing: true}\n"
 		   "              ^\n"
 		   "hint: options has mark-mask, mark-shared and flow-cache\n");
-	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: not a single value\n"
+	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: a list, not a single value\n"
 						  "    options: {mark-mask: [3]}\n"
 						  "                         ^\n");
 }

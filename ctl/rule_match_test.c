@@ -68,6 +68,7 @@ static void read_yaml(struct cv_rule_conf *conf, const char *text)
 	CV_CLEANUP(cv_yaml_free) struct cv_yaml_node *root = NULL;
 
 	assert_int_equal(cv_report_new(&report, stderr, false), 0);
+	cv_report_source(report, "f", text, strlen(text));
 	assert_int_equal(cv_yaml_parse(&root, "f", text, strlen(text), report), 0);
 	assert_int_equal(cv_words_from_yaml(&cv_noun_rule, conf, root, report), 0);
 }

@@ -13,6 +13,7 @@
 
 #define CV_MAX_WORDS 64 /* of one noun, all groups */
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+#define CV_LISTED_MAX 4 /* keys that a hint lists; of more it says where they stand */
 #define CV_NOT "not"
 
 const struct cv_noun *const cv_nouns[] = {
@@ -121,6 +122,21 @@ static const struct cv_group *find_group(const struct cv_noun *noun, const char 
 	return NULL;
 }
 
+/* Says which keys there are, when they are few. */
+static int list_hint(const char *owner, const char *const *names, size_t count, struct cv_err *err)
+{
+	char list[128] = "";
+	size_t used = 0;
+
+	for (size_t i = 0; i < count && used < sizeof(list); i++)
+		used += snprintf(list + used, sizeof(list) - used, "%s%s",
+				 !i		 ? ""
+				 : i + 1 < count ? ", "
+						 : " and ",
+				 names[i]);
+	return cv_err_hint(err, "%s has %s", owner, list);
+}
+
 /* An unknown word: says which would be right. */
 static int unknown_word(const struct cv_noun *noun, const struct cv_group *group, const char *name,
 			bool in_yaml, struct cv_err *err)
@@ -147,6 +163,8 @@ static int unknown_word(const struct cv_noun *noun, const struct cv_group *group
 		return cv_err_hint(err, "did you mean \"%s\"?", nearest);
 	if (in_yaml && strchr(name, ':'))
 		return cv_err_hint(err, "a key ends with ':' and a blank; quote an IPv6 address");
+	if (in_yaml && count <= CV_LISTED_MAX)
+		return list_hint(group->name ? group->name : noun->name, names, count, err);
 	if (in_yaml)
 		return cv_err_hint(err, "a %s has the keys that 'culvert %s help' lists",
 				   noun->name, noun->name);
