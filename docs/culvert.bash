@@ -157,7 +157,7 @@ _culvert_pairs() {
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --wait --help --version"
 	local objects="dev app tunnel peer route set rule"
-	local verbs="check apply save status explain monitor down version help"
+	local verbs="check diff apply save status repair explain monitor down version help"
 	local cur prev cword i=1
 	local -a words globals=()
 	COMPREPLY=()
@@ -204,7 +204,7 @@ _culvert() {
 		;;
 	1)
 		case $object in
-		check | apply) _culvert_files "$cur" ;;
+		check | diff | apply) _culvert_files "$cur" ;;
 		help) _culvert_offer "$objects" "$cur" ;;
 		dev) _culvert_offer "add del show help" "$cur" ;;
 		tunnel) _culvert_offer "add replace del show check help" "$cur" ;;
