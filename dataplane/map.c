@@ -154,7 +154,7 @@ int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape
 		 struct cv_err *err)
 {
 	CV_CLOSE int inner = -1;
-	uint32_t id, i;
+	uint32_t id;
 
 	memset(values, 0, (size_t)shape->value_size * shape->max_entries);
 	if (bpf_map_lookup_elem(slot_fd, key, &id))
@@ -165,11 +165,7 @@ int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape
 	if (inner < 0)
 		return cv_err_set(err, -errno, "map %s: open by id: %s", shape->name,
 				  strerrordesc_np(errno));
-	for (i = 0; i < shape->max_entries; i++)
-		if (bpf_map_lookup_elem(inner, &i, (char *)values + (size_t)i * shape->value_size))
-			return cv_err_set(err, -errno, "map %s: read: %s", shape->name,
-					  strerrordesc_np(errno));
-	return 0;
+	return cv_array_read(inner, shape->max_entries, values, err);
 }
 
 static bool is_zero(const char *bytes, size_t size)
@@ -232,6 +228,21 @@ int cv_percpu_clear(int map_fd, const void *key, size_t counters, struct cv_err 
 	return 0;
 }
 
+int cv_array_read(int map_fd, uint32_t count, void *values, struct cv_err *err)
+{
+	CV_FREE uint32_t *keys = calloc(count, sizeof(*keys));
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t next, read = count;
+
+	if (!keys)
+		return cv_err_set(err, -ENOMEM, "map entries: out of memory");
+	/* An array that ends there says so. */
+	if (bpf_map_lookup_batch(map_fd, NULL, &next, keys, values, &read, &opts) &&
+	    errno != ENOENT)
+		return cv_err_set(err, -errno, "map entries: read: %s", strerrordesc_np(errno));
+	return 0;
+}
+
 int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void *arg,
 		struct cv_err *err)
 {
@@ -283,21 +294,26 @@ int cv_map_read(int map_fd, size_t key_size, size_t value_size, size_t max, stru
 {
 	CV_CLEANUP(cv_map_copy_fini) struct cv_map_copy copy = { 0 };
 	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t at = 0, next, count;
-	int rc = 0;
+	/* Where a call ended: a number for hash maps, a key for others. */
+	CV_FREE char *at = calloc(1, key_size + sizeof(uint32_t));
+	CV_FREE char *next = calloc(1, key_size + sizeof(uint32_t));
+	uint32_t count;
+	int rc = at && next ? 0 : cv_err_set(err, -ENOMEM, "map entries: out of memory");
 
+	if (rc)
+		return rc;
 	while (!rc && copy.count < max) {
 		if (grow_copy(&copy, key_size, value_size))
 			return cv_err_set(err, -ENOMEM, "map entries: out of memory");
 		count = CV_BATCH;
-		rc = bpf_map_lookup_batch(map_fd, copy.count ? &at : NULL, &next,
+		rc = bpf_map_lookup_batch(map_fd, copy.count ? at : NULL, next,
 					  copy.keys + copy.count * key_size,
 					  copy.values + copy.count * value_size, &count, &opts);
 		if (rc && errno != ENOENT) /* the end */
 			return cv_err_set(err, -errno, "map entries: read: %s",
 					  strerrordesc_np(errno));
 		copy.count += count;
-		at = next;
+		memcpy(at, next, key_size + sizeof(uint32_t));
 	}
 	*out = copy;
 	copy = (struct cv_map_copy){ 0 };

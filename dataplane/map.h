@@ -58,14 +58,17 @@ typedef int (*cv_map_key_fn)(int map_fd, const void *key, void *arg, struct cv_e
 int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void *arg,
 		struct cv_err *err);
 
-/* What a hash map holds: keys[i] has values[i], in no order. */
+/* Reads the first count values of an array by one call. */
+int cv_array_read(int map_fd, uint32_t count, void *values, struct cv_err *err);
+
+/* What a map holds: keys[i] has values[i], in no order. */
 struct cv_map_copy {
 	char *keys; /* owned */
 	char *values; /* owned */
 	size_t count;
 };
 
-/* Reads a whole hash map, many entries by one call. max: a bound of what it may hold. */
+/* Reads a whole hash map or LPM trie, many entries by one call. max: a bound of what it may hold. */
 int cv_map_read(int map_fd, size_t key_size, size_t value_size, size_t max, struct cv_map_copy *out,
 		struct cv_err *err);
 void cv_map_copy_fini(struct cv_map_copy *copy);
