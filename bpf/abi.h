@@ -108,6 +108,9 @@
 #define CV_MAP_METERS cv_meters
 #define CV_MAP_BUCKETS cv_buckets
 #define CV_MAP_EVENTS cv_events
+#define CV_MAP_XMIT_PROGRAMS cv_xmit_progs
+#define CV_MAP_IN_PROGRAMS cv_in_progs
+#define CV_MAP_OUT_PROGRAMS cv_out_progs
 
 /*
  * Every way in which a packet can leave the happy path.
@@ -162,7 +165,8 @@
 	  "the device that its rule redirects to is gone: dropped")                                \
 	X(MIRROR_FAILED, "mirror_failed",                                                          \
 	  "the copy for a mirror device could not be sent: goes on")                               \
-	X(EVENT_LOST, "event_lost", "no room for an event, nobody takes them out: goes on")
+	X(EVENT_LOST, "event_lost", "no room for an event, nobody takes them out: goes on")        \
+	X(NO_PROGRAM, "no_program", "the program of all tunnels or guards is gone: dropped")
 
 enum cv_reason {
 #define CV_REASON_ENUM(name, key, text) CV_R_##name,
@@ -170,6 +174,18 @@ enum cv_reason {
 #undef CV_REASON_ENUM
 		CV_R_COUNT
 };
+
+/*
+ * The program of a route is a stub: it writes the id of its tunnel or guard to skb->cb[0] and goes on,
+ * by a tail call through the CV_MAP_*_PROGRAMS of its hook, to the program that all of them share.
+ * The kernel puts cb back as it was behind the program of a route. Index of the array:
+ */
+#define CV_SHARED_TUNNEL 0
+#define CV_SHARED_GUARD 1
+#define CV_SHARED_COUNT 2
+
+/* Stands in the object for the id; user space writes another constant there before it loads a stub. */
+#define CV_STUB_ID 0x57ab1d00
 
 /* Says whose pins these are; checked before anything else is read. Only user space reads it. */
 struct cv_meta {

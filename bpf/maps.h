@@ -52,6 +52,27 @@ struct {
 } CV_MAP_REMOTES SEC(".maps");
 #endif
 
+#ifdef CV_USE_STUBS
+#define CV_SHARED_PROGRAMS                                                                         \
+	__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                                     \
+	__uint(pinning, LIBBPF_PIN_BY_NAME);                                                       \
+	__uint(max_entries, CV_SHARED_COUNT);                                                      \
+	__type(key, __u32);                                                                        \
+	__type(value, __u32)
+
+struct {
+	CV_SHARED_PROGRAMS;
+} CV_MAP_XMIT_PROGRAMS SEC(".maps");
+
+struct {
+	CV_SHARED_PROGRAMS;
+} CV_MAP_IN_PROGRAMS SEC(".maps");
+
+struct {
+	CV_SHARED_PROGRAMS;
+} CV_MAP_OUT_PROGRAMS SEC(".maps");
+#endif
+
 #ifdef CV_USE_SEGMENT
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY);
