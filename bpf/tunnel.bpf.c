@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
 /*
- * The lwt entry points, loaded once a tunnel: every packet that a route with `encap bpf xmit` of
- * that tunnel sends is put into it. With `in` beside it, what was received is put into it before the
- * kernel forwards it, as far as that hook can.
+ * The lwt programs that all tunnels share; the stub of a tunnel (stub.bpf.c) goes on to them. Every
+ * packet that a route with `encap bpf xmit` of a tunnel sends is put into it. With `in` beside it,
+ * what was received is put into it before the kernel forwards it, as far as that hook can.
  */
 #define CV_USE_TUNNELS
 #define CV_USE_PEERS
@@ -20,27 +20,23 @@
 #include "segment.h"
 #include "tunnel.h"
 
-/* The one setting that is not in a map: whose program this is. Stock tools load it as 0, which is
- * no tunnel. */
-const volatile __u32 cv_tunnel_id = 0;
-
 /* What comes of a rule: it drops, or lets pass, or its order says where to go on. */
 #define CV_FOLLOW_PASS 0
 #define CV_FOLLOW_DROP 0xffffffff
 
-/* Follows the rule at that cell; counts: a packet that ends here is counted. This and cv_send() are
- * global functions so that their stack does not lie below that of a search. */
+/* Follows the rule at that cell; a packet that ends here is counted for that tunnel, 0: it is not.
+ * This and cv_send() are global functions so that their stack does not lie below that of a search. */
 __attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __u32 cell,
-					      __u32 counts)
+					      __u32 tunnel)
 {
 	const struct cv_rule *rule = cv_rule_at(live, cell);
 
 	if (!pkt || !rule)
 		return CV_FOLLOW_PASS;
-	if (counts)
+	if (tunnel)
 		cv_count_rule(rule->id, pkt->bytes);
-	if (counts && rule->verdict == CV_VERDICT_DROP)
-		cv_count_reason(cv_tunnel_id, CV_R_RULE_DROP);
+	if (tunnel && rule->verdict == CV_VERDICT_DROP)
+		cv_count_reason(tunnel, CV_R_RULE_DROP);
 	if (rule->verdict == CV_VERDICT_DROP)
 		return CV_FOLLOW_DROP;
 	if (rule->verdict != CV_VERDICT_CONTINUE || rule->flags & CV_ACTION_UNSURE)
@@ -52,17 +48,17 @@ __attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __
 /*
  * Follows the rules that the packet meets. True if the last one drops it. What they do is done on
  * clsact egress, and there they count what passes; here later rules just see mark and DSCP as they
- * would be.
+ * would be. Counts for that tunnel, 0: does not.
  */
 static __always_inline bool cv_follow(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
-				      bool counts)
+				      __u32 tunnel)
 {
 	__u32 after = 0, cell;
 	int i;
 
 	for (i = 0; i < CV_MAX_CONTINUES; i++) {
 		cell = cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, after);
-		after = cv_follow_one(pkt, live, cell, counts);
+		after = cv_follow_one(pkt, live, cell, tunnel);
 		if (after == CV_FOLLOW_PASS || after == CV_FOLLOW_DROP)
 			return after == CV_FOLLOW_DROP;
 	}
@@ -85,7 +81,7 @@ __attribute__((noinline)) int cv_parse_inner(struct __sk_buff *skb, struct cv_pk
 
 /* True if a rule drops the inner packet: clsact egress sees only the outer header. pkt is then as
  * rules have changed it. */
-static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt)
+static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
 {
 	__u64 live;
 	const struct cv_image *image = cv_rules_current(&live);
@@ -93,10 +89,10 @@ static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_
 	if (!image || !cv_rules_ask(image, CV_DIR_ENCAP))
 		return false;
 	cv_parse_inner(skb, pkt, live);
-	if (!cv_follow(skb, pkt, live, false))
+	if (!cv_follow(skb, pkt, live, 0))
 		return false;
 	cv_parse_inner(skb, pkt, live);
-	return cv_follow(skb, pkt, live, true);
+	return cv_follow(skb, pkt, live, id);
 }
 
 static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int reason)
@@ -170,18 +166,19 @@ __attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt,
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
-	const struct cv_tunnel *tunnel = cv_tunnel_get(cv_tunnel_id);
+	__u32 id = CV_CTX(skb, cb[0]);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
 	struct cv_pkt pkt = {};
 
-	if (tunnel && tunnel->flags & CV_TUNNEL_RULES && cv_dropped_by_rule(skb, &pkt))
+	if (tunnel && tunnel->flags & CV_TUNNEL_RULES && cv_dropped_by_rule(skb, &pkt, id))
 		return BPF_DROP;
-	return cv_send(skb, &pkt, cv_tunnel_id);
+	return cv_send(skb, &pkt, id);
 }
 
 SEC("lwt_in")
 int cv_in(struct __sk_buff *skb)
 {
-	__u32 id = cv_tunnel_id;
+	__u32 id = CV_CTX(skb, cb[0]);
 	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
 	struct cv_pkt pkt = {};
 

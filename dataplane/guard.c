@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Guards of routes: which packets may pass on the hooks in and out, and how many did. One program
- * each, which knows its id only; a guard never changes, another one gets another id. The maps come
- * with the first program.
+ * Guards of routes: which packets may pass on the hooks in and out, and how many did. One stub each
+ * (stub.h), which knows its id only; a guard never changes, another one gets another id. The maps
+ * come with the shared program.
  */
 #include <bpf/bpf.h>
 #include <errno.h>
@@ -82,6 +82,43 @@ static void fill_conditions(const struct cv_plan *plan, const struct cv_route_co
 		guard->flags |= CV_GUARD_DROP;
 }
 
+static enum cv_role role_of(const struct cv_guard *guard)
+{
+	return guard->hook == LWT_BPF_IN ? CV_ROLE_GUARD_IN : CV_ROLE_GUARD_OUT;
+}
+
+static const char *pin_name(uint32_t id, char *buf, size_t size)
+{
+	snprintf(buf, size, "%u", id);
+	return buf;
+}
+
+int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *err)
+{
+	char name[16];
+	int fd = cv_pin_open(inst->guards, pin_name(id, name, sizeof(name)), err);
+
+	return fd != -ENOENT ? fd
+			     : cv_err_set(err, fd, "program %s/%s of a route's guard is gone",
+					  inst->guards, name);
+}
+
+/* True if the guard's pin is its stub, and goes on to where our shared programs are put. */
+static bool stub_is_live(const struct cv_instance *inst, const struct cv_plan *plan, uint32_t id,
+			 const struct cv_guard *guard)
+{
+	CV_CLOSE int prog = cv_guard_open(inst, id, NULL);
+
+	return prog >= 0 && cv_stub_is(prog, role_of(guard), id, plan->stub_arrays[role_of(guard)]);
+}
+
+void cv_guard_plan_start(const struct cv_instance *inst, struct cv_plan *plan)
+{
+	for (uint32_t id = 1; id < CV_MAX_GUARDS; id++)
+		plan->guard_is_live[id] = plan->live_guards[id].family &&
+					  stub_is_live(inst, plan, id, &plan->live_guards[id]);
+}
+
 static bool same_guard(const struct cv_guard *a, const struct cv_guard *b)
 {
 	struct cv_guard other = *b;
@@ -126,7 +163,7 @@ int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
 		fill_conditions(plan, conf, &guard);
 	*id = find_live(plan, &guard);
 	guard.generation =
-		*id && !plan->is_upgrade ? plan->live_guards[*id].generation : plan->generation;
+		plan->guard_is_live[*id] ? plan->live_guards[*id].generation : plan->generation;
 	if (!*id)
 		*id = choose_id(plan);
 	if (!*id)
@@ -137,42 +174,6 @@ int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
 }
 
 /* ---- grow ---- */
-
-static const char *pin_name(uint32_t id, char *buf, size_t size)
-{
-	snprintf(buf, size, "%u", id);
-	return buf;
-}
-
-int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *err)
-{
-	char name[16];
-	int fd = cv_pin_open(inst->guards, pin_name(id, name, sizeof(name)), err);
-
-	return fd != -ENOENT ? fd
-			     : cv_err_set(err, fd, "program %s/%s of a route's guard is gone",
-					  inst->guards, name);
-}
-
-static bool is_pinned(const struct cv_instance *inst, uint32_t id)
-{
-	CV_CLOSE int fd = cv_guard_open(inst, id, NULL);
-
-	return fd >= 0;
-}
-
-static int pin_program(struct cv_instance *inst, uint32_t id, enum cv_lwt_hook hook,
-		       struct cv_err *err)
-{
-	CV_CLOSE int prog = cv_object_load_guard(inst, id, hook, err);
-	char name[16];
-	int rc = prog < 0 ? prog : cv_dir_make(inst->guards, err);
-
-	pin_name(id, name, sizeof(name));
-	if (!rc)
-		rc = cv_pin_del(inst->guards, name, err);
-	return rc ? rc : cv_pin_set(prog, inst->guards, name, err);
-}
 
 static int write_guard(const struct cv_instance *inst, uint32_t id, const struct cv_guard *guard,
 		       struct cv_err *err)
@@ -196,22 +197,60 @@ static int clear_counters(const struct cv_instance *inst, uint32_t id, struct cv
 					err);
 }
 
+/* Loads the stub of a guard and pins it in place of what is pinned there. */
+static int pin_stub(struct cv_instance *inst, struct cv_stubs stubs[CV_ROLES], uint32_t id,
+		    enum cv_role role, struct cv_err *err)
+{
+	int rc = stubs[role].insns ? 0 : cv_stubs_open(&stubs[role], inst, role, err);
+	CV_CLOSE int prog = rc ? rc : cv_stubs_load(&stubs[role], id, err);
+	char name[16];
+
+	pin_name(id, name, sizeof(name));
+	rc = prog < 0 ? prog : cv_dir_make(inst->guards, err);
+	if (!rc)
+		rc = cv_pin_del(inst->guards, name, err);
+	return rc ? rc : cv_pin_set(prog, inst->guards, name, err);
+}
+
+/* The shared programs of both hooks, where a guard is. One that nobody needs now is brought up to
+ * date, too: whoever needs it next takes it as it is. */
+static int grow_shared(struct cv_instance *inst, const struct cv_plan *plan, enum cv_role role,
+		       struct cv_err *err)
+{
+	bool is_needed = plan->is_upgrade && cv_shared_is_there(inst, role);
+
+	for (uint32_t id = 1; !is_needed && id < CV_MAX_GUARDS; id++)
+		is_needed = plan->guards[id].family && role_of(&plan->guards[id]) == role;
+	return is_needed ? cv_shared_grow(inst, role, plan->is_upgrade, err) : 0;
+}
+
+static void close_stubs(struct cv_stubs (*stubs)[CV_ROLES])
+{
+	for (enum cv_role role = 0; role < CV_ROLES; role++)
+		cv_stubs_close(&(*stubs)[role]);
+}
+
+/* Stubs before shared programs: with the first stub comes the map that leads to them. And these
+ * before what is written: their object has the maps. */
 int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
+	CV_CLEANUP(close_stubs) struct cv_stubs stubs[CV_ROLES] = { 0 };
 	int rc = 0;
 
+	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++)
+		if (plan->guards[id].generation == plan->generation)
+			rc = pin_stub(inst, stubs, id, role_of(&plan->guards[id]), err);
+	if (!rc)
+		rc = grow_shared(inst, plan, CV_ROLE_GUARD_IN, err);
+	if (!rc)
+		rc = grow_shared(inst, plan, CV_ROLE_GUARD_OUT, err);
 	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
-		const struct cv_guard *guard = &plan->guards[id];
-		bool is_new = !plan->live_guards[id].family;
-
-		if (!guard->family ||
-		    (guard->generation != plan->generation && is_pinned(inst, id)))
+		if (plan->guards[id].generation != plan->generation)
 			continue;
-		rc = pin_program(inst, id, guard->hook == LWT_BPF_IN ? CV_LWT_IN : CV_LWT_OUT, err);
-		if (!rc && is_new)
+		if (!plan->live_guards[id].family)
 			rc = clear_counters(inst, id, err);
 		if (!rc)
-			rc = write_guard(inst, id, guard, err);
+			rc = write_guard(inst, id, &plan->guards[id], err);
 	}
 	return rc;
 }

@@ -21,6 +21,7 @@
 #include "segment.skel.h"
 #include "self.skel.h"
 #include "sockets.skel.h"
+#include "stub.skel.h"
 #include "tunnel.skel.h"
 
 /* libbpf prints through one function for the whole process; the instance at work gets the lines. */
@@ -135,10 +136,11 @@ static const struct {
 	[CV_OBJECT_LINEAGE] = { "lineage", cv_lineage_bpf__elf_bytes },
 	[CV_OBJECT_SELF] = { "self", cv_self_bpf__elf_bytes },
 	[CV_OBJECT_SOCKETS] = { "sockets", cv_sockets_bpf__elf_bytes },
+	[CV_OBJECT_TUNNEL] = { "tunnel", cv_tunnel_bpf__elf_bytes },
+	[CV_OBJECT_ROUTE] = { "route", cv_route_bpf__elf_bytes },
+	[CV_OBJECT_STUB] = { "stub", cv_stub_bpf__elf_bytes },
 	{ "classify", cv_classify_bpf__elf_bytes },
-	{ "tunnel", cv_tunnel_bpf__elf_bytes },
 	{ "segment", cv_segment_bpf__elf_bytes },
-	{ "route", cv_route_bpf__elf_bytes },
 };
 
 const char *cv_object_build(void)
@@ -157,8 +159,6 @@ const char *cv_object_build(void)
 	snprintf(build, sizeof(build), "%s-%016" PRIx64, CV_VERSION, hash);
 	return build;
 }
-
-/* ---- objects of the host ---- */
 
 void cv_object_close(struct bpf_object **object)
 {
@@ -221,7 +221,7 @@ int cv_object_load(const struct cv_instance *inst, enum cv_object which, const c
 	return rc;
 }
 
-/* ---- objects of an instance ---- */
+/* ---- tc programs ---- */
 
 static void free_classify(struct cv_classify_bpf **skel)
 {
@@ -263,56 +263,4 @@ int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = pin_program(skel->progs.cv_cls_segment, inst->progs, err);
 	return rc;
-}
-
-static void free_tunnel(struct cv_tunnel_bpf **skel)
-{
-	cv_tunnel_bpf__destroy(*skel);
-}
-
-int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, enum cv_lwt_hook hook,
-			  struct cv_err *err)
-{
-	CV_CLEANUP(free_tunnel) struct cv_tunnel_bpf *skel = NULL;
-	bool is_in = hook == CV_LWT_IN;
-	int rc;
-
-	start_log(inst);
-	skel = cv_tunnel_bpf__open();
-	if (!skel)
-		return out_of_memory(err, "tunnel");
-	skel->rodata->cv_tunnel_id = tunnel_id;
-	bpf_program__set_autoload(is_in ? skel->progs.cv_xmit : skel->progs.cv_in, false);
-	rc = load(inst, skel->obj, "tunnel", err);
-	if (rc)
-		return rc;
-	rc = dup(bpf_program__fd(is_in ? skel->progs.cv_in : skel->progs.cv_xmit));
-	return rc >= 0 ? rc : cv_err_set(err, -errno, "tunnel program: %s", strerrordesc_np(errno));
-}
-
-static void free_route(struct cv_route_bpf **skel)
-{
-	cv_route_bpf__destroy(*skel);
-}
-
-int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lwt_hook hook,
-			 struct cv_err *err)
-{
-	CV_CLEANUP(free_route) struct cv_route_bpf *skel = NULL;
-	struct bpf_program *program, *other;
-	int rc;
-
-	start_log(inst);
-	skel = cv_route_bpf__open();
-	if (!skel)
-		return out_of_memory(err, "route");
-	program = hook == CV_LWT_IN ? skel->progs.cv_guard_in : skel->progs.cv_guard_out;
-	other = hook == CV_LWT_IN ? skel->progs.cv_guard_out : skel->progs.cv_guard_in;
-	skel->rodata->cv_guard_id = guard_id;
-	bpf_program__set_autoload(other, false);
-	rc = load(inst, skel->obj, "route", err);
-	if (rc)
-		return rc;
-	rc = dup(bpf_program__fd(program));
-	return rc >= 0 ? rc : cv_err_set(err, -errno, "route program: %s", strerrordesc_np(errno));
 }

@@ -10,7 +10,6 @@
 #include <stdint.h>
 
 #include "instance.h"
-#include "nl_lwt.h"
 
 /* The tc programs, as pinned under PROGS. */
 #define CV_PROG_INGRESS "cv_cls_ingress"
@@ -38,15 +37,7 @@ int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 /* Loads the tc program that encapsulates segments and pins it, in place of one of another build. */
 int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err);
 
-/* Loads the lwt program of a tunnel for the hook xmit or in. Returns its fd. */
-int cv_object_load_tunnel(struct cv_instance *inst, uint32_t tunnel_id, enum cv_lwt_hook hook,
-			  struct cv_err *err);
-
-/* Loads the program of a route's guard for the hook in or out. Returns its fd. */
-int cv_object_load_guard(struct cv_instance *inst, uint32_t guard_id, enum cv_lwt_hook hook,
-			 struct cv_err *err);
-
-/* Objects whose programs serve the whole host. */
+/* Objects of which single programs are loaded. */
 enum cv_object {
 	CV_OBJECT_OWNER,
 	CV_OBJECT_REFRESH,
@@ -55,6 +46,9 @@ enum cv_object {
 	CV_OBJECT_GATE,
 	CV_OBJECT_SELF,
 	CV_OBJECT_SOCKETS,
+	CV_OBJECT_TUNNEL,
+	CV_OBJECT_ROUTE,
+	CV_OBJECT_STUB,
 };
 
 struct bpf_object;

@@ -18,6 +18,8 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 		return;
 	free(plan->live_tunnels);
 	free(plan->tunnels);
+	free(plan->tunnel_plans);
+	cv_names_fini(&plan->tunnel_names);
 	cv_changes_fini(&plan->rule_changes);
 	cv_banks_close(&plan->banks);
 	cv_rules_fini(&plan->live_rules);
@@ -35,6 +37,7 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->fib_rules);
 	free(plan->endpoints);
 	cv_map_copy_fini(&plan->live_endpoints);
+	cv_map_copy_fini(&plan->live_allowed);
 	free(plan->endpoint_is_live);
 	free(plan->endpoint_is_wanted);
 	for (size_t i = 0; i < plan->remote_count; i++)
@@ -64,6 +67,7 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 		return NULL;
 	plan->live_tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->live_tunnels));
 	plan->tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->tunnels));
+	plan->tunnel_plans = calloc(state->tunnel_count + 1, sizeof(*plan->tunnel_plans));
 	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
 	plan->apps = calloc(1, sizeof(*plan->apps));
 	plan->live_outer = calloc(1, sizeof(*plan->live_outer));
@@ -78,9 +82,13 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 				 sizeof(*plan->fib_rules));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
-	if (!plan->live_tunnels || !plan->tunnels || !plan->live_apps || !plan->apps ||
-	    !plan->live_outer || !plan->outer || !plan->live_guards || !plan->guards ||
-	    !plan->devs || !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers)
+	if (cv_names_init(&plan->tunnel_names, state->tunnels ? state->tunnels->name : NULL,
+			  sizeof(*state->tunnels), state->tunnel_count))
+		return NULL;
+	if (!plan->live_tunnels || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
+	    !plan->apps || !plan->live_outer || !plan->outer || !plan->live_guards ||
+	    !plan->guards || !plan->devs || !plan->routes || !plan->fib_rules || !plan->remotes ||
+	    !plan->peers)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
@@ -117,6 +125,8 @@ int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_stat
 	if (!rc)
 		rc = cv_app_plan(inst, plan, err);
 	if (!rc)
+		cv_guard_plan_start(inst, plan);
+	if (!rc)
 		rc = cv_route_plan(inst, plan, err);
 	if (!rc)
 		rc = cv_rule_plan(inst, plan, err);
@@ -130,10 +140,9 @@ int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_stat
 
 uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)
 {
-	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
-		if (plan->tunnels[id].mode && !strcmp(plan->tunnels[id].name, name))
-			return id;
-	return 0;
+	uint32_t index = cv_names_find(&plan->tunnel_names, name);
+
+	return index == CV_NAMES_NONE ? 0 : plan->tunnel_plans[index].id;
 }
 
 const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name)

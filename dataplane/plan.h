@@ -20,10 +20,12 @@
 #include "image.h"
 #include "instance.h"
 #include "map.h"
+#include "names.h"
 #include "nl_link.h"
 #include "nl_nexthop.h"
 #include "nl_route.h"
 #include "nl_rule.h"
+#include "stub.h"
 
 struct cv_dev_plan {
 	const struct cv_dev_conf *conf;
@@ -74,6 +76,17 @@ struct cv_peer_plan {
 	bool is_live; /* the set is there already */
 };
 
+/* One tunnel of the wanted state. */
+struct cv_tunnel_plan {
+	uint32_t id; /* 0: it could not be planned, and is left out */
+	bool has_in; /* a route into it has hook in */
+	bool has_ipv6; /* a route into it may carry IPv6 */
+	/* Which pins of its programs are there and work. */
+	bool xmit_is_live;
+	bool named_is_live; /* the second one of xmit */
+	bool in_is_live;
+};
+
 struct cv_plan {
 	struct cv_acts *acts; /* borrowed */
 	const struct cv_state *state;
@@ -87,6 +100,9 @@ struct cv_plan {
 
 	struct cv_tunnel *live_tunnels; /* CV_MAX_TUNNELS each, by id */
 	struct cv_tunnel *tunnels;
+	struct cv_tunnel_plan *tunnel_plans; /* in the order of the state */
+	struct cv_names tunnel_names; /* of them */
+	uint32_t stub_arrays[CV_ROLES]; /* ids of the maps that stubs go on through; 0: none yet */
 	struct cv_banks *banks; /* owned; of the rules' images */
 	struct cv_rules live_rules;
 	struct cv_rules rules;
@@ -97,6 +113,7 @@ struct cv_plan {
 	struct cv_app_set *outer;
 	struct cv_guard *live_guards; /* CV_MAX_GUARDS each, by id */
 	struct cv_guard *guards;
+	bool guard_is_live[CV_MAX_GUARDS]; /* its program works; by id of a live one */
 
 	struct cv_dev_plan *devs;
 	size_t dev_count;
@@ -111,6 +128,7 @@ struct cv_plan {
 	struct cv_endpoint_plan *endpoints; /* sorted by key */
 	size_t endpoint_count;
 	struct cv_map_copy live_endpoints;
+	struct cv_map_copy live_allowed; /* sorted (allowed.c) */
 	bool *endpoint_is_live; /* of each wanted one */
 	bool *endpoint_is_wanted; /* of each live one */
 };
@@ -160,6 +178,11 @@ int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err 
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+/* Finds the maps that stubs go on through, before all else that has to do with programs. */
+void cv_program_plan_start(const struct cv_instance *inst, struct cv_plan *plan);
+/* Finds out which pins of a tunnel's programs work. True if that of xmit does: its routes keep it. */
+bool cv_program_plan(const struct cv_instance *inst, struct cv_plan *plan,
+		     struct cv_tunnel_plan *tunnel, const char *name);
 /* Opens the program of a tunnel for the hook xmit or in. */
 int cv_program_open(const struct cv_instance *inst, const char *tunnel, enum cv_lwt_hook hook,
 		    struct cv_err *err);
@@ -187,6 +210,8 @@ struct cv_guard_role {
 	bool decides;
 	bool counts;
 };
+/* Finds out whose programs work: their routes keep them. */
+void cv_guard_plan_start(const struct cv_instance *inst, struct cv_plan *plan);
 /* Puts a guard of a route into the plan; a live one that is equal keeps its id. */
 int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
 		  const struct cv_fib_route *fib, const struct cv_guard_role *role, uint32_t *id,

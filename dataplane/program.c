@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The pinned lwt programs of tunnels: one for xmit each, one for in where a route asks for it. A pin
- * outlives a change of parameters: the program knows the tunnel's id only.
+ * The pinned lwt programs of tunnels, which are stubs (stub.h): one for xmit each, one for in where a
+ * route asks for it. A pin outlives a change of parameters: the stub knows the tunnel's id only.
  */
 #include <errno.h>
 #include <stdio.h>
@@ -38,104 +38,174 @@ int cv_program_open(const struct cv_instance *inst, const char *tunnel, enum cv_
 					  dir, pin_name(hook));
 }
 
+/* ---- plan ---- */
+
+void cv_program_plan_start(const struct cv_instance *inst, struct cv_plan *plan)
+{
+	for (enum cv_role role = 0; role < CV_ROLES; role++)
+		plan->stub_arrays[role] = cv_stub_array(inst, role);
+}
+
+/* True if the pin is the stub of that id, and goes on to where our shared programs are put. */
+static bool is_live(const struct cv_plan *plan, const char *dir, const char *name,
+		    enum cv_role role, uint32_t id)
+{
+	CV_CLOSE int prog = cv_pin_open(dir, name, NULL);
+
+	return prog >= 0 && cv_stub_is(prog, role, id, plan->stub_arrays[role]);
+}
+
+bool cv_program_plan(const struct cv_instance *inst, struct cv_plan *plan,
+		     struct cv_tunnel_plan *tunnel, const char *name)
+{
+	char dir[PATH_MAX];
+
+	if (program_dir(inst, name, dir, NULL))
+		return false;
+	tunnel->xmit_is_live = is_live(plan, dir, CV_PROG_XMIT, CV_ROLE_XMIT, tunnel->id);
+	tunnel->named_is_live = is_live(plan, inst->xmit, name, CV_ROLE_XMIT, tunnel->id);
+	tunnel->in_is_live = is_live(plan, dir, CV_PROG_IN, CV_ROLE_IN, tunnel->id);
+	return tunnel->xmit_is_live;
+}
+
 /* ---- grow ---- */
 
-static bool needs_in(const struct cv_plan *plan, const char *tunnel)
-{
-	for (size_t i = 0; i < plan->state->route_count; i++) {
-		const struct cv_route_conf *route = &plan->state->routes[i];
+/* What stubs are made of is opened when the first one is made. */
+struct maker {
+	struct cv_instance *inst;
+	const struct cv_plan *plan;
+	struct cv_stubs stubs[CV_ROLES];
+};
 
-		if (route->hooks & CV_HOOK_IN && cv_route_conf_enters(route, tunnel))
-			return true;
-	}
-	return false;
+static void free_maker(struct maker *maker)
+{
+	for (enum cv_role role = 0; role < CV_ROLES; role++)
+		cv_stubs_close(&maker->stubs[role]);
+}
+
+static int make_stub(struct maker *maker, enum cv_role role, uint32_t id, struct cv_err *err)
+{
+	struct cv_stubs *stubs = &maker->stubs[role];
+	int rc = stubs->insns ? 0 : cv_stubs_open(stubs, maker->inst, role, err);
+
+	return rc ? rc : cv_stubs_load(stubs, id, err);
 }
 
 /* Pins a program in place of what is pinned there. */
 static int replace_pin(int prog, const char *dir, const char *name, struct cv_err *err)
 {
-	int rc = cv_dir_make(dir, err);
+	int rc = cv_pin_del(dir, name, err);
 
-	if (!rc)
-		rc = cv_pin_del(dir, name, err);
 	return rc ? rc : cv_pin_set(prog, dir, name, err);
 }
 
-/* True if the pin is there and of the tunnel's generation: a new generation has new programs. */
-static bool is_current(const struct cv_plan *plan, const struct cv_tunnel *tunnel, const char *dir,
-		       const char *name)
-{
-	CV_CLOSE int prog = cv_pin_open(dir, name, NULL);
-
-	return prog >= 0 && tunnel->generation != plan->generation;
-}
-
 /* The second pin of xmit is for ip, which makes the program's name of the last part of the path. */
-static int grow_program(struct cv_instance *inst, const struct cv_plan *plan, uint32_t id,
-			enum cv_lwt_hook hook, struct cv_err *err)
+static int grow_xmit(struct maker *maker, const struct cv_tunnel_plan *tunnel, const char *name,
+		     struct cv_err *err)
 {
-	const struct cv_tunnel *tunnel = &plan->tunnels[id];
-	bool is_xmit = hook == CV_LWT_XMIT;
 	CV_CLOSE int prog = -1;
 	char dir[PATH_MAX];
-	int rc = program_dir(inst, tunnel->name, dir, err);
+	int rc = program_dir(maker->inst, name, dir, err);
 
-	if (rc)
+	if (rc || (tunnel->xmit_is_live && tunnel->named_is_live))
 		return rc;
-	if (is_current(plan, tunnel, dir, pin_name(hook)) &&
-	    (!is_xmit || is_current(plan, tunnel, inst->xmit, tunnel->name)))
-		return 0;
-	prog = cv_object_load_tunnel(inst, id, hook, err);
-	if (prog < 0)
-		return cv_err_prefix(err, "tunnel %s", tunnel->name);
-	rc = replace_pin(prog, dir, pin_name(hook), err);
-	if (!rc && is_xmit)
-		rc = replace_pin(prog, inst->xmit, tunnel->name, err);
-	return rc;
+	prog = tunnel->xmit_is_live ? cv_pin_open(dir, CV_PROG_XMIT, err)
+				    : make_stub(maker, CV_ROLE_XMIT, tunnel->id, err);
+	rc = prog < 0 ? prog : cv_dir_make(dir, err);
+	if (!rc)
+		rc = cv_dir_make(maker->inst->xmit, err);
+	if (!rc && !tunnel->xmit_is_live)
+		rc = replace_pin(prog, dir, CV_PROG_XMIT, err);
+	return rc ? rc : replace_pin(prog, maker->inst->xmit, name, err);
 }
 
+static int grow_in(struct maker *maker, const struct cv_tunnel_plan *tunnel, const char *name,
+		   struct cv_err *err)
+{
+	CV_CLOSE int prog = -1;
+	char dir[PATH_MAX];
+	int rc = program_dir(maker->inst, name, dir, err);
+
+	if (rc || !tunnel->has_in || tunnel->in_is_live)
+		return rc;
+	prog = make_stub(maker, CV_ROLE_IN, tunnel->id, err);
+	return prog < 0 ? prog : replace_pin(prog, dir, CV_PROG_IN, err);
+}
+
+static bool needs_shared(const struct cv_plan *plan, enum cv_role role)
+{
+	for (size_t i = 0; i < plan->state->tunnel_count; i++)
+		if (plan->tunnel_plans[i].id &&
+		    (role == CV_ROLE_XMIT || plan->tunnel_plans[i].has_in))
+			return true;
+	return false;
+}
+
+/* One that nobody needs now is brought up to date, too: whoever needs it next takes it as it is. */
+static int grow_shared(struct cv_instance *inst, const struct cv_plan *plan, enum cv_role role,
+		       struct cv_err *err)
+{
+	if (!needs_shared(plan, role) && !(plan->is_upgrade && cv_shared_is_there(inst, role)))
+		return 0;
+	return cv_shared_grow(inst, role, plan->is_upgrade, err);
+}
+
+/* The stubs come first: with the first of them comes the map that leads to the shared program. */
 int cv_program_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
+	CV_CLEANUP(free_maker) struct maker maker = { .inst = inst, .plan = plan };
 	int rc = 0;
 
-	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
-		const struct cv_tunnel *tunnel = &plan->tunnels[id];
+	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_plan *tunnel = &plan->tunnel_plans[i];
+		const char *name = plan->state->tunnels[i].name;
 
-		if (!tunnel->mode)
+		if (!tunnel->id)
 			continue;
-		rc = grow_program(inst, plan, id, CV_LWT_XMIT, err);
-		if (!rc && needs_in(plan, tunnel->name))
-			rc = grow_program(inst, plan, id, CV_LWT_IN, err);
+		rc = grow_xmit(&maker, tunnel, name, err);
+		if (!rc)
+			rc = grow_in(&maker, tunnel, name, err);
+		if (rc) {
+			cv_err_prefix(err, "tunnel %s", name);
+			return cv_err_at(err, &plan->state->tunnels[i].place);
+		}
 	}
-	return rc;
+	if (!rc)
+		rc = grow_shared(inst, plan, CV_ROLE_XMIT, err);
+	return rc ? rc : grow_shared(inst, plan, CV_ROLE_IN, err);
 }
 
 /* ---- shrink ---- */
 
-/* Those of a tunnel that is to go, and one for in that no route asks for any more. */
-static int shrink_program(struct cv_instance *inst, const struct cv_plan *plan, const char *tunnel,
-			  bool is_gone, struct cv_err *err)
+/* Those of a tunnel that is gone. */
+static int shrink_gone(struct cv_instance *inst, const char *tunnel, struct cv_err *err)
 {
 	char dir[PATH_MAX];
 	int rc = program_dir(inst, tunnel, dir, err);
 
-	if (rc)
-		return rc;
-	if (!is_gone)
-		return needs_in(plan, tunnel) ? 0 : cv_pin_del(dir, CV_PROG_IN, err);
-	rc = cv_pin_del(inst->xmit, tunnel, err);
+	if (!rc)
+		rc = cv_pin_del(inst->xmit, tunnel, err);
 	return rc ? rc : cv_dir_remove(dir, err);
+}
+
+/* The one for in that no route asks for any more. */
+static int shrink_in(struct cv_instance *inst, const char *tunnel, struct cv_err *err)
+{
+	char dir[PATH_MAX];
+	int rc = program_dir(inst, tunnel, dir, err);
+
+	return rc ? rc : cv_pin_del(dir, CV_PROG_IN, err);
 }
 
 int cv_program_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	int rc = 0;
 
-	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
-		const struct cv_tunnel *live = &plan->live_tunnels[id];
-
-		if (live->mode)
-			rc = shrink_program(inst, plan, live->name, !plan->tunnels[id].mode, err);
-	}
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
+		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
+			rc = shrink_gone(inst, plan->live_tunnels[id].name, err);
+	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++)
+		if (plan->tunnel_plans[i].in_is_live && !plan->tunnel_plans[i].has_in)
+			rc = shrink_in(inst, plan->state->tunnels[i].name, err);
 	return rc;
 }

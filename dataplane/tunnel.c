@@ -7,7 +7,9 @@
 #include <bpf/bpf.h>
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "allowed.h"
 #include "endpoint.h"
 #include "map.h"
 #include "mode.h"
@@ -54,16 +56,41 @@ uint32_t cv_tunnel_find(const struct cv_tunnel *tunnels, const char *name)
 	return 0;
 }
 
-/* A tunnel keeps its id as long as it lives; a new one gets one that neither generation has. */
-static uint32_t choose_id(const struct cv_plan *plan, const char *name)
+/* What planning all tunnels needs to know once. */
+struct planning {
+	struct cv_instance *inst;
+	struct cv_plan *plan;
+	struct cv_names live_names; /* of live_tunnels */
+	uint32_t next_id; /* no id below it is free */
+	struct cv_path paths[CV_MAX_TUNNELS]; /* what ICMP announced, by id */
+};
+
+static void end_planning(struct planning *planning)
 {
-	uint32_t id = cv_tunnel_find(plan->live_tunnels, name);
+	cv_names_fini(&planning->live_names);
+}
+
+static uint32_t live_id(const struct planning *planning, const char *name)
+{
+	uint32_t id = cv_names_find(&planning->live_names, name);
+
+	return id != CV_NAMES_NONE && planning->plan->live_tunnels[id].mode ? id : 0;
+}
+
+/* A tunnel keeps its id as long as it lives; a new one gets one that neither generation has. */
+static uint32_t choose_id(struct planning *planning, const char *name)
+{
+	const struct cv_plan *plan = planning->plan;
+	uint32_t id = live_id(planning, name);
 
 	if (id)
 		return id;
-	for (id = 1; id < CV_MAX_TUNNELS; id++)
-		if (!plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
-			return id;
+	for (id = planning->next_id; id < CV_MAX_TUNNELS; id++) {
+		if (plan->live_tunnels[id].mode || plan->tunnels[id].mode)
+			continue;
+		planning->next_id = id + 1;
+		return id;
+	}
 	return 0;
 }
 
@@ -203,38 +230,28 @@ static int check_local(struct cv_instance *inst, const struct cv_tunnel_conf *co
 				"have another one: nonlocal");
 }
 
-/* What ICMP announced of late for the tunnel of that id, which is live; 0 if nothing. */
-static int read_path_mtu(const struct cv_instance *inst, uint32_t id, uint32_t *mtu_bytes,
-			 struct cv_err *err)
+static int read_paths(const struct cv_instance *inst, struct cv_path paths[CV_MAX_TUNNELS],
+		      struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PATHS), err);
-	struct cv_path path;
 
-	*mtu_bytes = 0;
-	if (fd < 0)
-		return fd;
-	if (bpf_map_lookup_elem(fd, &id, &path))
-		return cv_err_set(err, -errno, "tunnel paths: read: %s", strerrordesc_np(errno));
-	if (path.mtu_bytes && cv_boot_ns() - path.seen_ns < CV_PATH_FRESH_NS)
-		*mtu_bytes = path.mtu_bytes;
-	return 0;
+	return fd < 0 ? fd : cv_array_read(fd, CV_MAX_TUNNELS, paths, err);
 }
 
-static bool carries_ipv6(const struct cv_state *state, const struct cv_tunnel_conf *conf)
+/* What ICMP announced of late; 0 if nothing. */
+static uint32_t fresh_mtu(const struct cv_path *path)
 {
-	for (size_t i = 0; i < state->route_count; i++)
-		if (state->routes[i].to.addr.family != 4 &&
-		    cv_route_conf_enters(&state->routes[i], conf->name))
-			return true;
-	return false;
+	bool is_fresh = path->mtu_bytes && cv_boot_ns() - path->seen_ns < CV_PATH_FRESH_NS;
+
+	return is_fresh ? path->mtu_bytes : 0;
 }
 
 /* What mtu auto makes of an MTU that ICMP announced: less room than the underlay's, but not so
  * little that a forged message could stop IPv6, or IPv4 (RFC 791: every host takes 576). */
-static uint32_t heed_path(const struct cv_state *state, const struct cv_tunnel_conf *conf,
-			  uint32_t path_bytes, uint32_t hdr_len, uint32_t room)
+static uint32_t heed_path(const struct cv_tunnel_plan *planned, uint32_t path_bytes,
+			  uint32_t hdr_len, uint32_t room)
 {
-	uint32_t least = carries_ipv6(state, conf) ? CV_IPV6_MIN_MTU : CV_IPV4_LEAST_PATH - hdr_len;
+	uint32_t least = planned->has_ipv6 ? CV_IPV6_MIN_MTU : CV_IPV4_LEAST_PATH - hdr_len;
 	uint32_t path_room = path_bytes > hdr_len + least ? path_bytes - hdr_len : least;
 
 	return path_bytes && path_room < room ? path_room : room;
@@ -242,7 +259,7 @@ static uint32_t heed_path(const struct cv_state *state, const struct cv_tunnel_c
 
 /* An inner packet of mtu bytes must fit the underlay with its outer header, unless the outer packet
  * may be fragmented. */
-static int choose_mtu(const struct cv_state *state, const struct cv_tunnel_conf *conf,
+static int choose_mtu(const struct cv_tunnel_plan *planned, const struct cv_tunnel_conf *conf,
 		      uint32_t underlay_bytes, uint32_t path_bytes, struct cv_tunnel *tunnel,
 		      struct cv_err *err)
 {
@@ -260,9 +277,8 @@ static int choose_mtu(const struct cv_state *state, const struct cv_tunnel_conf 
 			   conf->name, conf->mtu_bytes, underlay_bytes, tunnel->hdr_len);
 		return cv_err_hint(err, "at most mtu %u, or leave it out", room);
 	}
-	tunnel->mtu_bytes = conf->mtu_bytes
-				    ? conf->mtu_bytes
-				    : heed_path(state, conf, path_bytes, tunnel->hdr_len, room);
+	tunnel->mtu_bytes = conf->mtu_bytes ? conf->mtu_bytes
+					    : heed_path(planned, path_bytes, tunnel->hdr_len, room);
 	return 0;
 }
 
@@ -293,83 +309,18 @@ static void choose_old_key(const struct cv_tunnel_conf *conf, const struct cv_tu
 	tunnel->switch_ns = now + conf->overlap_seconds * CV_NS_PER_SECOND / 2;
 }
 
-static struct cv_allowed_key allowed_key(uint32_t id, uint32_t generation,
-					 const struct cv_prefix *prefix)
-{
-	struct cv_allowed_key key = {
-		.prefix_bits = CV_ALLOWED_BASE_BITS + prefix->bits,
-		.tunnel = id,
-		.generation = generation,
-		.family = prefix->addr.family,
-	};
-
-	cv_addr_to_abi(&prefix->addr, key.source);
-	return key;
-}
-
-/* Compares what the kernel has of one generation of a tunnel's list with the list wanted. */
-struct allowed_check {
-	const struct cv_tunnel_conf *conf;
-	uint32_t tunnel;
-	uint32_t generation;
-	size_t found;
-	bool is_other; /* the kernel has one that is not wanted */
-};
-
-static int check_allowed(int fd, const void *key_bytes, void *arg, struct cv_err *err)
-{
-	const struct cv_allowed_key *key = key_bytes;
-	struct allowed_check *check = arg;
-
-	(void)fd;
-	(void)err;
-	if (key->tunnel != check->tunnel || key->generation != check->generation)
-		return 0;
-	for (size_t i = 0; i < check->conf->allow.count; i++) {
-		struct cv_allowed_key wanted =
-			allowed_key(check->tunnel, check->generation, &check->conf->allow.items[i]);
-
-		if (!memcmp(&wanted, key, sizeof(wanted))) {
-			check->found++;
-			return 0;
-		}
-	}
-	check->is_other = true;
-	return 0;
-}
-
-/* 1 if the kernel's list of that generation is the one wanted, 0 if not, or a negative errno. */
-static int allow_list_is_live(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
-			      uint32_t id, uint32_t generation, struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
-	struct allowed_check check = { .conf = conf, .tunnel = id, .generation = generation };
-	int rc;
-
-	if (fd < 0)
-		return fd;
-	rc = cv_map_each(fd, sizeof(struct cv_allowed_key), CV_MAX_ALLOWED, check_allowed, &check,
-			 err);
-	return rc ? rc : !check.is_other && check.found == conf->allow.count;
-}
-
-static int choose_generations(struct cv_instance *inst, const struct cv_plan *plan,
-			      const struct cv_tunnel_conf *conf, uint32_t id,
-			      struct cv_tunnel *tunnel, struct cv_err *err)
+static void choose_generations(const struct cv_plan *plan, const struct cv_tunnel_conf *conf,
+			       uint32_t id, bool keeps_program, struct cv_tunnel *tunnel)
 {
 	const struct cv_tunnel *live = &plan->live_tunnels[id];
-	int rc;
 
-	tunnel->generation = live->mode && !plan->is_upgrade ? live->generation : plan->generation;
+	tunnel->generation = keeps_program ? live->generation : plan->generation;
 	if (!conf->allow.count)
-		return 0;
+		return;
 	tunnel->allow_generation = plan->generation;
-	if (!live->mode || !(live->flags & CV_TUNNEL_ALLOW))
-		return 0;
-	rc = allow_list_is_live(inst, conf, id, live->allow_generation, err);
-	if (rc > 0)
+	if (live->mode && live->flags & CV_TUNNEL_ALLOW &&
+	    cv_allowed_is_live(plan, conf, id, live->allow_generation))
 		tunnel->allow_generation = live->allow_generation;
-	return rc < 0 ? rc : 0;
 }
 
 /* The kernel checks a UDP checksum over IPv6 unless a socket says otherwise. */
@@ -382,10 +333,12 @@ static void warn_about_checksum(struct cv_instance *inst, const struct cv_tunnel
 		       conf->name);
 }
 
-static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
-		       const struct cv_tunnel_conf *conf, struct cv_err *err)
+static int plan_tunnel(struct planning *planning, const struct cv_tunnel_conf *conf,
+		       struct cv_tunnel_plan *planned, struct cv_err *err)
 {
-	uint32_t id = choose_id(plan, conf->name), path_bytes = 0;
+	struct cv_instance *inst = planning->inst;
+	struct cv_plan *plan = planning->plan;
+	uint32_t id = choose_id(planning, conf->name);
 	const struct cv_tunnel *live = &plan->live_tunnels[id];
 	struct cv_tunnel tunnel = { 0 };
 	struct cv_fib_answer answer = { 0 };
@@ -393,23 +346,23 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 
 	if (!id)
 		return cv_err_set(err, -ENOSPC, "tunnel %s: no id is free", conf->name);
+	planned->id = id;
 	fill_from_conf(plan, conf, &tunnel);
 	rc = conf->has_peers ? cv_peer_gather(plan, conf, id, err) : 0;
 	if (!rc)
 		rc = check_local(inst, conf, err);
 	if (!rc)
 		rc = look_up_remotes(inst, plan, conf, id, &answer, err);
-	if (!rc && live->mode)
-		rc = read_path_mtu(inst, id, &path_bytes, err);
 	if (!rc)
-		rc = choose_mtu(plan->state, conf, answer.mtu_bytes, path_bytes, &tunnel, err);
-	if (!rc)
-		rc = choose_generations(inst, plan, conf, id, &tunnel, err);
+		rc = choose_mtu(planned, conf, answer.mtu_bytes,
+				live->mode ? fresh_mtu(&planning->paths[id]) : 0, &tunnel, err);
 	if (!rc)
 		rc = conf->has_peers ? cv_peer_plan(inst, plan, id, &tunnel, err)
 				     : cv_remote_plan(inst, plan, conf, id, &tunnel, err);
 	if (rc)
 		return rc;
+	choose_generations(plan, conf, id,
+			   live->mode && cv_program_plan(inst, plan, planned, conf->name), &tunnel);
 	choose_old_key(conf, live, &tunnel);
 	tunnel.mss4 = mss_of(conf, tunnel.mtu_bytes, CV_TCP4_HEADERS);
 	tunnel.mss6 = mss_of(conf, tunnel.mtu_bytes, CV_TCP6_HEADERS);
@@ -421,28 +374,77 @@ static int plan_tunnel(struct cv_instance *inst, struct cv_plan *plan,
 }
 
 /* What was there stays as it was. */
-static int keep_live(struct cv_plan *plan, const struct cv_tunnel_conf *conf, struct cv_err *err)
+static int keep_live(struct planning *planning, const struct cv_tunnel_conf *conf,
+		     struct cv_tunnel_plan *planned, struct cv_err *err)
 {
-	uint32_t id = cv_tunnel_find(plan->live_tunnels, conf->name);
+	struct cv_plan *plan = planning->plan;
+	uint32_t id = live_id(planning, conf->name);
 
+	planned->id = id;
 	if (!id)
 		return 0;
 	plan->tunnels[id] = plan->live_tunnels[id];
+	cv_program_plan(planning->inst, plan, planned, conf->name);
 	return cv_endpoint_plan(plan, conf, id, err);
+}
+
+static void note_route_into(struct cv_plan *plan, const struct cv_route_conf *route,
+			    const char *tunnel)
+{
+	uint32_t index = cv_names_find(&plan->tunnel_names, tunnel);
+
+	if (index == CV_NAMES_NONE)
+		return;
+	plan->tunnel_plans[index].has_in |= !!(route->hooks & CV_HOOK_IN);
+	plan->tunnel_plans[index].has_ipv6 |= route->to.addr.family != 4;
+}
+
+/* Notes in every tunnel what routes ask of it. */
+static void note_routes(struct cv_plan *plan)
+{
+	for (size_t i = 0; i < plan->state->route_count; i++) {
+		const struct cv_route_conf *route = &plan->state->routes[i];
+
+		note_route_into(plan, route, route->tunnel);
+		for (size_t j = 0; j < route->nexthop_count; j++)
+			note_route_into(plan, route, route->nexthops[j].tunnel);
+	}
+}
+
+static int start_planning(struct planning *planning, struct cv_err *err)
+{
+	struct cv_instance *inst = planning->inst;
+	struct cv_plan *plan = planning->plan;
+	int rc = read_paths(inst, planning->paths, err);
+
+	if (!rc)
+		rc = cv_allowed_read(inst, plan, err);
+	if (rc)
+		return rc;
+	if (cv_names_init(&planning->live_names, plan->live_tunnels->name,
+			  sizeof(*plan->live_tunnels), CV_MAX_TUNNELS))
+		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
+	note_routes(plan);
+	cv_program_plan_start(inst, plan);
+	return 0;
 }
 
 int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
-	for (size_t i = 0; i < plan->state->tunnel_count; i++) {
-		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
-		int rc = plan_tunnel(inst, plan, conf, err);
+	CV_CLEANUP(end_planning)
+	struct planning planning = { .inst = inst, .plan = plan, .next_id = 1 };
+	int rc = start_planning(&planning, err);
 
+	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
+
+		rc = plan_tunnel(&planning, conf, &plan->tunnel_plans[i], err);
 		if (rc && plan->is_lenient)
-			rc = keep_live(plan, conf, err);
+			rc = keep_live(&planning, conf, &plan->tunnel_plans[i], err);
 		if (rc)
 			return cv_err_at(err, &conf->place);
 	}
-	return cv_endpoint_finish(inst, plan, err);
+	return rc ? rc : cv_endpoint_finish(inst, plan, err);
 }
 
 void cv_tunnel_note_rules(struct cv_plan *plan)
@@ -458,75 +460,58 @@ void cv_tunnel_note_rules(struct cv_plan *plan)
 
 /* ---- grow ---- */
 
-static int write_allowed(int fd, const struct cv_tunnel_conf *conf, uint32_t id,
-			 uint32_t generation, struct cv_err *err)
+static bool is_new(const struct cv_plan *plan, uint32_t id)
 {
-	for (size_t i = 0; i < conf->allow.count; i++) {
-		struct cv_allowed_key key = allowed_key(id, generation, &conf->allow.items[i]);
-		uint32_t one = 1;
-
-		if (bpf_map_update_elem(fd, &key, &one, BPF_ANY))
-			return cv_err_set(err, -errno, "tunnel %s: allow list: %s", conf->name,
-					  strerrordesc_np(errno));
-	}
-	return 0;
+	return plan->tunnels[id].mode && !plan->live_tunnels[id].mode;
 }
-
-/* A list that changed is written beside the old one, under a new generation. */
-static int grow_allowed(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
-	int rc = fd < 0 ? fd : 0;
-
-	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
-		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
-		uint32_t id = cv_plan_tunnel(plan, conf->name);
-
-		if (id && plan->tunnels[id].allow_generation == plan->generation)
-			rc = write_allowed(fd, conf, id, plan->generation, err);
-	}
-	return rc;
-}
-
-struct drop_of {
-	uint32_t tunnel;
-};
 
 static int clear_drop(int fd, const void *key_bytes, void *arg, struct cv_err *err)
 {
 	const struct cv_drop_key *key = key_bytes;
-	const struct drop_of *of = arg;
 
 	(void)err;
-	if (key->tunnel == of->tunnel)
+	if (is_new(arg, key->tunnel % CV_MAX_TUNNELS))
 		bpf_map_delete_elem(fd, key);
 	return 0;
 }
 
-/* A new tunnel begins at zero, though its id may have been another's. */
-static int clear_counters(struct cv_instance *inst, uint32_t id, struct cv_err *err)
+static int clear_stats(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_CLOSE int stats = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
-	CV_CLOSE int paths = -1;
-	CV_CLOSE int drops = -1;
-	struct drop_of of = { .tunnel = id };
-	struct cv_path unknown = { 0 };
-	int rc;
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
+	int rc = fd < 0 ? fd : 0;
 
-	if (stats < 0)
-		return stats;
-	paths = cv_instance_map(inst, CV_STRING(CV_MAP_PATHS), err);
-	if (paths < 0)
-		return paths;
-	if (bpf_map_update_elem(paths, &id, &unknown, BPF_ANY))
-		return cv_err_set(err, -errno, "tunnel paths: clear: %s", strerrordesc_np(errno));
-	drops = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
-	if (drops < 0)
-		return drops;
-	rc = cv_percpu_clear(stats, &id, sizeof(struct cv_tunnel_stats) / sizeof(uint64_t), err);
-	if (rc)
-		return rc;
-	return cv_map_each(drops, sizeof(struct cv_drop_key), CV_MAX_DROPS, clear_drop, &of, err);
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
+		if (is_new(plan, id))
+			rc = cv_percpu_clear(
+				fd, &id, sizeof(struct cv_tunnel_stats) / sizeof(uint64_t), err);
+	return rc;
+}
+
+static int clear_paths(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PATHS), err);
+	static const struct cv_path unknown;
+
+	if (fd < 0)
+		return fd;
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		if (is_new(plan, id) && bpf_map_update_elem(fd, &id, &unknown, BPF_ANY))
+			return cv_err_set(err, -errno, "tunnel paths: clear: %s",
+					  strerrordesc_np(errno));
+	return 0;
+}
+
+/* New tunnels begin at zero, though their ids may have been others'. */
+static int clear_counters(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLOSE int drops = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
+	int rc = drops < 0 ? drops : clear_stats(inst, plan, err);
+
+	if (!rc)
+		rc = clear_paths(inst, plan, err);
+	return rc ? rc
+		  : cv_map_each(drops, sizeof(struct cv_drop_key), CV_MAX_DROPS, clear_drop,
+				(void *)plan, err);
 }
 
 /* Wanted and live together, wanted first: what is to go works until its routes are gone. */
@@ -534,23 +519,24 @@ static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, stru
 {
 	CV_FREE struct cv_tunnel *both = calloc(CV_MAX_TUNNELS, sizeof(*both));
 	size_t size = CV_MAX_TUNNELS * sizeof(*both);
-	int rc = 0;
+	bool has_new = false;
+	int rc;
 
 	if (!both)
 		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
-	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
 		both[id] = plan->tunnels[id].mode ? plan->tunnels[id] : plan->live_tunnels[id];
-		if (plan->tunnels[id].mode && !plan->live_tunnels[id].mode)
-			rc = clear_counters(inst, id, err);
+		has_new |= is_new(plan, id);
 	}
-	if (rc || !memcmp(both, plan->live_tunnels, size))
-		return rc;
-	return write_tunnels(inst, both, err);
+	if (!memcmp(both, plan->live_tunnels, size))
+		return 0;
+	rc = has_new ? clear_counters(inst, plan, err) : 0;
+	return rc ? rc : write_tunnels(inst, both, err);
 }
 
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	int rc = grow_allowed(inst, plan, err);
+	int rc = cv_allowed_grow(inst, plan, err);
 
 	if (!rc)
 		rc = cv_remote_grow(inst, plan, err);
@@ -566,36 +552,12 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 
 /* ---- shrink ---- */
 
-static int shrink_allowed(int fd, const void *key_bytes, void *arg, struct cv_err *err)
-{
-	const struct cv_allowed_key *key = key_bytes;
-	const struct cv_plan *plan = arg;
-	const struct cv_tunnel *tunnel = &plan->tunnels[key->tunnel % CV_MAX_TUNNELS];
-
-	if (tunnel->mode && tunnel->flags & CV_TUNNEL_ALLOW &&
-	    tunnel->allow_generation == key->generation)
-		return 0;
-	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
-		return cv_err_set(err, -errno, "allow list: remove: %s", strerrordesc_np(errno));
-	return 0;
-}
-
 static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
 		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
 			return write_tunnels(inst, plan->tunnels, err);
 	return 0;
-}
-
-static int shrink_allow_lists(struct cv_instance *inst, const struct cv_plan *plan,
-			      struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
-
-	return fd < 0 ? fd
-		      : cv_map_each(fd, sizeof(struct cv_allowed_key), CV_MAX_ALLOWED,
-				    shrink_allowed, (void *)plan, err);
 }
 
 /* The pins go before the table: a pin without its tunnel would be taken for a program of the next
@@ -613,65 +575,82 @@ int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struc
 	if (!rc)
 		rc = cv_peer_shrink(inst, plan, err);
 	if (!rc)
-		rc = shrink_allow_lists(inst, plan, err);
+		rc = cv_allowed_shrink(inst, plan, err);
 	return rc;
 }
 
 /* ---- list ---- */
 
-static int fill_info(const struct cv_instance *inst, int stats_fd, uint32_t id,
-		     const struct cv_tunnel *tunnel, struct cv_tunnel_info *info,
-		     struct cv_err *err)
+/* What is read once for all tunnels. */
+struct listing {
+	const struct cv_instance *inst;
+	struct cv_tunnel tunnels[CV_MAX_TUNNELS];
+	struct cv_path paths[CV_MAX_TUNNELS];
+	int stats_fd;
+};
+
+static void free_listing(struct listing **listing)
 {
-	struct cv_tunnel_stats stats;
+	if (*listing && (*listing)->stats_fd >= 0)
+		close((*listing)->stats_fd);
+	free(*listing);
+}
+
+static int start_listing(struct listing *listing, struct cv_err *err)
+{
 	int rc;
 
-	memcpy(info->name, tunnel->name, sizeof(info->name));
+	listing->stats_fd = cv_instance_map(listing->inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
+	if (listing->stats_fd < 0)
+		return listing->stats_fd;
+	rc = cv_live_tunnels(listing->inst, listing->tunnels, err);
+	return rc ? rc : read_paths(listing->inst, listing->paths, err);
+}
+
+static int fill_info(const struct listing *listing, uint32_t id, struct cv_tunnel_info *info,
+		     struct cv_err *err)
+{
+	size_t counters = sizeof(struct cv_tunnel_stats) / sizeof(uint64_t);
+	const struct cv_tunnel *tunnel = &listing->tunnels[id];
+	struct cv_tunnel_stats stats;
+	int rc = cv_percpu_sum(listing->stats_fd, &id, (uint64_t *)&stats, counters, err);
+
+	if (rc)
+		return rc;
 	info->id = id;
 	info->mtu_bytes = tunnel->mtu_bytes;
+	info->path_mtu_bytes = fresh_mtu(&listing->paths[id]);
 	info->generation = tunnel->generation;
-	rc = read_path_mtu(inst, id, &info->path_mtu_bytes, err);
-	if (rc)
-		return rc;
-	rc = cv_percpu_sum(stats_fd, &id, (uint64_t *)&stats, sizeof(stats) / sizeof(uint64_t),
-			   err);
-	if (rc)
-		return rc;
 	info->tx_packets = stats.tx_packets;
 	info->tx_bytes = stats.tx_bytes;
 	info->rx_packets = stats.rx_packets;
 	info->rx_bytes = stats.rx_bytes;
 	info->tx_segments = stats.tx_segments;
-	rc = cv_probes_read(inst, id, &info->probes, err);
-	return rc ? rc : cv_drops_read(inst, id, &info->drops, err);
+	rc = cv_probes_read(listing->inst, id, &info->probes, err);
+	return rc ? rc : cv_drops_read(listing->inst, id, &info->drops, err);
 }
 
 int cv_tunnel_list(struct cv_instance *inst, const struct cv_state *state,
 		   struct cv_tunnel_info **out, size_t *count, struct cv_err *err)
 {
 	CV_FREE struct cv_tunnel_info *infos = calloc(state->tunnel_count + 1, sizeof(*infos));
-	CV_FREE struct cv_tunnel *tunnels = calloc(CV_MAX_TUNNELS, sizeof(*tunnels));
-	CV_CLOSE int stats_fd = -1;
-	int rc;
+	CV_CLEANUP(free_listing) struct listing *listing = calloc(1, sizeof(*listing));
+	int rc = 0;
 
-	if (!infos || !tunnels)
+	if (!infos || !listing)
 		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
-	if (state->tunnel_count) {
-		stats_fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNEL_STATS), err);
-		if (stats_fd < 0)
-			return stats_fd;
-		rc = cv_live_tunnels(inst, tunnels, err);
-		if (rc)
-			return rc;
-	}
-	for (size_t i = 0; i < state->tunnel_count; i++) {
-		uint32_t id = cv_tunnel_find(tunnels, state->tunnels[i].name);
+	listing->inst = inst;
+	listing->stats_fd = -1;
+	if (state->tunnel_count)
+		rc = start_listing(listing, err);
+	for (size_t i = 0; !rc && i < state->tunnel_count; i++) {
+		uint32_t id = cv_tunnel_find(listing->tunnels, state->tunnels[i].name);
 
 		memcpy(infos[i].name, state->tunnels[i].name, sizeof(infos[i].name));
-		rc = id ? fill_info(inst, stats_fd, id, &tunnels[id], &infos[i], err) : 0;
-		if (rc)
-			return rc;
+		rc = id ? fill_info(listing, id, &infos[i], err) : 0;
 	}
+	if (rc)
+		return rc;
 	*count = state->tunnel_count;
 	*out = CV_TAKE_PTR(infos);
 	return 0;

@@ -13,6 +13,7 @@
 #include "decoder.h"
 #include "mode.h"
 #include "remote.h"
+#include "stub.h"
 #include "timing.h"
 #include "tunnel.skel.h"
 
@@ -33,7 +34,8 @@
 
 struct encapper {
 	struct cv_tunnel_bpf *skel;
-	int xmit;
+	struct cv_stub_bpf *stubs;
+	int xmit; /* the stub, as packets find it */
 	int tunnels; /* the array behind the slot */
 };
 
@@ -54,11 +56,13 @@ static int encap_setup(void **state)
 	skel = cv_tunnel_bpf__open();
 	assert_non_null(skel);
 	prepare_maps(skel->obj);
-	skel->rodata->cv_tunnel_id = TUNNEL_ID;
 	encapper.skel = skel;
 	if (!take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))
 		return 0;
-	encapper.xmit = bpf_program__fd(skel->progs.cv_xmit);
+	encapper.stubs = stubs_load(TUNNEL_ID);
+	assert_non_null(encapper.stubs);
+	stubs_lead_to(encapper.stubs->maps.cv_xmit_progs, CV_SHARED_TUNNEL, skel->progs.cv_xmit);
+	encapper.xmit = bpf_program__fd(encapper.stubs->progs.cv_stub_xmit);
 	encapper.tunnels = fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots);
 	return 0;
 }
@@ -66,6 +70,7 @@ static int encap_setup(void **state)
 static int encap_teardown(void **state)
 {
 	(void)state;
+	cv_stub_bpf__destroy(encapper.stubs);
 	cv_tunnel_bpf__destroy(encapper.skel);
 	return 0;
 }

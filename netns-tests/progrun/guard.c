@@ -9,11 +9,13 @@
 #include "progrun.h"
 
 #include "route.skel.h"
+#include "stub.h"
 
 #define GUARD_ID 5
 
 static struct {
 	struct cv_route_bpf *skel;
+	struct cv_stub_bpf *stubs;
 	int progs[2];
 } guards;
 
@@ -25,17 +27,23 @@ static int guards_setup(void **state)
 	guards.skel = cv_route_bpf__open();
 	assert_non_null(guards.skel);
 	prepare_maps(guards.skel->obj);
-	guards.skel->rodata->cv_guard_id = GUARD_ID;
 	if (!take_loaded(guards.skel->obj, cv_route_bpf__load(guards.skel)))
 		return 0;
-	guards.progs[0] = bpf_program__fd(guards.skel->progs.cv_guard_in);
-	guards.progs[1] = bpf_program__fd(guards.skel->progs.cv_guard_out);
+	guards.stubs = stubs_load(GUARD_ID);
+	assert_non_null(guards.stubs);
+	stubs_lead_to(guards.stubs->maps.cv_in_progs, CV_SHARED_GUARD,
+		      guards.skel->progs.cv_guard_in);
+	stubs_lead_to(guards.stubs->maps.cv_out_progs, CV_SHARED_GUARD,
+		      guards.skel->progs.cv_guard_out);
+	guards.progs[0] = bpf_program__fd(guards.stubs->progs.cv_stub_g_in);
+	guards.progs[1] = bpf_program__fd(guards.stubs->progs.cv_stub_g_out);
 	return 0;
 }
 
 static int guards_teardown(void **state)
 {
 	(void)state;
+	cv_stub_bpf__destroy(guards.stubs);
 	cv_route_bpf__destroy(guards.skel);
 	return 0;
 }

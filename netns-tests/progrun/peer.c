@@ -9,6 +9,7 @@
 #include <arpa/inet.h>
 
 #include "compiler/peers.h"
+#include "stub.h"
 #include "timing.h"
 #include "tunnel.skel.h"
 
@@ -24,6 +25,7 @@
 #define PUSH_SINCE_MINOR 18
 
 static struct cv_tunnel_bpf *skel;
+static struct cv_stub_bpf *stubs;
 static int xmit;
 
 static const struct {
@@ -42,16 +44,20 @@ static int setup(void **state)
 		return 0;
 	skel = cv_tunnel_bpf__open();
 	assert_non_null(skel);
-	skel->rodata->cv_tunnel_id = TUNNEL;
 	prepare_maps(skel->obj);
-	if (take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))
-		xmit = bpf_program__fd(skel->progs.cv_xmit);
+	if (!take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))
+		return 0;
+	stubs = stubs_load(TUNNEL);
+	assert_non_null(stubs);
+	stubs_lead_to(stubs->maps.cv_xmit_progs, CV_SHARED_TUNNEL, skel->progs.cv_xmit);
+	xmit = bpf_program__fd(stubs->progs.cv_stub_xmit);
 	return 0;
 }
 
 static int teardown(void **state)
 {
 	(void)state;
+	cv_stub_bpf__destroy(stubs);
 	cv_tunnel_bpf__destroy(skel);
 	return 0;
 }
