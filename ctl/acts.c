@@ -58,9 +58,11 @@ static void print_line(const struct cv_act_printer *printer, FILE *out, const st
 
 static int print_act(const struct cv_act *act, void *arg)
 {
-	struct cv_act_printer *printer = ((struct cv_session *)arg)->acts;
+	struct cv_session *session = arg;
+	struct cv_act_printer *printer = session->acts;
 
 	printer->count++;
+	cv_progress_end(&session->progress);
 	if (printer->is_json) {
 		print_json(&printer->json, act);
 		return 0;

@@ -12,9 +12,10 @@
 
 static void print_log(enum cv_log_level level, const char *text, void *arg)
 {
-	const struct cv_session *session = arg;
+	struct cv_session *session = arg;
 	size_t len = strcspn(text, "\n");
 
+	cv_progress_end(&session->progress);
 	if (level == CV_LOG_WARN)
 		cv_report_warning(session->report, text);
 	else if (level == CV_LOG_INFO && !session->is_quiet && !session->is_json)
@@ -239,6 +240,11 @@ static bool is_same(const struct cv_session *session)
 	return cv_config_is(&session->wanted, session->text);
 }
 
+static void print_progress(const char *about, size_t acts, void *arg)
+{
+	cv_progress_show(&((struct cv_session *)arg)->progress, about, acts);
+}
+
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_change change = { .old = &session->applied,
@@ -250,6 +256,7 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 				    .read_old = read_old,
 				    .make_text = make_text,
 				    .tell = session->tell,
+				    .progress = print_progress,
 				    .arg = session };
 	int rc;
 
@@ -259,7 +266,9 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 	if (!session->is_checked && cv_config_check(&session->wanted, session->report))
 		return -EINVAL;
 	change.is_same = is_same(session);
+	cv_progress_begin(&session->progress, session->is_quiet || session->is_json);
 	rc = cv_instance_apply(session->inst, &change, err);
+	cv_progress_end(&session->progress);
 	if (rc)
 		return rc;
 	/* What follows in a batch, if anything, starts from what was written. */

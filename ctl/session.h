@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "culvert.h"
+#include "progress.h"
 #include "report.h"
 
 #define CV_SECONDS_MAX 604800 /* of an option: a week */
@@ -37,6 +38,7 @@ struct cv_session {
 	enum cv_change_mode mode; /* or only looked at */
 	bool is_repair; /* with all that changed around it */
 	const char *what; /* the command that is at work, as it was given */
+	struct cv_progress progress;
 	struct cv_act_printer *acts; /* see acts.h */
 	cv_act_fn tell; /* of each act, with the session as its argument; NULL: nobody listens */
 	bool has_finding; /* what was looked at is not as it should be: exit status 4 */

@@ -8,12 +8,21 @@
 #include "journal.h"
 #include "plan.h"
 
+#define CV_ACTS_A_PROGRESS 256
+
+void cv_acts_progress(const struct cv_acts *acts)
+{
+	if (acts->progress)
+		acts->progress(acts->about, acts->told, acts->arg);
+}
+
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err)
 {
 	struct cv_acts *acts = plan->acts;
 	int rc = 0;
 
-	acts->told++;
+	if (!(++acts->told % CV_ACTS_A_PROGRESS))
+		cv_acts_progress(acts);
 	if (acts->mode == CV_CHANGE_MAKE && !acts->made++)
 		rc = cv_journal_begin(acts->inst, acts->what, err);
 	if (!rc && acts->tell)

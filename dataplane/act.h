@@ -17,7 +17,9 @@ struct cv_acts {
 	enum cv_change_mode mode;
 	const char *what; /* the command that makes them; for the journal */
 	cv_act_fn tell; /* NULL: nobody listens */
-	void *arg;
+	cv_progress_fn progress; /* NULL: nobody watches */
+	const char *about; /* what is being worked at */
+	void *arg; /* of both */
 	size_t told; /* so far */
 	size_t made; /* of them, those that were to be done */
 	bool is_turned; /* the new state is the one that is brought back after a crash */
@@ -27,6 +29,9 @@ struct cv_acts {
  * be told, a negative errno if it must not be done. The first one that is done is preceded by a note
  * in the journal. act->name and the texts behind it are looked at only if cv_acts_are_told(). */
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err);
+
+/* Tells whoever watches how far it has come. */
+void cv_acts_progress(const struct cv_acts *acts);
 
 /* False if nobody listens: names and texts of acts need not be made. */
 bool cv_acts_are_told(const struct cv_plan *plan);

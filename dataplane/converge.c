@@ -32,33 +32,46 @@ static int upgrade(struct cv_instance *inst, const struct cv_plan *plan, struct 
 	return rc <= 0 ? rc : cv_object_pin_classify(inst, err);
 }
 
-typedef int (*step_fn)(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+struct step {
+	const char *about; /* for whoever waits */
+	int (*run)(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+};
 
 /* Behind them the wanted state works, and what is left of the old one is in nobody's way. */
-static const step_fn grow_steps[] = {
-	cv_gate_close, /* what is to be routed only leaves when all else is done */
-	upgrade,
-	cv_tunnel_grow, /* tables and programs; nothing uses them yet */
-	cv_segment_grow, /* their large UDP packets have a way */
-	cv_dev_grow, /* ready to decapsulate */
-	cv_rule_grow, /* from here on packets meet the new rules */
-	cv_route_grow, /* ready to encapsulate */
-	cv_app_grow, /* sockets are born with the marks that lead there */
-	NULL,
+static const struct step grow_steps[] = {
+	{ "gates", cv_gate_close }, /* what is to be routed only leaves when all else is done */
+	{ "programs", upgrade },
+	{ "tunnels", cv_tunnel_grow }, /* tables and programs; nothing uses them yet */
+	{ "tunnels", cv_segment_grow }, /* their large UDP packets have a way */
+	{ "devices", cv_dev_grow }, /* ready to decapsulate */
+	{ "rules", cv_rule_grow }, /* from here on packets meet the new rules */
+	{ "routes", cv_route_grow }, /* ready to encapsulate */
+	{ "apps", cv_app_grow }, /* sockets are born with the marks that lead there */
+	{ NULL, NULL },
 };
 
-static const step_fn shrink_steps[] = {
-	cv_app_shrink,	  cv_route_shrink,   cv_dev_shrink,
-	cv_tunnel_shrink, cv_segment_shrink, cv_gate_open,
-	cv_meter_shrink,  cv_pace_warn,	     NULL,
+static const struct step shrink_steps[] = {
+	{ "old apps", cv_app_shrink },
+	{ "old routes", cv_route_shrink },
+	{ "old devices", cv_dev_shrink },
+	{ "old tunnels", cv_tunnel_shrink },
+	{ "old tunnels", cv_segment_shrink },
+	{ "gates", cv_gate_open },
+	{ "old rules", cv_meter_shrink },
+	{ "rules", cv_pace_warn },
+	{ NULL, NULL },
 };
 
-static int run_steps(const struct cv_plan *plan, const step_fn *steps, struct cv_err *err)
+static int run_steps(const struct cv_plan *plan, const struct step *steps, struct cv_err *err)
 {
+	struct cv_acts *acts = plan->acts;
 	int rc = 0;
 
-	for (; !rc && *steps; steps++)
-		rc = (*steps)(plan->acts->inst, plan, err);
+	for (; !rc && steps->run; steps++) {
+		acts->about = steps->about;
+		cv_acts_progress(acts);
+		rc = steps->run(acts->inst, plan, err);
+	}
 	return rc;
 }
 
@@ -168,8 +181,10 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 			     .arg = change->arg };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_instance *inst = acts->inst;
-	int rc = cv_plan_new(&plan, acts, change->old, change->wanted, false, err);
+	int rc;
 
+	cv_acts_progress(acts);
+	rc = cv_plan_new(&plan, acts, change->old, change->wanted, false, err);
 	if (rc)
 		return rc;
 	plan->is_repair = change->is_repair;
@@ -219,6 +234,8 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 				.mode = change->mode,
 				.what = change->what,
 				.tell = change->tell,
+				.progress = change->progress,
+				.about = "what is there",
 				.arg = change->arg };
 	int rc = cv_marks_check(inst, change->old, change->wanted, err);
 

@@ -585,6 +585,10 @@ struct cv_act {
 /* Called for each act before it is done; borrowed. A negative return ends the change. */
 typedef int (*cv_act_fn)(const struct cv_act *act, void *arg);
 
+/* Called now and then while a change is made: what it works at (static), and how many acts it has come
+ * to so far. */
+typedef void (*cv_progress_fn)(const char *about, size_t acts, void *arg);
+
 enum cv_change_mode {
 	CV_CHANGE_MAKE,
 	CV_CHANGE_TRY, /* programs are loaded, and dropped again; nothing is changed */
@@ -606,7 +610,8 @@ struct cv_change {
 	/* What cv_instance_applied() is to give back; taken. NULL without memory. */
 	char *(*make_text)(void *arg);
 	cv_act_fn tell; /* NULL: nobody listens */
-	void *arg;
+	cv_progress_fn progress; /* NULL: nobody watches */
+	void *arg; /* of all four */
 };
 
 /* Makes the kernel hold `wanted` in place of `old`, or looks at what that would take. On failure it
