@@ -20,4 +20,12 @@ static __always_inline const void *cv_cell(__u32 bank, __u32 cell)
 	return cells ? cells + (cell & (CV_ARENA_SEGMENT_CELLS - 1)) * CV_CELL_BYTES : NULL;
 }
 
+/* The same where first is the bank's cell 0: most of what every packet reads lies in that segment, and
+ * is reached by fewer instructions. */
+static __always_inline const void *cv_cell_near(const void *first, __u32 bank, __u32 cell)
+{
+	return cell < CV_ARENA_SEGMENT_CELLS ? (const __u8 *)first + cell * CV_CELL_BYTES
+					     : cv_cell(bank, cell);
+}
+
 #endif

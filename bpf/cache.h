@@ -65,9 +65,11 @@ static __always_inline struct cv_cache *cv_cache_of_cpu(void)
 	return slot ? bpf_map_lookup_elem(slot, &zero) : NULL;
 }
 
-/* Counts a packet. False if the cache rests. */
+/* Counts a packet. False if there is no cache, or it rests. */
 static __always_inline bool cv_cache_ask(struct cv_cache *cache)
 {
+	if (!cache)
+		return false;
 	if (cache->rest) {
 		cache->rest--;
 		return false;
@@ -103,11 +105,9 @@ static __always_inline bool cv_cache_line_is(const struct cv_cache_line *line,
 #define CV_CACHE_NONE 0xfffffffeu
 
 /* True if packets with the same line meet the same rule. What an ICMP error quotes is in no line. */
-static __always_inline bool cv_cache_can(const struct cv_pkt *pkt, __u64 live)
+static __always_inline bool cv_cache_can(const struct cv_image *image, const struct cv_pkt *pkt)
 {
-	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
-
-	return image && !(image->flags & CV_RULES_NO_CACHE) && pkt->family && !cv_quotes(pkt);
+	return !(image->flags & CV_RULES_NO_CACHE) && pkt->family && !cv_quotes(pkt);
 }
 
 /* The cell of the rule that packets like this one met in that direction, 0 for none, or one of the
@@ -119,8 +119,8 @@ __attribute__((noinline)) __u32 cv_cache_recall(const struct cv_pkt *pkt, __u64 
 	const struct cv_cache_line *line;
 	__u64 fields[3];
 
-	if (!pkt || !cache || !cv_cache_can(pkt, live) || !cv_cache_ask(cache))
-		return CV_CACHE_NONE;
+	if (!pkt || !cache)
+		return CV_CACHE_NONE; /* never, but the verifier asks */
 	cv_cache_fields(pkt, dir, fields);
 	line = cv_cache_line_of(cache, pkt, fields);
 	if (!cv_cache_line_is(line, pkt, fields, live >> 32))

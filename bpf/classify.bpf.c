@@ -39,6 +39,28 @@ static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct 
 	return TC_ACT_SHOT;
 }
 
+/* True if the rule does what takes few instructions, as most do. */
+static __always_inline bool cv_is_plain(const struct cv_rule *rule)
+{
+	return !(rule->flags & ~(CV_ACTION_MARK | CV_ACTION_PRIORITY)) &&
+	       (rule->verdict == CV_VERDICT_NEXT || rule->verdict == CV_VERDICT_ACCEPT ||
+		rule->verdict == CV_VERDICT_CONTINUE);
+}
+
+/* Does what a plain rule says. Returns as cv_obey() does. */
+static __always_inline int cv_obey_plain(struct __sk_buff *skb, struct cv_pkt *pkt,
+					 const struct cv_rule *rule)
+{
+	cv_count_rule(rule->id, pkt->bytes);
+	if (rule->flags & CV_ACTION_PRIORITY)
+		skb->priority = rule->priority;
+	if (rule->flags & CV_ACTION_MARK)
+		skb->mark = pkt->mark = (pkt->mark & ~rule->mark_mask) | rule->mark;
+	if (rule->verdict == CV_VERDICT_CONTINUE)
+		return CV_NEXT_RULE;
+	return rule->verdict == CV_VERDICT_ACCEPT ? TC_ACT_OK : TC_ACT_UNSPEC;
+}
+
 /* Does what the rule at that cell says. Returns tc's verdict, or CV_NEXT_RULE. A global function: the
  * verifier checks it once, not once for each rule that may come before it. */
 __attribute__((noinline)) int cv_obey(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
@@ -99,12 +121,13 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 	if (image->flags & CV_RULES_NEED_ANY_OWNER)
 		cv_ask_owner(skb, pkt, image->flags, image->netns_cookie, dir);
 	for (i = 0; i < CV_MAX_CONTINUES; i++) {
-		cell = cv_rule_cell(skb, pkt, live, dir, after);
-		rule = cv_rule_at(live, cell);
+		cell = cv_rule_find(skb, pkt, image, live, dir, after);
+		rule = cell ? cv_cell_near(image, CV_LIVE_BANK(live), cell) : NULL;
 		if (!rule)
 			break;
 		after = rule->order;
-		verdict = cv_obey(skb, pkt, live, cell, dir);
+		verdict = cv_is_plain(rule) ? cv_obey_plain(skb, pkt, rule)
+					    : cv_obey(skb, pkt, live, cell, dir);
 		if (verdict != CV_NEXT_RULE)
 			return verdict;
 	}
@@ -119,15 +142,23 @@ static __always_inline bool cv_concerns_egress(struct __sk_buff *skb, const stru
 	       (image->flags & CV_RULES_NEED_OWNER(CV_DIR_IN) && cv_may_ping(skb));
 }
 
-/* Takes the packet out of its tunnel, if it is in one. Returns as cv_decap() does. A global function:
- * its stack must not lie below that of a search for a rule. */
-__attribute__((noinline)) int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt)
+/* Takes the packet out of its tunnel of that mode, if it is in one. Returns as cv_decap() does. A
+ * global function: its stack must not lie below that of a search for a rule. */
+__attribute__((noinline)) int cv_arrive(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 mode)
 {
 	if (!pkt)
 		return CV_R_OK; /* never, but the verifier asks */
 	if (cv_is_icmp(pkt))
 		cv_note_path(skb, pkt->family, pkt->l4);
-	return cv_decap(skb, pkt);
+	return cv_decap(skb, pkt, mode);
+}
+
+/* The same for packets of which most have nothing to do with a tunnel. */
+static __always_inline int cv_receive(struct __sk_buff *skb, struct cv_pkt *pkt)
+{
+	__u8 mode = cv_mode_of(skb, pkt);
+
+	return mode == CV_MODE_NONE && !cv_is_icmp(pkt) ? CV_R_OK : cv_arrive(skb, pkt, mode);
 }
 
 /* True if rules may be about a frame that carries no IP, or a wrong header; pkt then is that. */
@@ -152,7 +183,7 @@ int cv_cls_ingress(struct __sk_buff *skb)
 	 * namespace may have left must not pass for one. */
 	skb->tc_index = 0;
 	if (cv_parse_frame(skb, &pkt))
-		reason = cv_arrive(skb, &pkt);
+		reason = cv_receive(skb, &pkt);
 	else if (!cv_parse_any(skb, &pkt, image))
 		return TC_ACT_UNSPEC;
 	if (reason == CV_R_PROBE)

@@ -189,11 +189,11 @@ static __always_inline __u8 cv_mode_of(struct __sk_buff *skb, const struct cv_pk
 }
 
 /*
- * Decapsulates if the packet is for one of our tunnels; pkt then is the inner packet and names the
- * tunnel. Returns CV_R_OK (decapsulated, or not ours: goes on), CV_R_PROBE (turned round: to be sent
+ * Decapsulates if the packet is for one of our tunnels, of that mode; pkt then is the inner packet and
+ * names the tunnel. Returns CV_R_OK (decapsulated, or not ours: goes on), CV_R_PROBE (turned round: to be sent
  * back) or the reason to drop the packet.
  */
-static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
+static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt, __u8 mode)
 {
 	struct cv_arrival arrival = {
 		.end = pkt->end,
@@ -202,7 +202,6 @@ static __always_inline int cv_decap(struct __sk_buff *skb, struct cv_pkt *pkt)
 		.outer_tos = pkt->tos,
 		.outer_ttl = pkt->ttl,
 	};
-	__u8 mode = cv_mode_of(skb, pkt);
 	int reason;
 
 	if (mode == CV_MODE_NONE)

@@ -35,6 +35,7 @@ struct cv_query {
 struct cv_search {
 	struct cv_query *query;
 	const struct cv_pkt *pkt;
+	const struct cv_image *image;
 	const struct cv_root *root;
 };
 
@@ -152,18 +153,21 @@ static __always_inline __u64 cv_addr_words(const __u8 *segment, const struct cv_
 	       cv_word(segment, &words[1], CV_HASH_WORD(low >> (32 - CV_WORD_BITS_IPV4)));
 }
 
-static __always_inline const void *cv_segment_of(__u32 bank, __u32 cell)
+/* Where the segment of a cell begins; image: where the bank's first one does. */
+static __always_inline const void *cv_segment_of(const void *image, __u32 bank, __u32 cell)
 {
-	return cv_cell(bank, cell & ~(CV_ARENA_SEGMENT_CELLS - 1));
+	return cell < CV_ARENA_SEGMENT_CELLS ? image
+					     : cv_cell(bank, cell & ~(CV_ARENA_SEGMENT_CELLS - 1));
 }
 
 /* The tuples that can have a record for the packet. */
 static __always_inline __u64 cv_candidates(const struct cv_query *query, const struct cv_pkt *pkt,
-					   const struct cv_root *root, bool is_ipv6)
+					   const struct cv_image *image, const struct cv_root *root,
+					   bool is_ipv6)
 {
 	__u32 bank = CV_LIVE_BANK(query->live);
-	const void *addrs = cv_segment_of(bank, root->src[0].cell);
-	const void *ports = cv_segment_of(bank, root->sport.cell);
+	const void *addrs = cv_segment_of(image, bank, root->src[0].cell);
+	const void *ports = cv_segment_of(image, bank, root->sport.cell);
 	__u64 tuples;
 
 	if (!addrs || !ports)
@@ -181,9 +185,11 @@ static __always_inline __u64 cv_candidates(const struct cv_query *query, const s
 __attribute__((noinline)) __u64 cv_candidates6(const struct cv_query *query,
 					       const struct cv_pkt *pkt)
 {
-	const struct cv_root *root = query ? cv_cell(CV_LIVE_BANK(query->live), query->root) : NULL;
+	const struct cv_image *image = query ? cv_cell(CV_LIVE_BANK(query->live), 0) : NULL;
+	const struct cv_root *root =
+		image ? cv_cell_near(image, CV_LIVE_BANK(query->live), query->root) : NULL;
 
-	return root && pkt ? cv_candidates(query, pkt, root, true) : 0;
+	return root && pkt ? cv_candidates(query, pkt, image, root, true) : 0;
 }
 
 /* ---- tuples ---- */
@@ -217,13 +223,18 @@ static __always_inline __u64 cv_pkt_hash(const struct cv_pkt *pkt, const struct 
 	return cv_tuple_hash6(&key);
 }
 
+static __always_inline const void *cv_search_cell(const struct cv_search *search, __u32 cell)
+{
+	return cv_cell_near(search->image, CV_LIVE_BANK(search->query->live), cell);
+}
+
 /* The first record of the bucket that the packet is in, 0: none. */
 static __always_inline __u32 cv_probe(const struct cv_search *search, const struct cv_tuple *tuple,
 				      bool is_ipv6)
 {
 	__u64 hash = cv_pkt_hash(search->pkt, tuple, is_ipv6);
 	__u32 index = CV_HASH_SLOT(hash) & tuple->slot_mask;
-	const __u32 *slots = cv_cell(CV_LIVE_BANK(search->query->live), tuple->slots + index / 8);
+	const __u32 *slots = cv_search_cell(search, tuple->slots + index / 8);
 	__u32 slot;
 
 	if (!slots)
@@ -234,18 +245,26 @@ static __always_inline __u32 cv_probe(const struct cv_search *search, const stru
 
 /* ---- the search ---- */
 
+/* The tuple of that bit of a pruning word. */
+static __always_inline const struct cv_tuple *cv_tuple_of(const struct cv_search *search, __u64 bit)
+{
+	const struct cv_tuple *tuples = (const void *)(search->root + 1);
+	__u32 number = search->root->bit_numbers[bit * CV_BIT_FACTOR >> 58];
+
+	return &tuples[number & (CV_MAX_TUPLES - 1)];
+}
+
 /* Takes the next tuple. False: there is none that may have a record of a lower order. */
 static __always_inline bool cv_next_tuple(const struct cv_search *search, bool is_ipv6)
 {
-	const struct cv_tuple *tuples = (const void *)(search->root + 1), *tuple;
 	struct cv_query *query = search->query;
 	__u64 bit = query->left & -query->left;
-	__u32 number = search->root->bit_numbers[bit * CV_BIT_FACTOR >> 58];
+	const struct cv_tuple *tuple;
 
 	if (!bit)
 		return false;
 	query->left ^= bit;
-	tuple = &tuples[number & (CV_MAX_TUPLES - 1)];
+	tuple = cv_tuple_of(search, bit);
 	if (tuple->best >= query->limit)
 		return false;
 	query->cell = cv_probe(search, tuple, is_ipv6);
@@ -262,7 +281,7 @@ static __always_inline long cv_next_record(const struct cv_search *search, bool 
 {
 	struct cv_query *query = search->query;
 	__u32 cell = query->cell, word;
-	const struct cv_record *record = cv_cell(CV_LIVE_BANK(query->live), cell);
+	const struct cv_record *record = cv_search_cell(search, cell);
 
 	query->cell = 0;
 	if (!record)
@@ -288,11 +307,22 @@ static __always_inline long cv_next_record(const struct cv_search *search, bool 
 	return 0;
 }
 
+/* True if there is a tuple left that may have a record of a lower order. */
+static __always_inline bool cv_has_tuple(const struct cv_search *search)
+{
+	__u64 bit = search->query->left & -search->query->left;
+
+	return bit && cv_tuple_of(search, bit)->best < search->query->limit;
+}
+
+/* Returns 1 at the end: a call more, to find that out, would take longer than to look ahead. */
 static __always_inline long cv_search_step(const struct cv_search *search, bool is_ipv6)
 {
 	if (!search->query->cell && !cv_next_tuple(search, is_ipv6))
 		return 1;
-	return search->query->cell ? cv_next_record(search, is_ipv6) : 0;
+	if (search->query->cell && cv_next_record(search, is_ipv6))
+		return 1;
+	return !search->query->cell && !cv_has_tuple(search);
 }
 
 /* bpf_loop bodies. */
@@ -306,15 +336,6 @@ static long cv_search_step6(__u32 i, struct cv_search *search)
 	return cv_search_step(search, true);
 }
 
-/* The cell of the root that has records for the packet, 0: there is none. */
-static __always_inline __u32 cv_root_of(const struct cv_query *query, const struct cv_pkt *pkt,
-					bool is_ipv6)
-{
-	const struct cv_image *image = cv_cell(CV_LIVE_BANK(query->live), 0);
-
-	return image ? image->roots[is_ipv6 + 2 * pkt->is_quoted] : 0;
-}
-
 static __always_inline void cv_search_begin(const struct cv_search *search, bool is_ipv6)
 {
 	struct cv_query *query = search->query;
@@ -322,7 +343,7 @@ static __always_inline void cv_search_begin(const struct cv_search *search, bool
 
 	query->asked = (pkt->has_ports ? 0 : CV_RECORD_PORTS) | (pkt->family ? 0 : CV_RECORD_LINK);
 	query->left = is_ipv6 ? cv_candidates6(query, pkt)
-			      : cv_candidates(query, pkt, search->root, false);
+			      : cv_candidates(query, pkt, search->image, search->root, false);
 }
 
 /* Goes on with a search, up to extra conditions that are to be asked, or to its end. Returns 1 if it
@@ -335,16 +356,22 @@ static __always_inline void cv_search_begin(const struct cv_search *search, bool
                                                                                                    \
 		if (!query || !pkt)                                                                \
 			return 0;                                                                  \
+		search.image = cv_cell(CV_LIVE_BANK(query->live), 0);                              \
+		if (!search.image)                                                                 \
+			return 0;                                                                  \
 		has_begun = query->root;                                                           \
+		/* The root of the records for such packets, if there is one. */                   \
 		if (!has_begun)                                                                    \
-			query->root = cv_root_of(query, pkt, is_ipv6);                             \
-		search.root = cv_cell(CV_LIVE_BANK(query->live), query->root);                     \
+			query->root = search.image->roots[is_ipv6 + 2 * pkt->is_quoted];           \
+		search.root = cv_search_cell(&search, query->root);                                \
 		query->extra = 0;                                                                  \
 		if (!query->root || !search.root)                                                  \
 			return 0;                                                                  \
 		if (!has_begun)                                                                    \
 			cv_search_begin(&search, is_ipv6);                                         \
-		bpf_loop(CV_MAX_STEPS, step, &search, 0);                                          \
+		/* Most searches end with their first step, which is made here: a call less. */    \
+		if (!cv_search_step(&search, is_ipv6))                                             \
+			bpf_loop(CV_MAX_STEPS, step, &search, 0);                                  \
 		return !!query->extra;                                                             \
 	}
 CV_SEARCH(cv_search4, false, cv_search_step4)

@@ -52,14 +52,17 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 					       __u64 live, __u32 dir, __u32 after)
 {
 	struct cv_query query = { .live = live, .dir = dir, .after = after, .limit = 0xffffffff };
-	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
+	const struct cv_image *image;
 	__u32 l3;
 	__u8 tos;
 
-	if (!pkt || !image)
+	if (!pkt)
 		return 0;
 	cv_query_answer(&query, pkt);
-	if (!(image->flags & CV_RULES_NEED_QUOTED) || !cv_quotes(pkt))
+	if (!cv_quotes(pkt))
+		return query.found;
+	image = cv_cell(CV_LIVE_BANK(live), 0);
+	if (!image || !(image->flags & CV_RULES_NEED_QUOTED))
 		return query.found;
 	l3 = pkt->l3;
 	tos = pkt->tos;
@@ -71,22 +74,33 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 	return query.found;
 }
 
-/* The same, remembered or searched for. Global for the sake of its callers' stack: on 6.1 that of
- * cv_xmit() must not pass 128 bytes. */
-__attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
-					     __u32 dir, __u32 after)
+/* The same, remembered or searched for. */
+static __always_inline __u32 cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
+					  const struct cv_image *image, __u64 live, __u32 dir,
+					  __u32 after)
 {
-	__u32 known, cell;
+	__u32 known = CV_CACHE_NONE, cell;
 
-	if (!pkt)
-		return 0; /* never, but the verifier asks */
-	known = after ? CV_CACHE_NONE : cv_cache_recall(pkt, live, dir);
+	if (!after && cv_cache_can(image, pkt) && cv_cache_ask(cv_cache_of_cpu()))
+		known = cv_cache_recall(pkt, live, dir);
 	if (known < CV_CACHE_NONE)
 		return known;
 	cell = cv_rule_search(skb, pkt, live, dir, after);
 	if (known == CV_CACHE_MISS)
 		cv_cache_keep(pkt, live, dir, cell);
 	return cell;
+}
+
+/* The same as a function of its own, for the sake of its callers' stack: on 6.1 that of cv_xmit() must
+ * not pass 128 bytes. */
+__attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					     __u32 dir, __u32 after)
+{
+	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
+
+	if (!pkt || !image)
+		return 0; /* never, but the verifier asks */
+	return cv_rule_find(skb, pkt, image, live, dir, after);
 }
 
 /* The rule at a cell; NULL for cell 0. */
