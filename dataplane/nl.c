@@ -29,6 +29,12 @@
 #define DATAGRAMS_MAX (1 << 20) /* of one answer; a dump of 300 million routes */
 #define WHAT_BYTES 256
 #define ERRNO_MAX 4095 /* MAX_ERRNO of the kernel */
+#define KERNEL_TEXT 256
+/* Of the messages that are sent at once: the kernel copies them into memory that is contiguous. */
+#define BATCH_BYTES (32u * 1024 * 1024)
+/* What an answer to one of them takes of the socket, with the kernel's own bookkeeping. */
+#define ANSWER_BYTES 2048
+#define SEND_OVERHEAD 32 /* netlink_sendmsg() leaves that much of the socket's buffer free */
 
 struct cv_nl {
 	int fd;
@@ -68,33 +74,45 @@ static int set_errno(struct cv_err *err, int code, const char *what, const char 
 	return code;
 }
 
+int cv_nl_refusal(struct cv_err *err, int code, const char *kernel, const char *what)
+{
+	return set_errno(err, code, what, kernel);
+}
+
 static int set_option(int fd, int level, int option, int value)
 {
 	return setsockopt(fd, level, option, &value, sizeof(value)) ? -errno : 0;
 }
 
-static int open_protocol(struct cv_nl **out, int protocol, const char *name, struct cv_err *err)
+int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err)
 {
 	const struct timeval timeout = { .tv_sec = TIMEOUT_S };
-	CV_CLOSE int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
+	CV_CLOSE int owned = fd;
 	struct cv_nl *nl;
+
+	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))
+		return set_errno(err, -errno, "netlink socket: receive timeout", NULL);
+	nl = malloc(sizeof(*nl));
+	if (!nl)
+		return set_errno(err, -ENOMEM, "netlink socket", NULL);
+	nl->fd = CV_TAKE_FD(owned);
+	nl->seq = 0;
+	*out = nl;
+	return 0;
+}
+
+static int open_protocol(struct cv_nl **out, int protocol, const char *name, struct cv_err *err)
+{
+	int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0)
 		return set_errno(err, -errno, name, NULL);
-	if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof(timeout)))
-		return set_errno(err, -errno, "netlink socket: receive timeout", NULL);
 	/* Without these it works as well, only with less text, or more to filter here. */
 	set_option(fd, SOL_SOCKET, SO_RCVBUF, SOCKET_BYTES);
 	set_option(fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
 	set_option(fd, SOL_NETLINK, NETLINK_CAP_ACK, 1);
 	set_option(fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
-	nl = malloc(sizeof(*nl));
-	if (!nl)
-		return set_errno(err, -ENOMEM, name, NULL);
-	nl->fd = CV_TAKE_FD(fd);
-	nl->seq = 0;
-	*out = nl;
-	return 0;
+	return cv_nl_open_fd(out, fd, err);
 }
 
 int cv_nl_open(struct cv_nl **out, struct cv_err *err)
@@ -157,34 +175,42 @@ static void read_ext_ack(const struct nlmsghdr *hdr, size_t offset, char *text, 
 			*c = ' ';
 }
 
-/* The end of an answer: NLMSG_ERROR, which is also the ack, or NLMSG_DONE. */
-static void take_end(struct answer *answer, const struct nlmsghdr *hdr)
+/* The end of an answer: NLMSG_ERROR, which is also the ack, or NLMSG_DONE. Returns its code, 0 or a
+ * negative errno; kernel_text has KERNEL_TEXT bytes. */
+static int read_end(const struct nlmsghdr *hdr, char *kernel_text)
 {
 	size_t payload = hdr->nlmsg_len - NLMSG_HDRLEN;
 	size_t offset = sizeof(int);
-	char kernel_text[256];
 	int code = 0;
 
-	answer->is_done = true;
+	kernel_text[0] = '\0';
 	if (payload >= sizeof(code))
 		memcpy(&code, NLMSG_DATA(hdr), sizeof(code));
 	if (hdr->nlmsg_type == NLMSG_ERROR) {
 		const struct nlmsgerr *ack = NLMSG_DATA(hdr);
 
-		if (payload < sizeof(*ack)) {
-			code = -EBADMSG;
-		} else {
-			offset = sizeof(*ack);
-			if (!(hdr->nlmsg_flags & NLM_F_CAPPED) && ack->msg.nlmsg_len > NLMSG_HDRLEN)
-				offset += ack->msg.nlmsg_len - NLMSG_HDRLEN;
-		}
+		if (payload < sizeof(*ack))
+			return -EBADMSG;
+		offset = sizeof(*ack);
+		if (!(hdr->nlmsg_flags & NLM_F_CAPPED) && ack->msg.nlmsg_len > NLMSG_HDRLEN)
+			offset += ack->msg.nlmsg_len - NLMSG_HDRLEN;
 	}
 	if (code < -ERRNO_MAX)
-		code = -EBADMSG;
-	if (code >= 0 || answer->ret)
-		return;
-	read_ext_ack(hdr, offset, kernel_text, sizeof(kernel_text));
-	answer->ret = set_errno(answer->err, code, answer->what, kernel_text);
+		return -EBADMSG;
+	if (code >= 0)
+		return 0;
+	read_ext_ack(hdr, offset, kernel_text, KERNEL_TEXT);
+	return code;
+}
+
+static void take_end(struct answer *answer, const struct nlmsghdr *hdr)
+{
+	char kernel_text[KERNEL_TEXT];
+	int code = read_end(hdr, kernel_text);
+
+	answer->is_done = true;
+	if (code && !answer->ret)
+		answer->ret = set_errno(answer->err, code, answer->what, kernel_text);
 }
 
 static void take_message(struct answer *answer, struct nlmsghdr *hdr)
@@ -205,10 +231,10 @@ static void take_message(struct answer *answer, struct nlmsghdr *hdr)
 		answer->ret = answer->fn(hdr, answer->arg, answer->err);
 }
 
-static int send_message(struct cv_nl *nl, struct nlmsghdr *hdr)
+static int send_bytes(struct cv_nl *nl, const void *bytes, size_t size)
 {
 	for (int i = 0; i < EINTR_MAX; i++) {
-		if (send(nl->fd, hdr, hdr->nlmsg_len, 0) >= 0)
+		if (send(nl->fd, bytes, size, 0) >= 0)
 			return 0;
 		if (errno != EINTR)
 			return -errno;
@@ -217,7 +243,7 @@ static int send_message(struct cv_nl *nl, struct nlmsghdr *hdr)
 }
 
 /* Receives one datagram of the kernel into nl->buffer. Returns its length or a negative errno. */
-static int receive(struct cv_nl *nl)
+static int receive(struct cv_nl *nl, int flags)
 {
 	for (int i = 0; i < EINTR_MAX; i++) {
 		struct sockaddr_nl from = { 0 };
@@ -226,7 +252,7 @@ static int receive(struct cv_nl *nl)
 				      .msg_namelen = sizeof(from),
 				      .msg_iov = &iov,
 				      .msg_iovlen = 1 };
-		ssize_t len = recvmsg(nl->fd, &msg, 0);
+		ssize_t len = recvmsg(nl->fd, &msg, flags);
 
 		if (len < 0 && errno == EINTR)
 			continue;
@@ -249,9 +275,9 @@ static void ask(struct cv_nl *nl, struct nl_msg *msg, struct answer *answer)
 
 	answer->seq = hdr->nlmsg_seq = ++nl->seq;
 	answer->is_done = answer->is_interrupted = false;
-	ret = send_message(nl, hdr);
+	ret = send_bytes(nl, hdr, hdr->nlmsg_len);
 	for (int i = 0; i < DATAGRAMS_MAX && ret >= 0 && !answer->is_done; i++) {
-		int left = ret = receive(nl);
+		int left = ret = receive(nl, 0);
 
 		if (ret == -ENOBUFS && answer->is_dump) {
 			answer->is_interrupted = true;
@@ -312,4 +338,183 @@ int cv_nl_query(struct cv_nl *nl, struct nl_msg *msg, cv_nl_fn fn, void *arg, st
 	}
 	return cv_err_set(err, -EAGAIN, "%s: the kernel's list changed while it was read, %d times",
 			  text, DUMPS_MAX);
+}
+
+/* ---- many at once ---- */
+
+void cv_nl_batch_fini(struct cv_nl_batch *batch)
+{
+	free(batch->bytes);
+	*batch = (struct cv_nl_batch){ 0 };
+}
+
+int cv_nl_batch_add(struct cv_nl_batch *batch, struct nl_msg *msg)
+{
+	const struct nlmsghdr *hdr = nlmsg_hdr(msg);
+	size_t size = NLMSG_ALIGN(hdr->nlmsg_len);
+	size_t room = batch->room ? batch->room : 4096;
+	char *grown;
+
+	while (room - batch->size < size)
+		room *= 2;
+	grown = realloc(batch->bytes, room);
+	if (!grown)
+		return -ENOMEM;
+	batch->bytes = grown;
+	batch->room = room;
+	memcpy(grown + batch->size, hdr, hdr->nlmsg_len);
+	memset(grown + batch->size + hdr->nlmsg_len, 0, size - hdr->nlmsg_len);
+	batch->size += size;
+	batch->count++;
+	return 0;
+}
+
+/* Those that are sent at once. */
+struct chunk {
+	char *bytes; /* borrowed */
+	size_t size;
+	size_t first; /* number of the first message */
+	size_t count;
+	uint32_t first_seq;
+};
+
+/* Makes a buffer of the socket that large if it may. Returns how large it is. */
+static size_t grow_socket(int fd, int force_option, int option, size_t bytes)
+{
+	int size = 0;
+	socklen_t len = sizeof(size);
+
+	/* The kernel doubles what it is told. */
+	if (getsockopt(fd, SOL_SOCKET, option, &size, &len) || (size_t)size < bytes)
+		set_option(fd, SOL_SOCKET, force_option, (int)(bytes / 2 + 1));
+	if (getsockopt(fd, SOL_SOCKET, option, &size, &len) || size < 0)
+		return 0;
+	return (size_t)size;
+}
+
+/* How many of so many answers the socket can hold, if it is let grow. */
+static size_t answer_room(struct cv_nl *nl, size_t count)
+{
+	size_t most = BATCH_BYTES / ANSWER_BYTES;
+
+	return grow_socket(nl->fd, SO_RCVBUFFORCE, SO_RCVBUF,
+			   (count < most ? count : most) * ANSWER_BYTES) /
+	       ANSWER_BYTES;
+}
+
+/* How many of so many bytes it can send at once. */
+static size_t send_room(struct cv_nl *nl, size_t bytes)
+{
+	size_t wanted = (bytes < BATCH_BYTES ? bytes : BATCH_BYTES) + SEND_OVERHEAD;
+	size_t room = grow_socket(nl->fd, SO_SNDBUFFORCE, SO_SNDBUF, wanted);
+
+	return (room < wanted ? room : wanted) - SEND_OVERHEAD;
+}
+
+/* The messages from there on that fit the socket, as do the answers to them; one at least. */
+static struct chunk next_chunk(struct cv_nl *nl, const struct cv_nl_batch *batch, size_t offset,
+			       size_t first)
+{
+	size_t left = batch->size - offset, bytes = send_room(nl, left);
+	size_t count = answer_room(nl, batch->count - first);
+	struct chunk chunk = { .bytes = batch->bytes + offset, .first = first };
+
+	while (chunk.size < left) {
+		const struct nlmsghdr *hdr = (struct nlmsghdr *)(chunk.bytes + chunk.size);
+		size_t size = chunk.size + NLMSG_ALIGN(hdr->nlmsg_len);
+
+		if (chunk.count && (size > bytes || chunk.count >= count))
+			break;
+		chunk.size = size;
+		chunk.count++;
+	}
+	return chunk;
+}
+
+/* Numbers the messages. The kernel answers those that it refuses, and the last one whatever it comes
+ * to. */
+static void number_messages(struct cv_nl *nl, struct chunk *chunk)
+{
+	struct nlmsghdr *hdr = NULL;
+
+	chunk->first_seq = nl->seq + 1;
+	for (size_t at = 0; at < chunk->size; at += NLMSG_ALIGN(hdr->nlmsg_len)) {
+		hdr = (struct nlmsghdr *)(chunk->bytes + at);
+		hdr->nlmsg_seq = ++nl->seq;
+		hdr->nlmsg_flags &= ~NLM_F_ACK;
+	}
+	hdr->nlmsg_flags |= NLM_F_ACK;
+}
+
+/* What comes back. */
+struct answers {
+	const struct chunk *chunk;
+	cv_nl_refused_fn refused;
+	void *arg;
+	struct cv_err *err;
+	bool is_done;
+	int ret;
+};
+
+static void take_answer(struct answers *answers, const struct nlmsghdr *hdr)
+{
+	size_t number = hdr->nlmsg_seq - answers->chunk->first_seq;
+	char kernel_text[KERNEL_TEXT];
+	int code;
+
+	/* Else it is left from a question that was given up. */
+	if (number >= answers->chunk->count || hdr->nlmsg_type != NLMSG_ERROR)
+		return;
+	answers->is_done = number == answers->chunk->count - 1;
+	code = read_end(hdr, kernel_text);
+	if (code && !answers->ret)
+		answers->ret = answers->refused(answers->chunk->first + number, code, kernel_text,
+						answers->arg, answers->err);
+}
+
+static int send_chunk(struct cv_nl *nl, struct chunk *chunk, struct answers *answers)
+{
+	bool is_short = false;
+	int ret;
+
+	number_messages(nl, chunk);
+	ret = send_bytes(nl, chunk->bytes, chunk->size);
+	while (ret >= 0 && !answers->is_done) {
+		struct nlmsghdr *hdr = (struct nlmsghdr *)nl->buffer;
+		int left = ret = receive(nl, is_short ? MSG_DONTWAIT : 0);
+
+		/* There was no room for all answers; those that are there are read. */
+		if (ret == -ENOBUFS && !is_short) {
+			is_short = true;
+			ret = 0;
+			continue;
+		}
+		for (; nlmsg_ok(hdr, left); hdr = nlmsg_next(hdr, &left))
+			take_answer(answers, hdr);
+	}
+	if (answers->ret)
+		return answers->ret;
+	if (is_short)
+		ret = -ENOBUFS;
+	return ret < 0 ? set_errno(answers->err, ret, "netlink: batch", NULL) : 0;
+}
+
+int cv_nl_batch_send(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_refused_fn refused,
+		     void *arg, struct cv_err *err)
+{
+	size_t offset = 0, first = 0;
+	int ret = 0;
+
+	while (!ret && offset < batch->size) {
+		struct chunk chunk = next_chunk(nl, batch, offset, first);
+		struct answers answers = {
+			.chunk = &chunk, .refused = refused, .arg = arg, .err = err
+		};
+
+		ret = send_chunk(nl, &chunk, &answers);
+		offset += chunk.size;
+		first += chunk.count;
+	}
+	cv_nl_batch_fini(batch);
+	return ret;
 }

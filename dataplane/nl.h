@@ -8,6 +8,7 @@
 #define CV_NL_H
 
 #include <netlink/msg.h>
+#include <stddef.h>
 
 #include "err.h"
 
@@ -17,6 +18,8 @@ struct cv_nl;
 int cv_nl_open(struct cv_nl **out, struct cv_err *err);
 /* The same to netfilter (nftables); header and types of messages are other ones. */
 int cv_nl_open_netfilter(struct cv_nl **out, struct cv_err *err);
+/* The same over a socket that is open already, and that is taken; for tests, which play the kernel. */
+int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err);
 void cv_nl_close(struct cv_nl **nl);
 
 /* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size
@@ -38,5 +41,36 @@ typedef int (*cv_nl_fn)(struct nlmsghdr *hdr, void *arg, struct cv_err *err);
  * a new start by hdr == NULL. */
 int cv_nl_query(struct cv_nl *nl, struct nl_msg *msg, cv_nl_fn fn, void *arg, struct cv_err *err,
 		const char *what, ...) __attribute__((format(printf, 6, 7)));
+
+/* Fills err as a request that the kernel refused does, and returns code; kernel: its own words, may
+ * be empty. */
+int cv_nl_refusal(struct cv_err *err, int code, const char *kernel, const char *what);
+
+/* ---- many at once ---- */
+
+/*
+ * Messages that go to the kernel together. It works them off one after the other inside one system
+ * call, which no signal cuts short, and goes on behind one that it refuses.
+ */
+struct cv_nl_batch {
+	char *bytes; /* owned */
+	size_t size;
+	size_t room;
+	size_t count; /* of messages */
+};
+
+void cv_nl_batch_fini(struct cv_nl_batch *batch);
+/* Appends a copy of a request. Returns 0, or -ENOMEM without a text. */
+int cv_nl_batch_add(struct cv_nl_batch *batch, struct nl_msg *msg);
+
+/* Called with the number of each message that was refused, in their order, and with why. Returns 0 if
+ * that is as well, else fills err and returns a negative errno; behind the first of these it is not
+ * called any more. */
+typedef int (*cv_nl_refused_fn)(size_t number, int code, const char *kernel, void *arg,
+				struct cv_err *err);
+/* Sends all of them: in one system call if a socket can hold that much, else in as few as that
+ * takes; behind one with a refusal that counts no other is begun. Empties the batch. */
+int cv_nl_batch_send(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_refused_fn refused,
+		     void *arg, struct cv_err *err);
 
 #endif
