@@ -161,38 +161,50 @@ static int put_group(struct nl_msg *msg, const struct cv_nexthop *nexthop)
 	return 0;
 }
 
-int cv_nexthop_add(struct cv_nl *nl, const struct cv_nexthop *nexthop, const int fds[CV_LWT_HOOKS],
-		   struct cv_err *err)
+int cv_nexthop_refusal(uint32_t id, const char *verb, int code, const char *kernel,
+		       struct cv_err *err)
 {
-	struct nhmsg *header;
-	CV_NL_MSG_FREE struct nl_msg *msg = cv_nl_msg(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_EXCL,
-						      sizeof(*header), (void **)&header);
-	int rc;
+	char what[64];
 
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "nexthop %u: out of memory", nexthop->id);
+	snprintf(what, sizeof(what), "nexthop %u: %s", id, verb);
+	return cv_nl_refusal(err, code, kernel, what);
+}
+
+static int put_nexthop(struct nl_msg *msg, struct nhmsg *header, const struct cv_nexthop *nexthop,
+		       const int fds[CV_LWT_HOOKS])
+{
 	header->nh_family = nexthop->family == 4   ? AF_INET
 			    : nexthop->family == 6 ? AF_INET6
 						   : AF_UNSPEC;
 	header->nh_protocol = nexthop->protocol;
-	rc = nla_put_u32(msg, NHA_ID, nexthop->id) ? -EMSGSIZE : 0;
-	if (!rc)
-		rc = nexthop->member_count ? put_group(msg, nexthop)
-					   : put_single(msg, nexthop, fds);
-	if (rc)
-		return cv_err_set(err, rc, "nexthop %u: %s", nexthop->id, strerrordesc_np(-rc));
-	return cv_nl_request(nl, msg, err, "nexthop %u: add", nexthop->id);
+	if (nla_put_u32(msg, NHA_ID, nexthop->id))
+		return -EMSGSIZE;
+	return nexthop->member_count ? put_group(msg, nexthop) : put_single(msg, nexthop, fds);
 }
 
-int cv_nexthop_del(struct cv_nl *nl, uint32_t id, struct cv_err *err)
+int cv_nexthop_add(struct cv_nl_batch *batch, const struct cv_nexthop *nexthop,
+		   const int fds[CV_LWT_HOOKS], struct cv_err *err)
+{
+	struct nhmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg = cv_nl_msg(RTM_NEWNEXTHOP, NLM_F_CREATE | NLM_F_EXCL,
+						      sizeof(*header), (void **)&header);
+	int rc = msg ? put_nexthop(msg, header, nexthop, fds) : -ENOMEM;
+
+	if (!rc)
+		rc = cv_nl_batch_add(batch, msg);
+	return rc ? cv_nexthop_refusal(nexthop->id, "add", rc, "", err) : 0;
+}
+
+int cv_nexthop_del(struct cv_nl_batch *batch, uint32_t id, struct cv_err *err)
 {
 	struct nhmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_DELNEXTHOP, 0, sizeof(*header), (void **)&header);
+	int rc = msg ? 0 : -ENOMEM;
 
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "nexthop %u: out of memory", id);
-	if (nla_put_u32(msg, NHA_ID, id))
-		return cv_err_set(err, -EMSGSIZE, "nexthop %u: %s", id, strerrordesc_np(EMSGSIZE));
-	return cv_nl_request(nl, msg, err, "nexthop %u: delete", id);
+	if (!rc && nla_put_u32(msg, NHA_ID, id))
+		rc = -EMSGSIZE;
+	if (!rc)
+		rc = cv_nl_batch_add(batch, msg);
+	return rc ? cv_nexthop_refusal(id, "delete", rc, "", err) : 0;
 }

@@ -41,10 +41,13 @@ const struct cv_nexthop *cv_nexthop_find(const struct cv_nexthop_list *list, uin
 
 /* Lists all, whoever made them; empty on a kernel without nexthop objects. */
 int cv_nexthop_list(struct cv_nl *nl, struct cv_nexthop_list *out, struct cv_err *err);
-/* Adds one under an id that is free; fds are the programs of lwt. */
-int cv_nexthop_add(struct cv_nl *nl, const struct cv_nexthop *nexthop, const int fds[CV_LWT_HOOKS],
-		   struct cv_err *err);
-/* Deletes one, and with it, by the kernel, the routes that use it. -ENOENT if there is none. */
-int cv_nexthop_del(struct cv_nl *nl, uint32_t id, struct cv_err *err);
+/* Puts a change into a batch: adding one under an id that is free, fds being the programs of lwt, which
+ * stay open until it is sent; or deleting one, and with it, by the kernel, the routes that use it. */
+int cv_nexthop_add(struct cv_nl_batch *batch, const struct cv_nexthop *nexthop,
+		   const int fds[CV_LWT_HOOKS], struct cv_err *err);
+int cv_nexthop_del(struct cv_nl_batch *batch, uint32_t id, struct cv_err *err);
+/* Fills err with why the kernel refused one of these, and returns code. verb: "add", ... */
+int cv_nexthop_refusal(uint32_t id, const char *verb, int code, const char *kernel,
+		       struct cv_err *err);
 
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "chain.h"
 #include "nl_link.h"
 #include "own.h"
 
@@ -44,18 +45,19 @@ static int addr_bytes(uint8_t family)
 	return family == 4 ? 4 : 16;
 }
 
-static void format_route(const struct cv_fib_route *route, const char *verb, char *what,
-			 size_t what_size)
+bool cv_fib_same_place(const struct cv_fib_route *a, const struct cv_fib_route *b)
 {
-	char prefix[CV_PREFIX_TEXT];
-
-	snprintf(what, what_size, "route %s in table %u: %s", cv_prefix_format(&route->to, prefix),
-		 route->table, verb);
+	return a->to.bits == b->to.bits && cv_addr_equal(&a->to.addr, &b->to.addr) &&
+	       a->table == b->table && a->metric == b->metric;
 }
 
-static bool is_equal(const struct cv_addr *a, const struct cv_addr *b)
+uint64_t cv_fib_place_hash(const struct cv_fib_route *route)
 {
-	return a->family == b->family && !memcmp(a->bytes, b->bytes, (size_t)addr_bytes(a->family));
+	const uint32_t place[] = { route->to.addr.family, route->to.bits, route->table,
+				   route->metric };
+
+	return cv_hash_bytes(cv_hash_bytes(0, place, sizeof(place)), route->to.addr.bytes,
+			     (size_t)addr_bytes(route->to.addr.family));
 }
 
 /* ---- writing ---- */
@@ -142,27 +144,54 @@ static int put_route(struct nl_msg *msg, struct rtmsg *header, const struct cv_f
 				   : cv_lwt_put(msg, RTA_ENCAP_TYPE, RTA_ENCAP, &route->lwt, fds);
 }
 
-int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, const int fds[CV_LWT_HOOKS],
-	       enum cv_fib_mode mode, struct cv_err *err)
+int cv_fib_refusal(const struct cv_fib_route *route, const char *verb, int code, const char *kernel,
+		   struct cv_err *err)
+{
+	char prefix[CV_PREFIX_TEXT], what[160];
+
+	snprintf(what, sizeof(what), "route %s in table %u: %s",
+		 cv_prefix_format(&route->to, prefix), route->table, verb);
+	cv_nl_refusal(err, code, kernel, what);
+	if (code == -EOPNOTSUPP || strstr(kernel, "lwt encapsulation type"))
+		cv_err_hint(err, "this kernel has no CONFIG_LWTUNNEL_BPF");
+	return code;
+}
+
+/* Takes msg to the batch if it is there and was filled. */
+static int put_in_batch(struct cv_nl_batch *batch, struct nl_msg *msg, int ret,
+			const struct cv_fib_route *route, const char *verb, struct cv_err *err)
+{
+	if (!ret)
+		ret = cv_nl_batch_add(batch, msg);
+	return ret ? cv_fib_refusal(route, verb, ret, "", err) : 0;
+}
+
+int cv_fib_add(struct cv_nl_batch *batch, const struct cv_fib_route *route,
+	       const int fds[CV_LWT_HOOKS], enum cv_fib_mode mode, struct cv_err *err)
 {
 	bool is_new = mode == CV_FIB_NEW;
 	struct rtmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_NEWROUTE, NLM_F_CREATE | (is_new ? NLM_F_EXCL : NLM_F_REPLACE),
 			  sizeof(*header), (void **)&header);
-	char what[160];
-	int ret;
+	int ret = msg ? put_route(msg, header, route, fds) : -ENOMEM;
 
-	format_route(route, is_new ? "add" : "replace", what, sizeof(what));
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	ret = put_route(msg, header, route, fds);
-	if (ret)
-		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
-	ret = cv_nl_request(nl, msg, err, "%s", what);
-	if (ret == -EOPNOTSUPP || (ret && err && strstr(err->text, "lwt encapsulation type")))
-		cv_err_hint(err, "this kernel has no CONFIG_LWTUNNEL_BPF");
-	return ret;
+	return put_in_batch(batch, msg, ret, route, is_new ? "add" : "replace", err);
+}
+
+int cv_fib_del(struct cv_nl_batch *batch, const struct cv_fib_route *route, struct cv_err *err)
+{
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_DELROUTE, 0, sizeof(*header), (void **)&header);
+	int ret = msg ? put_key(msg, header, route) : -ENOMEM;
+
+	/* To the kernel a zero means "whichever". */
+	if (!route->protocol || !route->table)
+		ret = -EINVAL;
+	if (!ret)
+		header->rtm_scope = RT_SCOPE_NOWHERE; /* any */
+	return put_in_batch(batch, msg, ret, route, "delete", err);
 }
 
 /* ---- reading ---- */
@@ -441,88 +470,6 @@ int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_
 	for (size_t i = 0; i < list.count && !ret; i++)
 		ret = fn(&list.items[i], arg, err);
 	return ret;
-}
-
-/* ---- deleting ---- */
-
-struct route_search {
-	const struct cv_fib_route *wanted;
-	bool is_found;
-};
-
-static int match_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
-{
-	struct route_search *search = arg;
-	const struct cv_fib_route *wanted = search->wanted;
-	struct parsed parsed;
-	const struct cv_fib_route *route = &parsed.route;
-	int ret;
-
-	if (!hdr) {
-		search->is_found = false;
-		return 0;
-	}
-	ret = parse_route(hdr, &parsed);
-	if (ret < 0)
-		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
-	if (ret && route->to.bits == wanted->to.bits &&
-	    is_equal(&route->to.addr, &wanted->to.addr) && route->table == wanted->table &&
-	    route->metric == wanted->metric && route->protocol == wanted->protocol &&
-	    route->nh_id == wanted->nh_id &&
-	    (wanted->nh_id || !wanted->ifindex || route->ifindex == wanted->ifindex) &&
-	    (wanted->nh_id || !wanted->via.family || is_equal(&route->via, &wanted->via)))
-		search->is_found = true;
-	return 0;
-}
-
-/* Is it there? The kernel takes away the lowest metric first, so one of metric 0 that is there is
- * the one that goes; when it is gone, the next one would. */
-static int check_metric_0(struct cv_nl *nl, const struct cv_fib_route *route, const char *what,
-			  struct cv_err *err)
-{
-	struct route_search search = { .wanted = route };
-	struct rtmsg *header;
-	CV_NL_MSG_FREE struct nl_msg *msg =
-		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
-	int ret;
-
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	header->rtm_family = AF_INET;
-	header->rtm_protocol = route->protocol;
-	if (nla_put_u32(msg, RTA_TABLE, route->table) ||
-	    (route->ifindex && !route->nh_id && nla_put_u32(msg, RTA_OIF, route->ifindex)))
-		return cv_err_set(err, -EMSGSIZE, "%s: %s", what, strerrordesc_np(EMSGSIZE));
-	ret = cv_nl_query(nl, msg, match_route, &search, err, "%s", what);
-	/* The kernel's word for a table that does not exist is ENOENT. */
-	if (ret == -ENOENT || (!ret && !search.is_found))
-		return cv_err_set(err, -ESRCH, "%s: %s", what, strerrordesc_np(ESRCH));
-	return ret;
-}
-
-int cv_fib_del(struct cv_nl *nl, const struct cv_fib_route *route, struct cv_err *err)
-{
-	struct rtmsg *header;
-	CV_NL_MSG_FREE struct nl_msg *msg =
-		cv_nl_msg(RTM_DELROUTE, 0, sizeof(*header), (void **)&header);
-	char what[160];
-	int ret = 0;
-
-	format_route(route, "delete", what, sizeof(what));
-	/* To the kernel a zero means "whichever". */
-	if (!route->protocol || !route->table)
-		return cv_err_set(err, -EINVAL, "%s: table and protocol must not be 0", what);
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	if (route->to.addr.family == 4 && !route->metric)
-		ret = check_metric_0(nl, route, what, err);
-	if (ret)
-		return ret;
-	ret = put_key(msg, header, route);
-	if (ret)
-		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
-	header->rtm_scope = RT_SCOPE_NOWHERE; /* any */
-	return cv_nl_request(nl, msg, err, "%s", what);
 }
 
 /* ---- asking ---- */

@@ -30,16 +30,26 @@ struct cv_fib_route {
 	uint32_t weight; /* of that nexthop; 0: it is the only one */
 };
 
+/* True if both have the same prefix, table and metric: the kernel holds one of them. */
+bool cv_fib_same_place(const struct cv_fib_route *a, const struct cv_fib_route *b);
+/* A hash of these. */
+uint64_t cv_fib_place_hash(const struct cv_fib_route *route);
+
 enum cv_fib_mode {
 	CV_FIB_NEW, /* -EEXIST if the prefix is there with that table and metric */
 	CV_FIB_REPLACE, /* take the place of the one with the same prefix, table and metric */
 };
 
-/* Adds a route; fds are the programs of route->lwt. IPv4 without via gets link scope. */
-int cv_fib_add(struct cv_nl *nl, const struct cv_fib_route *route, const int fds[CV_LWT_HOOKS],
-	       enum cv_fib_mode mode, struct cv_err *err);
-/* Deletes the route with that prefix, table, metric and protocol, and no other. */
-int cv_fib_del(struct cv_nl *nl, const struct cv_fib_route *route, struct cv_err *err);
+/* Puts a change of a route into a batch; fds are the programs of route->lwt, and stay open until it is
+ * sent. IPv4 without via gets link scope. */
+int cv_fib_add(struct cv_nl_batch *batch, const struct cv_fib_route *route,
+	       const int fds[CV_LWT_HOOKS], enum cv_fib_mode mode, struct cv_err *err);
+/* The same to delete the route with that prefix, table, metric, protocol, device and gateway, which is
+ * there. With an IPv4 metric of 0 the kernel takes away the lowest metric first: that one. */
+int cv_fib_del(struct cv_nl_batch *batch, const struct cv_fib_route *route, struct cv_err *err);
+/* Fills err with why the kernel refused one of these, and returns code. verb: "add", ... */
+int cv_fib_refusal(const struct cv_fib_route *route, const char *verb, int code, const char *kernel,
+		   struct cv_err *err);
 
 /* Which routes a list is to hold: there may be millions. */
 typedef bool (*cv_fib_keep_fn)(const struct cv_fib_route *route, void *arg);

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "chain.h"
 #include "own.h"
 
 struct rule_list {
@@ -83,41 +84,60 @@ static int put_rule(struct nl_msg *msg, struct fib_rule_hdr *header, const struc
 	return put_selectors(msg, header, rule);
 }
 
-static int change_rule(struct cv_nl *nl, int type, int flags, const struct cv_fib_rule *rule,
-		       const char *verb, struct cv_err *err)
+bool cv_fib_rule_equal(const struct cv_fib_rule *a, const struct cv_fib_rule *b)
+{
+	return a->family == b->family && a->priority == b->priority && a->mark == b->mark &&
+	       a->mark_mask == b->mark_mask && a->table == b->table && a->protocol == b->protocol &&
+	       a->is_for_own == b->is_for_own && !strcmp(a->iif, b->iif) &&
+	       a->is_inverted == b->is_inverted && cv_addr_equal(&a->to.addr, &b->to.addr) &&
+	       a->to.bits == b->to.bits && a->has_suppress == b->has_suppress &&
+	       a->suppress_bits == b->suppress_bits;
+}
+
+uint64_t cv_fib_rule_hash(const struct cv_fib_rule *rule)
+{
+	const uint32_t numbers[] = { rule->family, rule->priority, rule->mark, rule->table };
+
+	return cv_hash_bytes(cv_hash_text(rule->iif), numbers, sizeof(numbers));
+}
+
+int cv_fib_rule_refusal(const struct cv_fib_rule *rule, const char *verb, int code,
+			const char *kernel, struct cv_err *err)
+{
+	char what[160], text[128];
+
+	format_rule(rule, text, sizeof(text));
+	snprintf(what, sizeof(what), "%s: %s", text, verb);
+	return cv_nl_refusal(err, code, kernel, what);
+}
+
+static int change_rule(struct cv_nl_batch *batch, int type, int flags,
+		       const struct cv_fib_rule *rule, const char *verb, struct cv_err *err)
 {
 	struct fib_rule_hdr *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(type, flags, sizeof(*header), (void **)&header);
-	char what[128];
-	int ret;
+	int ret = msg ? put_rule(msg, header, rule) : -ENOMEM;
 
-	format_rule(rule, what, sizeof(what));
-	if (!msg)
-		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	ret = put_rule(msg, header, rule);
-	if (ret)
-		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
-	return cv_nl_request(nl, msg, err, "%s: %s", what, verb);
+	if (!ret)
+		ret = cv_nl_batch_add(batch, msg);
+	return ret ? cv_fib_rule_refusal(rule, verb, ret, "", err) : 0;
 }
 
-int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err)
+int cv_fib_rule_add(struct cv_nl_batch *batch, const struct cv_fib_rule *rule, struct cv_err *err)
 {
-	return change_rule(nl, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule, "add", err);
+	return change_rule(batch, RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, rule, "add", err);
 }
 
-int cv_fib_rule_del(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err)
+int cv_fib_rule_del(struct cv_nl_batch *batch, const struct cv_fib_rule *rule, struct cv_err *err)
 {
 	/* To the kernel a zero means "whichever", and the first rule that fits would go. */
 	bool is_marked = rule->mark && rule->mark_mask;
-	char what[128];
 
-	if ((!is_marked && !rule->is_for_own) || !rule->table || !rule->protocol) {
-		format_rule(rule, what, sizeof(what));
-		return cv_err_set(err, -EINVAL,
-				  "%s: delete: mark, mask, table and protocol must not be 0", what);
-	}
-	return change_rule(nl, RTM_DELRULE, 0, rule, "delete", err);
+	if ((!is_marked && !rule->is_for_own) || !rule->table || !rule->protocol)
+		return cv_fib_rule_refusal(rule, "delete", -EINVAL,
+					   "mark, mask, table and protocol must not be 0", err);
+	return change_rule(batch, RTM_DELRULE, 0, rule, "delete", err);
 }
 
 static int append(struct rule_list *list, const struct cv_fib_rule *rule, struct cv_err *err)

@@ -3,6 +3,7 @@
 #ifndef CV_NL_RULE_H
 #define CV_NL_RULE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "culvert.h"
@@ -23,11 +24,18 @@ struct cv_fib_rule {
 	uint8_t suppress_bits; /* what the table says with no more bits than that does not count */
 };
 
-/* Adds "[to PREFIX] [fwmark MARK/MASK] [iif DEV] lookup TABLE [suppress_prefixlength N]"; -EEXIST if
- * that very rule is there. */
-int cv_fib_rule_add(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err);
-/* Deletes the rule that is equal in all members, and no other. */
-int cv_fib_rule_del(struct cv_nl *nl, const struct cv_fib_rule *rule, struct cv_err *err);
+/* True if both are equal in all members; and a hash of what differs most. */
+bool cv_fib_rule_equal(const struct cv_fib_rule *a, const struct cv_fib_rule *b);
+uint64_t cv_fib_rule_hash(const struct cv_fib_rule *rule);
+
+/* Puts a change into a batch: adding "[to PREFIX] [fwmark MARK/MASK] [iif DEV] lookup TABLE
+ * [suppress_prefixlength N]", which is refused with -EEXIST if that very rule is there; or deleting
+ * the rule that is equal in all members, and no other. */
+int cv_fib_rule_add(struct cv_nl_batch *batch, const struct cv_fib_rule *rule, struct cv_err *err);
+int cv_fib_rule_del(struct cv_nl_batch *batch, const struct cv_fib_rule *rule, struct cv_err *err);
+/* Fills err with why the kernel refused one of these, and returns code. verb: "add", ... */
+int cv_fib_rule_refusal(const struct cv_fib_rule *rule, const char *verb, int code,
+			const char *kernel, struct cv_err *err);
 
 /* Called for each rule; a negative return ends the walk. */
 typedef int (*cv_fib_rule_fn)(const struct cv_fib_rule *rule, void *arg, struct cv_err *err);

@@ -190,20 +190,6 @@ int cv_program_open(const struct cv_instance *inst, const char *tunnel, enum cv_
 int cv_program_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_program_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
-/* The programs of one route or nexthop object. */
-struct cv_programs {
-	int fds[CV_LWT_HOOKS]; /* -1: none */
-};
-#define CV_NO_PROGRAMS                                                                             \
-	{                                                                                          \
-		.fds = { -1, -1, -1 }                                                              \
-	}
-void cv_programs_close(struct cv_programs *programs);
-/* Opens those that lwt names: of the route's guards, and of the tunnel. */
-int cv_route_programs(struct cv_instance *inst, const struct cv_plan *plan,
-		      const struct cv_route_plan *route, uint32_t tunnel, const struct cv_lwt *lwt,
-		      struct cv_programs *out, struct cv_err *err);
-
 /* What a guard does: asks the conditions of its route, counts what passes, or both. */
 struct cv_guard_role {
 	enum cv_lwt_hook hook; /* in or out */
@@ -224,14 +210,6 @@ int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *er
 /* Adds what a guard dropped; fills in the rest if it is the one that counts. */
 int cv_guard_meter(const struct cv_instance *inst, uint32_t id, bool counts,
 		   struct cv_meter_info *meter, struct cv_err *err);
-
-/* The nexthop group for a route with hops: *id is of one that is there or was made. live is what the
- * kernel has; read anew when something is made. */
-int cv_nexthop_grow(struct cv_instance *inst, const struct cv_plan *plan,
-		    const struct cv_route_plan *route, struct cv_nexthop_list *live, uint32_t *id,
-		    struct cv_err *err);
-/* Deletes nexthop objects of ours that no route uses. */
-int cv_nexthop_shrink(struct cv_instance *inst, struct cv_err *err);
 
 /* True if culvert made the route. */
 bool cv_route_is_ours(const struct cv_fib_route *route);

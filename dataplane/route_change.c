@@ -1,0 +1,265 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Routes, ip rules and nexthop objects as the kernel has them, and what is to change in them. Ours are
+ * told by their protocol number and by the names of their programs (abi.h: CV_ROUTE_NAME_FORMAT) or
+ * their nexthop object; no other route or rule is touched.
+ */
+#include <errno.h>
+#include <linux/rtnetlink.h>
+#include <string.h>
+
+#include "chain.h"
+#include "nexthop.h"
+#include "own.h"
+#include "swap.h"
+
+/* ---- what the kernel has ---- */
+
+bool cv_route_is_ours(const struct cv_fib_route *route)
+{
+	if (route->protocol != CV_ROUTE_PROTOCOL || route->weight)
+		return false; /* several nexthops of its own are never ours */
+	for (int hook = 0; hook < CV_LWT_HOOKS; hook++)
+		if (!strncmp(route->lwt.names[hook], "culvert/", strlen("culvert/")))
+			return true;
+	return route->nh_id || route->table == CV_OWN_TABLE;
+}
+
+/* What there is of our protocol number, both families together, and chains to find it. */
+struct live {
+	struct cv_fib_route *routes; /* owned */
+	size_t route_count;
+	struct cv_chains route_chains; /* by place */
+	struct cv_fib_rule *rules; /* owned */
+	size_t rule_count;
+	struct cv_chains rule_chains;
+};
+
+static void live_fini(struct live *live)
+{
+	free(live->routes);
+	cv_chains_fini(&live->route_chains);
+	free(live->rules);
+	cv_chains_fini(&live->rule_chains);
+}
+
+static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
+{
+	if (!(*count & (*count - 1))) {
+		void *grown = reallocarray(*items, *count ? *count * 2 : 1, size);
+
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "routes: out of memory");
+		*items = grown;
+	}
+	memcpy((char *)*items + *count * size, item, size);
+	(*count)++;
+	return 0;
+}
+
+static int collect_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
+{
+	struct live *live = arg;
+
+	return append((void **)&live->routes, &live->route_count, route, sizeof(*route), err);
+}
+
+static int collect_rule(const struct cv_fib_rule *rule, void *arg, struct cv_err *err)
+{
+	struct live *live = arg;
+
+	if (rule->protocol != CV_ROUTE_PROTOCOL)
+		return 0;
+	return append((void **)&live->rules, &live->rule_count, rule, sizeof(*rule), err);
+}
+
+static size_t room_for(size_t count)
+{
+	size_t room = 1;
+
+	while (room < count)
+		room *= 2;
+	return room;
+}
+
+static int chain_up(struct live *live, struct cv_err *err)
+{
+	if (cv_chains_grow(&live->route_chains, room_for(live->route_count)) ||
+	    cv_chains_grow(&live->rule_chains, room_for(live->rule_count)))
+		return cv_err_set(err, -ENOMEM, "routes: out of memory");
+	/* The first of those in one place is to be found first. */
+	for (size_t i = live->route_count; i-- > 0;)
+		cv_chains_link(&live->route_chains, cv_fib_place_hash(&live->routes[i]), i);
+	for (size_t i = live->rule_count; i-- > 0;)
+		cv_chains_link(&live->rule_chains, cv_fib_rule_hash(&live->rules[i]), i);
+	return 0;
+}
+
+static int read_live(struct cv_nl *nl, struct live *live, struct cv_err *err)
+{
+	static const uint8_t families[] = { 4, 6 };
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < sizeof(families); i++) {
+		rc = cv_fib_list(nl, families[i], CV_ROUTE_PROTOCOL, NULL, collect_route, live,
+				 err);
+		if (!rc)
+			rc = cv_fib_rule_list(nl, families[i], collect_rule, live, err);
+	}
+	return rc ? rc : chain_up(live, err);
+}
+
+static const struct cv_fib_route *find_route(const struct live *live,
+					     const struct cv_fib_route *route)
+{
+	uint32_t number = cv_chains_first(&live->route_chains, cv_fib_place_hash(route));
+
+	while (number != CV_NOBODY && !cv_fib_same_place(&live->routes[number], route))
+		number = live->route_chains.next[number];
+	return number == CV_NOBODY ? NULL : &live->routes[number];
+}
+
+static bool has_rule(const struct live *live, const struct cv_fib_rule *rule)
+{
+	uint32_t number = cv_chains_first(&live->rule_chains, cv_fib_rule_hash(rule));
+
+	while (number != CV_NOBODY && !cv_fib_rule_equal(&live->rules[number], rule))
+		number = live->rule_chains.next[number];
+	return number != CV_NOBODY;
+}
+
+static bool same_route(const struct cv_fib_route *a, const struct cv_fib_route *b)
+{
+	if (a->type != b->type || a->mtu_bytes != b->mtu_bytes ||
+	    !cv_addr_equal(&a->src, &b->src) || a->nh_id != b->nh_id || a->weight != b->weight)
+		return false;
+	/* A nexthop object says the rest. */
+	return a->nh_id || (a->ifindex == b->ifindex && cv_addr_equal(&a->via, &b->via) &&
+			    cv_lwt_equal(&a->lwt, &b->lwt));
+}
+
+/* ---- what is wanted ---- */
+
+/* The plan's routes and rules in the same shape: borrowed, but for the chains. */
+static int wanted_of(const struct cv_plan *plan, struct live *wanted, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < plan->route_count; i++)
+		rc = collect_route(&plan->routes[i].fib, wanted, err);
+	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
+		rc = collect_rule(&plan->fib_rules[i], wanted, err);
+	return rc ? rc : chain_up(wanted, err);
+}
+
+/* ---- grow ---- */
+
+/* Everything of one change. */
+struct change {
+	const struct cv_plan *plan;
+	struct live live;
+	struct live wanted;
+	struct cv_nexthop_pool *pool; /* owned */
+	struct cv_swap *swap; /* owned */
+};
+
+static void change_fini(struct change *change)
+{
+	cv_swap_free(&change->swap);
+	cv_nexthop_pool_free(&change->pool);
+	live_fini(&change->live);
+	live_fini(&change->wanted);
+}
+
+static int change_init(struct change *change, const struct cv_plan *plan, struct cv_err *err)
+{
+	struct cv_instance *inst = plan->acts->inst;
+	int rc;
+
+	change->plan = plan;
+	rc = cv_swap_new(&change->swap, plan, err);
+	if (!rc)
+		rc = read_live(inst->nl, &change->live, err);
+	if (!rc)
+		rc = wanted_of(plan, &change->wanted, err);
+	return rc ? rc : cv_nexthop_pool_new(&change->pool, inst, err);
+}
+
+static int grow_route(struct change *change, const struct cv_route_plan *plan, struct cv_err *err)
+{
+	struct cv_fib_route fib = plan->fib;
+	struct cv_swap_route route = { .fib = &fib, .plan = plan };
+	int rc = 0;
+
+	if (plan->hop_count)
+		rc = cv_nexthop_grow(change->pool, change->swap, plan, &fib.nh_id, err);
+	if (rc)
+		return rc;
+	route.now = find_route(&change->live, &fib);
+	if (route.now && same_route(route.now, &fib))
+		return 0;
+	return cv_swap_route(change->swap, &route, err);
+}
+
+/* Guards first; then nexthops, tables, and the rules that lead to them. */
+int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLEANUP(change_fini) struct change change = { 0 };
+	int rc = cv_guard_grow(inst, plan, err);
+
+	if (!rc)
+		rc = change_init(&change, plan, err);
+	for (size_t i = 0; !rc && i < plan->route_count; i++) {
+		rc = grow_route(&change, &plan->routes[i], err);
+		if (rc)
+			cv_err_at(err, &plan->routes[i].conf->place);
+	}
+	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
+		if (!has_rule(&change.live, &plan->fib_rules[i]))
+			rc = cv_swap_rule(change.swap, CV_ACT_ADD, &plan->fib_rules[i], err);
+	return rc ? rc : cv_swap_send(change.swap, err);
+}
+
+/* ---- shrink ---- */
+
+static int shrink_rules(const struct change *change, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < change->live.rule_count; i++) {
+		const struct cv_fib_rule *rule = &change->live.rules[i];
+
+		if (!has_rule(&change->wanted, rule))
+			rc = cv_swap_rule(change->swap, CV_ACT_DEL, rule, err);
+	}
+	return rc;
+}
+
+static int shrink_routes(const struct change *change, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < change->live.route_count; i++) {
+		struct cv_swap_route gone = { .now = &change->live.routes[i] };
+
+		if (cv_route_is_ours(gone.now) && !find_route(&change->wanted, gone.now))
+			rc = cv_swap_route(change->swap, &gone, err);
+	}
+	return rc;
+}
+
+int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_CLEANUP(change_fini) struct change change = { 0 };
+	int rc = change_init(&change, plan, err);
+
+	if (!rc)
+		rc = shrink_rules(&change, err);
+	if (!rc)
+		rc = shrink_routes(&change, err);
+	if (!rc)
+		rc = cv_nexthop_shrink(change.pool, change.swap, plan, err);
+	if (!rc)
+		rc = cv_swap_send(change.swap, err);
+	return rc ? rc : cv_guard_shrink(inst, plan, err);
+}
