@@ -364,6 +364,11 @@ static const struct {
 };
 #define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
 
+const char *cv_choice_proto(size_t index)
+{
+	return index < CV_COUNT(protos) ? protos[index].name : NULL;
+}
+
 int cv_arg_proto(const char *word, const char *text, uint8_t *out, struct cv_err *err)
 {
 	const char *names[CV_COUNT(protos)];
@@ -398,6 +403,11 @@ static const struct {
 	{ "ef", 46 },	{ "va", 44 },	{ "le", 1 },
 };
 
+const char *cv_choice_dscp(size_t index)
+{
+	return index < CV_COUNT(dscps) ? dscps[index].name : NULL;
+}
+
 int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err *err)
 {
 	uint32_t number = 0;
@@ -418,6 +428,11 @@ int cv_arg_dscp(const char *word, const char *text, uint8_t *out, struct cv_err 
 
 /* By codepoint. */
 static const char *const ecns[] = { "not-ect", "ect1", "ect0", "ce" };
+
+const char *cv_choice_ecn(size_t index)
+{
+	return index < CV_COUNT(ecns) ? ecns[index] : NULL;
+}
 
 static int add_ecn(const char *word, const char *part, void *out, struct cv_err *err)
 {
@@ -513,6 +528,11 @@ static const struct {
 	{ "ptp", 0x88f7 },     { "cfm", 0x8902 },
 };
 
+const char *cv_choice_ethertype(size_t index)
+{
+	return index < CV_COUNT(ethertypes) ? ethertypes[index].name : NULL;
+}
+
 int cv_arg_ethertype(const char *word, const char *text, uint16_t *out, struct cv_err *err)
 {
 	const char *names[CV_COUNT(ethertypes)];
@@ -560,6 +580,11 @@ static const struct {
 	{ "mld-done", CV_NO_TYPE, 132 },
 	{ "mld2-report", CV_NO_TYPE, 143 },
 };
+
+const char *cv_choice_icmp_type(size_t index)
+{
+	return index < CV_COUNT(icmp_types) ? icmp_types[index].name : NULL;
+}
 
 static uint16_t type_in(size_t row, uint8_t proto)
 {

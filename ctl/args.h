@@ -73,6 +73,13 @@ int cv_arg_flag(const char *word, const char *text, bool *out, struct cv_err *er
 int cv_arg_choice(const char *word, const char *text, const char *const *choices, size_t count,
 		  size_t *out, struct cv_err *err);
 
+/* The names that these values can have, one after the other; NULL behind the last. */
+const char *cv_choice_proto(size_t index);
+const char *cv_choice_dscp(size_t index);
+const char *cv_choice_ecn(size_t index);
+const char *cv_choice_ethertype(size_t index);
+const char *cv_choice_icmp_type(size_t index);
+
 void cv_put_addrs(FILE *out, const struct cv_addrs *addrs);
 void cv_put_numbers(FILE *out, const struct cv_numbers *numbers);
 void cv_put_mac(FILE *out, const struct cv_mac *mac);

@@ -39,11 +39,13 @@ static bool format_tunnel(const void *conf, FILE *out)
 
 static const struct cv_word words[] = {
 	{ .name = "remote",
+	  .is_required = true,
 	  .value = "ADDR",
 	  .help = "outer destination of packets to the prefix; it may send, too",
 	  .parse = parse_remote,
 	  .format = format_remote },
 	{ .name = "tunnel",
+	  .is_required = true,
 	  .value = "NAME",
 	  .help = "a tunnel with \"remote peers\"",
 	  .is_name = true,

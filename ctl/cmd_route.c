@@ -123,6 +123,11 @@ static const struct {
 	uint8_t hook;
 } hook_names[] = { { "xmit", CV_HOOK_XMIT }, { "in", CV_HOOK_IN }, { "out", CV_HOOK_OUT } };
 
+static const char *choice_of_hook(size_t index)
+{
+	return index < CV_COUNT(hook_names) ? hook_names[index].name : NULL;
+}
+
 static int add_hook(struct cv_route_conf *route, const char *name, const char *text,
 		    struct cv_err *err)
 {
@@ -350,6 +355,7 @@ static bool format_hop_dev(const void *conf, FILE *out)
 
 static const struct cv_word nexthop_words[] = {
 	{ .name = "tunnel",
+	  .is_required = true,
 	  .value = "NAME",
 	  .help = "where flows of this share go",
 	  .is_name = true,
@@ -411,11 +417,12 @@ static const struct cv_word words[] = {
 	{ .name = "hook",
 	  .value = "HOOK[,HOOK]",
 	  .help = "xmit: encapsulate (default); in: what is received; out: guard and meter",
+	  .choice = choice_of_hook,
 	  .is_list = true,
 	  .parse = parse_hook,
 	  .format = format_hook },
 	{ .name = "type",
-	  .value = "local",
+	  .value = "unicast|local",
 	  .help = "the prefix is delivered to this host; with hook in",
 	  .parse = parse_type,
 	  .format = format_type },

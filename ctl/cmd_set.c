@@ -67,8 +67,9 @@ static int check_file(const char *word, const char *text, struct cv_err *err)
 
 static const struct cv_word words[] = {
 	{ .name = "type",
-	  .value = "TYPE",
-	  .help = "prefix, port, proto, dscp, mark, len or vlan: what it has elements of",
+	  .is_required = true,
+	  .value = "prefix|port|proto|dscp|mark|len|vlan",
+	  .help = "what it has elements of",
 	  .parse = parse_type,
 	  .format = format_type },
 	{ .name = "elements",

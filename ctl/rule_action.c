@@ -301,6 +301,7 @@ static const struct cv_word action_words[] = {
 	{ .name = "dscp",
 	  .value = "N",
 	  .help = "sets the DSCP, 0 to 63 or cs1, af21, ef, ...",
+	  .choice = cv_choice_dscp,
 	  .parse = parse_action_dscp,
 	  .format = format_action_dscp },
 	{ .name = "police",

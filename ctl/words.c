@@ -69,7 +69,7 @@ static bool format_text(const struct cv_word *word, const void *member, FILE *ou
 
 const struct cv_kind cv_kind_text = { parse_text, format_text };
 
-static int parse_word(const struct cv_word *word, void *conf, const char *text, struct cv_err *err)
+int cv_word_parse(const struct cv_word *word, void *conf, const char *text, struct cv_err *err)
 {
 	return word->kind ? word->kind->parse(word, (char *)conf + word->offset, text, err)
 			  : word->parse(conf, text, err);
@@ -265,7 +265,7 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 			if (!value)
 				return err ? err->code : -EINVAL;
 		}
-		rc = parse_word(word, target, value, err);
+		rc = cv_word_parse(word, target, value, err);
 		if (rc)
 			return rc;
 	}
@@ -343,7 +343,7 @@ static int word_from_yaml(const struct cv_word *word, void *conf, const struct c
 			cv_err_hint(&err, "%s: %s; an IPv6 address in { } or [ ] must be quoted",
 				    word->name, word->value);
 	} else if (text) {
-		rc = parse_word(word, conf, text, &err);
+		rc = cv_word_parse(word, conf, text, &err);
 	}
 	if (rc)
 		report_at(report, &err, &node->place);

@@ -36,10 +36,13 @@ struct cv_word {
 	bool is_list; /* value is a list with commas */
 	bool is_name; /* value is text also where it looks like a number */
 	bool is_command_line_only; /* a short form of another word, not in the state file */
+	bool is_required; /* an object without it is refused, which the check of the state does */
 	bool takes_not; /* "not" may stand before the value, in its text, too: "not 80,443" */
 	const struct cv_kind *kind; /* NULL: it has parse and format of its own */
 	size_t offset; /* of the member, in the conf */
 	int field; /* which it is, for its kind */
+	/* Names that the value can have, beside what help writes; NULL behind the last. May be NULL. */
+	const char *(*choice)(size_t index);
 	/* What a text must be like, beyond being one; may be NULL. */
 	int (*check)(const char *word, const char *text, struct cv_err *err);
 	/* text is NULL for a bare word. With a kind these two are for that to call. */
@@ -189,6 +192,8 @@ void cv_key_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out);
 char *cv_word_text(const struct cv_word *word, const void *conf);
 /* The set words of a group, as they stand on the command line. Caller frees; NULL without memory. */
 char *cv_group_text(const struct cv_group *group, const void *conf);
+/* Reads a value, NULL for a bare word, as the state file has it. */
+int cv_word_parse(const struct cv_word *word, void *conf, const char *text, struct cv_err *err);
 /* True if the value is a negated one; *text is then moved behind "not" and the blanks. */
 bool cv_word_take_not(const struct cv_word *word, const char **text);
 /* The set words of a group as members of an open JSON object: numbers as numbers, lists of more
