@@ -10,6 +10,7 @@
 #include "elements.h"
 #include "out.h"
 #include "own.h"
+#include "schema.h"
 #include "sources.h"
 
 static int no_words(const char *verb, int argc, char **argv, struct cv_err *err)
@@ -468,6 +469,16 @@ static int run_version(struct cv_session *session, int argc, char **argv, struct
 	return 0;
 }
 
+static int run_schema(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("schema", argc, argv, err);
+
+	if (rc)
+		return rc;
+	rc = cv_schema_write(session->out);
+	return rc ? cv_err_set(err, rc, "schema: out of memory") : 0;
+}
+
 static int run_help(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	if (argc)
@@ -496,6 +507,7 @@ const struct cv_verb cv_state_verbs[] = {
 	{ "monitor", "[WORDS]", "a line for each packet that a rule with sample tells of",
 	  cv_monitor_run, &cv_monitor_words },
 	{ "down", "", "takes everything away", run_down, NULL },
+	{ "schema", "", "prints a JSON Schema of state files, for editors", run_schema, NULL },
 	{ "version", "", "prints the version", run_version, NULL },
 	{ "help", "[OBJECT]", "prints this", run_help, NULL },
 };
