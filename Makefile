@@ -13,6 +13,7 @@ sbindir ?= $(PREFIX)/sbin
 libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 mandir ?= $(PREFIX)/share/man
+datadir ?= $(PREFIX)/share
 completionsdir ?= $(PREFIX)/share/bash-completion/completions
 # Not below PREFIX: ip reads /etc/iproute2 only.
 sysconfdir ?= /etc
@@ -89,6 +90,7 @@ TESTS := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(TEST_SRC)))
 PROGRUN := $(patsubst netns-tests/progrun/%.c,$(OUT)/tests/progrun_%,$(PROGRUN_SRC))
 TOOLS := $(patsubst netns-tests/tools/%.c,$(OUT)/%,$(TOOL_SRC))
 MAN := $(patsubst docs/%.scd,$(OUT)/man/%,$(MAN_SRC))
+SCHEMA := $(OUT)/culvert.schema.json
 FUZZERS := $(patsubst %.c,$(OUT)/fuzz/bin/%,$(notdir $(FUZZ_SRC)))
 TIDY := $(patsubst %.c,$(OUT)/tidy/%,$(DATAPLANE_SRC) $(CTL_SRC) $(BPF_SRC))
 
@@ -189,7 +191,7 @@ $(SOURCES_FILE): FORCE
 # ---- main targets ----------------------------------------------------------------------------
 
 .PHONY: all help tests skeletons tidy
-all: $(COMMAND) $(BPF_OBJ) $(MAN)
+all: $(COMMAND) $(BPF_OBJ) $(MAN) $(SCHEMA)
 
 help:
 	@echo 'all         the command, the BPF objects, the man pages (default)'
@@ -291,6 +293,12 @@ $(OUT)/man/%: docs/%.scd
 	$(call say,MAN,$@)
 	@mkdir -p $(@D)
 	$(Q)$(SCDOC) <$< >$@
+
+# ---- the schema of state files: the command has it -------------------------------------------
+
+$(SCHEMA): $(COMMAND)
+	$(call say,SCHEMA,$@)
+	$(Q)$(COMMAND) schema >$@
 
 # ---- tests -----------------------------------------------------------------------------------
 #
@@ -489,7 +497,7 @@ man_file = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 # Every file that `make install` puts down, and all that `make uninstall` removes.
 INSTALLED = $(sbindir)/culvert $(BPF_NAMES:%=$(BPF_DIR)/%.bpf.o) $(includedir)/culvert/abi.h \
 	$(foreach page,$(MAN),$(call man_file,$(page))) $(if $(COMPLETION),$(completionsdir)/culvert) \
-	$(PROTOS_DIR)/culvert.conf
+	$(datadir)/culvert/culvert.schema.json $(PROTOS_DIR)/culvert.conf
 
 .PHONY: install uninstall clean
 install: all
@@ -499,13 +507,14 @@ install: all
 	$(Q)install -D -m 644 bpf/abi.h $(DESTDIR)$(includedir)/culvert/abi.h
 	$(Q)$(foreach page,$(MAN),install -D -m 644 $(page) $(DESTDIR)$(call man_file,$(page)) &&) :
 	$(Q)$(if $(COMPLETION),install -D -m 644 $(COMPLETION) $(DESTDIR)$(completionsdir)/culvert,:)
+	$(Q)install -D -m 644 $(SCHEMA) $(DESTDIR)$(datadir)/culvert/culvert.schema.json
 	$(Q)install -d $(DESTDIR)$(PROTOS_DIR)
 	$(Q)echo '$(PROTOS_LINE)' >$(DESTDIR)$(PROTOS_DIR)/culvert.conf
 
 # Folders that are culvert's alone go when they are empty.
 uninstall:
 	$(Q)rm -f $(INSTALLED:%=$(DESTDIR)%)
-	$(Q)for dir in $(BPF_DIR) $(libdir)/culvert $(includedir)/culvert; do \
+	$(Q)for dir in $(BPF_DIR) $(libdir)/culvert $(includedir)/culvert $(datadir)/culvert; do \
 		! [ -d $(DESTDIR)$$dir ] || rmdir --ignore-fail-on-non-empty $(DESTDIR)$$dir; done
 
 clean:
