@@ -4,9 +4,31 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <string.h>
 
 #include "journal.h"
 #include "plan.h"
+
+/* In a command, pins of a pretended instance have the paths that they will have. */
+static void show_path(const struct cv_instance *inst, struct cv_act *act)
+{
+	char *found = inst->mount_fd >= 0 ? strstr(act->command, inst->root) : NULL;
+	char rest[CV_ACT_COMMAND_MAX];
+
+	if (!found)
+		return;
+	snprintf(rest, sizeof(rest), "%s", found + strlen(inst->root));
+	snprintf(found, act->command + sizeof(act->command) - found, "%s/" CV_ABI_DIR "%s",
+		 inst->options.bpffs, rest);
+}
+
+static int tell(const struct cv_acts *acts, const struct cv_act *act)
+{
+	struct cv_act shown = *act;
+
+	show_path(acts->inst, &shown);
+	return acts->tell(&shown, acts->arg);
+}
 
 #define CV_ACTS_A_PROGRESS 256
 
@@ -26,7 +48,7 @@ int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *
 	if (acts->mode == CV_CHANGE_MAKE && !acts->made++)
 		rc = cv_journal_begin(acts->inst, acts->what, err);
 	if (!rc && acts->tell)
-		rc = acts->tell(act, acts->arg);
+		rc = tell(acts, act);
 	if (rc)
 		return err && err->code ? rc
 					: cv_err_set(err, rc, "%s %s: cannot be told: %s",

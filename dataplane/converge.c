@@ -201,8 +201,10 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 static int apply_anew(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
 {
 	bool is_made = acts->mode == CV_CHANGE_MAKE;
-	int rc = is_made ? cv_instance_create(acts->inst, err)
-			 : cv_instance_pretend(acts->inst, err);
+	bool has_apps = change->wanted->app_count;
+	int rc = is_made ? cv_instance_create(acts->inst, has_apps, err)
+			 : cv_instance_pretend(acts->inst, has_apps && acts->mode == CV_CHANGE_TRY,
+					       err);
 
 	if (rc)
 		return rc;
@@ -268,7 +270,7 @@ static int take_down(struct cv_acts *acts, struct cv_err *err)
 
 	cv_state_init(&nothing);
 	if (!cv_instance_exists(acts->inst))
-		rc = cv_instance_create(acts->inst, err);
+		rc = cv_instance_create(acts->inst, false, err);
 	if (!rc)
 		rc = cv_plan_new(&plan, acts, NULL, &nothing, true, err);
 	if (!rc)

@@ -18,7 +18,9 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "preload.h"
 #include "plan.h"
+#include "preload.h"
 
 /* ---- which there are ---- */
 
@@ -173,11 +175,16 @@ static int open_cgroup(const struct cv_instance *inst, struct cv_err *err)
 	return CV_TAKE_FD(fd);
 }
 
+bool cv_hooks_are_attached(const struct cv_instance *inst)
+{
+	return group_is_attached(inst, &groups[0], 0);
+}
+
 int cv_hooks_check(const struct cv_instance *inst, struct cv_err *err)
 {
 	CV_CLOSE int fd = -1;
 
-	if (group_is_attached(inst, &groups[0], 0))
+	if (cv_hooks_are_attached(inst))
 		return 0;
 	fd = open_cgroup(inst, err);
 	return fd < 0 ? fd : 0;
@@ -226,18 +233,27 @@ static int attach_programs(const struct cv_instance *inst, struct bpf_object *ob
 	return rc;
 }
 
-static int load_and_attach(const struct cv_instance *inst, enum cv_object which, const char *only,
+/* Programs that were loaded beside, or are loaded now. only: NULL for all of the object. */
+static int load_hooks(struct cv_instance *inst, enum cv_object which, const char *only,
+		      struct bpf_object **out, struct cv_err *err)
+{
+	return !only && cv_preload_take(inst, which, out)
+		       ? 0
+		       : cv_object_load(inst, which, only, out, err);
+}
+
+static int load_and_attach(struct cv_instance *inst, enum cv_object which, const char *only,
 			   int cgroup_fd, struct cv_err *err)
 {
 	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
-	int rc = cv_object_load(inst, which, only, &object, err);
+	int rc = load_hooks(inst, which, only, &object, err);
 
 	return rc ? rc : attach_programs(inst, object, cgroup_fd, err);
 }
 
 /* The kernel refused some hook of the group: they are tried one by one. What is refused is left out
  * if it may, and an error that says what is lost if not. */
-static int attach_singly(const struct cv_instance *inst, const struct group *group, int cgroup_fd,
+static int attach_singly(struct cv_instance *inst, const struct group *group, int cgroup_fd,
 			 uint32_t *refused, struct cv_err *err)
 {
 	for (size_t i = 0; i < HOOKS; i++) {
@@ -264,7 +280,7 @@ static int attach_singly(const struct cv_instance *inst, const struct group *gro
 	return 0;
 }
 
-static int attach_group(const struct cv_instance *inst, const struct group *group, int cgroup_fd,
+static int attach_group(struct cv_instance *inst, const struct group *group, int cgroup_fd,
 			uint32_t *refused, struct cv_err *err)
 {
 	struct cv_err why;
@@ -302,6 +318,15 @@ static int tell_of_group(const struct cv_plan *plan, const struct group *group, 
 	return rc;
 }
 
+/* Whether the kernel takes it; of what may be left out that does not matter. */
+static int try_group(struct cv_instance *inst, const struct group *group, struct cv_err *err)
+{
+	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
+	int rc = load_hooks(inst, group->object, NULL, &object, err);
+
+	return group->is_optional ? 0 : rc;
+}
+
 /* Attaches those groups that are missing, and in an upgrade all that are there. */
 static int attach_groups(struct cv_instance *inst, const struct cv_plan *plan, uint32_t wanted,
 			 bool is_upgrade, uint32_t *refused, struct cv_err *err)
@@ -317,6 +342,8 @@ static int attach_groups(struct cv_instance *inst, const struct cv_plan *plan, u
 			       : !is_asked_for || group_is_attached(inst, group, *refused))
 			continue;
 		rc = tell_of_group(plan, group, is_upgrade, *refused, err);
+		if (!rc && cv_acts_are_tried(plan))
+			rc = try_group(inst, group, err);
 		if (rc <= 0)
 			continue;
 		if (cgroup < 0)

@@ -10,6 +10,7 @@
 #ifndef CV_HOOKS_H
 #define CV_HOOKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "instance.h"
@@ -21,6 +22,9 @@ struct cv_plan;
 #define CV_HOOKS_GATE (1 << 1) /* while a gate is closed */
 
 #define CV_MAX_HOOKS 32 /* more than there are */
+
+/* True if all that any app needs is there. */
+bool cv_hooks_are_attached(const struct cv_instance *inst);
 
 /* Says before anything changes whether there is a cgroup to attach hooks to. */
 int cv_hooks_check(const struct cv_instance *inst, struct cv_err *err);

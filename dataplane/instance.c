@@ -13,12 +13,14 @@
 
 #include "bpffs.h"
 #include "counters.h"
+#include "hooks.h"
 #include "lock.h"
 #include "map.h"
 #include "netns.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "preload.h"
 #include "takeover.h"
 
 #define CV_APPLIED_FILE "state.yaml"
@@ -265,6 +267,7 @@ void cv_instance_close(struct cv_instance **inst_ptr)
 
 	if (!inst)
 		return;
+	cv_preload_end(inst);
 	cv_nl_close(&inst->nl);
 	cv_close_fd(&inst->files_prog);
 	cv_close_fd(&inst->mount_fd);
@@ -359,7 +362,7 @@ static int link_for_stock_tools(const struct cv_instance *inst, struct cv_err *e
 	return rc;
 }
 
-static int create_pins(struct cv_instance *inst, struct cv_err *err)
+static int create_pins(struct cv_instance *inst, bool has_apps, struct cv_err *err)
 {
 	const char *const dirs[] = { inst->host_maps, inst->host_links, inst->host_progs,
 				     inst->maps,      inst->progs,	inst->tunnels,
@@ -370,10 +373,12 @@ static int create_pins(struct cv_instance *inst, struct cv_err *err)
 		rc = cv_dir_make(dirs[i], err);
 	if (!rc)
 		rc = link_for_stock_tools(inst, err);
+	if (!rc && has_apps && !cv_hooks_are_attached(inst))
+		cv_preload_begin(inst);
 	return rc ? rc : create_contents(inst, err);
 }
 
-int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
+int cv_instance_create(struct cv_instance *inst, bool has_apps, struct cv_err *err)
 {
 	/* What a maker that was killed on the way has left. */
 	int rc = cv_dir_remove(inst->dir, err);
@@ -381,7 +386,7 @@ int cv_instance_create(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = cv_dir_make(inst->state_dir, err);
 	if (!rc)
-		rc = create_pins(inst, err);
+		rc = create_pins(inst, has_apps, err);
 	if (rc)
 		remove_pins(inst, NULL);
 	return rc;
@@ -402,7 +407,7 @@ static int mount_nowhere(struct cv_instance *inst, struct cv_err *err)
 	return errno == EPERM ? cv_err_hint(err, "it needs CAP_SYS_ADMIN") : -errno;
 }
 
-int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err)
+int cv_instance_pretend(struct cv_instance *inst, bool has_apps, struct cv_err *err)
 {
 	bool has_host = !access(inst->host_maps, F_OK);
 	struct cv_instance real = *inst;
@@ -421,7 +426,7 @@ int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err)
 	} else {
 		inst->access = CV_ACCESS_WRITE; /* of what is nowhere */
 	}
-	return create_pins(inst, err);
+	return create_pins(inst, has_apps, err);
 }
 
 /* Calls fn for each instance directory below the root; ends when it returns something else than
@@ -466,6 +471,7 @@ static int remove_pins(struct cv_instance *inst, struct cv_err *err)
 {
 	int rc;
 
+	cv_preload_end(inst); /* nobody is to make more of them */
 	cv_apps_forget(inst, inst->netns_cookie);
 	rc = cv_dir_remove(inst->dir, err);
 	if (!rc && no_instance_is_left(inst))
@@ -478,6 +484,7 @@ int cv_instance_remove_version(const struct cv_instance *inst, uint32_t version,
 	struct cv_instance other = *inst;
 	int rc = set_path(other.root, err, "%s/v%u", inst->options.bpffs, version);
 
+	other.preload = NULL;
 	if (!rc)
 		rc = set_paths_below_root(&other, err);
 	if (!rc)

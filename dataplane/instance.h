@@ -25,6 +25,8 @@
 #include "culvert.h"
 #include "nl.h"
 
+struct cv_preload;
+
 struct cv_instance {
 	struct cv_instance_options options;
 	enum cv_access access;
@@ -47,6 +49,7 @@ struct cv_instance {
 	int older_fd; /* lock of pins of an older version (takeover.h); -1: there are none */
 	int mount_fd; /* the bpffs of cv_instance_pretend(); -1: none */
 	int files_prog; /* see host.h; -1 until it is needed */
+	struct cv_preload *preload; /* see preload.h; NULL: nothing is being loaded */
 	struct cv_nl *nl;
 	/* While a change is undone: rules from before it, which have the sets whose files are not read
 	 * again. Borrowed; NULL: those that are live have them. */
@@ -65,11 +68,11 @@ int cv_meta_read(const struct cv_instance *inst, struct cv_meta *meta, struct cv
 int cv_meta_write(const struct cv_instance *inst, const struct cv_meta *meta, struct cv_err *err);
 
 /* Makes the directories, maps and programs of an instance that does not exist yet; on failure
- * nothing is left. */
-int cv_instance_create(struct cv_instance *inst, struct cv_err *err);
+ * nothing is left. has_apps: the socket hooks will be needed, too. */
+int cv_instance_create(struct cv_instance *inst, bool has_apps, struct cv_err *err);
 /* Makes such an instance that nobody else sees and that is gone with the process, so that what it
  * would take to make it real can be looked at. */
-int cv_instance_pretend(struct cv_instance *inst, struct cv_err *err);
+int cv_instance_pretend(struct cv_instance *inst, bool has_apps, struct cv_err *err);
 /* Removes the pins and the state of the instance, and the host's parts if no other is left. */
 int cv_instance_remove(struct cv_instance *inst, struct cv_err *err);
 /* Removes the pins of the instance that are of another version of the ABI. */

@@ -53,7 +53,10 @@ enum cv_object {
 
 struct bpf_object;
 
-/* Loads one of them: all its programs, or only the one of that name. *out is the caller's. */
+#define CV_OBJECT_MAPS_ONLY "" /* name of none of them */
+
+/* Loads one of them: all its programs, or only the one of that name, and makes its pinned maps that are not
+ * there yet. *out is the caller's. Two threads may load two objects at a time, if all maps are there. */
 int cv_object_load(const struct cv_instance *inst, enum cv_object which, const char *only,
 		   struct bpf_object **out, struct cv_err *err);
 /* Closes it; what is pinned or attached stays. */
