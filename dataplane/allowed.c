@@ -107,10 +107,14 @@ int cv_allowed_grow(struct cv_instance *inst, const struct cv_plan *plan, struct
 	int rc = fd < 0 ? fd : 0;
 
 	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
 		uint32_t id = plan->tunnel_plans[i].id;
 
-		if (id && plan->tunnels[id].allow_generation == plan->generation)
-			rc = write_list(fd, &plan->state->tunnels[i], id, plan->generation, err);
+		if (!id || plan->tunnels[id].allow_generation != plan->generation)
+			continue;
+		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "allow list", conf->name, err);
+		if (rc > 0)
+			rc = write_list(fd, conf, id, plan->generation, err);
 	}
 	return rc;
 }
@@ -125,17 +129,34 @@ static bool is_wanted(const struct cv_plan *plan, const struct cv_allowed_key *k
 	       tunnel->allow_generation == key->generation;
 }
 
+/* Removes the list that begins at that key, up to the key behind it. */
+static int shrink_list(int fd, const struct cv_plan *plan, const struct cv_allowed_key *key,
+		       const struct cv_allowed_key *end, struct cv_err *err)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[key->tunnel % CV_MAX_TUNNELS];
+	int rc = cv_tunnel_act(plan, CV_ACT_DEL, "map", "allow list", live->name, err);
+
+	if (rc <= 0)
+		return rc;
+	for (; key < end; key++)
+		if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+			return cv_err_set(err, -errno, "allow list: remove: %s",
+					  strerrordesc_np(errno));
+	return 0;
+}
+
 int cv_allowed_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ALLOWED), err);
 	const struct cv_allowed_key *keys = (const struct cv_allowed_key *)plan->live_allowed.keys;
+	size_t count = plan->live_allowed.count;
+	int rc = fd < 0 ? fd : 0;
 
-	if (fd < 0)
-		return fd;
-	for (size_t i = 0; i < plan->live_allowed.count; i++)
-		if (!is_wanted(plan, &keys[i]) && bpf_map_delete_elem(fd, &keys[i]) &&
-		    errno != ENOENT)
-			return cv_err_set(err, -errno, "allow list: remove: %s",
-					  strerrordesc_np(errno));
-	return 0;
+	for (size_t first = 0, next = 0; !rc && first < count; first = next) {
+		while (next < count && !compare_lists(&keys[first], &keys[next]))
+			next++;
+		if (!is_wanted(plan, &keys[first]))
+			rc = shrink_list(fd, plan, &keys[first], &keys[next], err);
+	}
+	return rc;
 }

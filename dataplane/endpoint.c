@@ -179,48 +179,107 @@ int cv_endpoint_finish(struct cv_instance *inst, struct cv_plan *plan, struct cv
 
 /* ---- ports ---- */
 
-/* Wanted ports, and if is_growing the live ones with them. */
-static int write_ports(struct cv_instance *inst, const struct cv_plan *plan, bool is_growing,
-		       struct cv_err *err)
+static void add_wanted_ports(const struct cv_plan *plan, struct cv_ports *ports)
 {
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PORTS), err);
-	CV_FREE struct cv_ports *live = calloc(1, sizeof(*live));
-	CV_FREE struct cv_ports *ports = calloc(1, sizeof(*ports));
-	uint32_t zero = 0;
-
-	if (fd < 0)
-		return fd;
-	if (!live || !ports)
-		return cv_err_set(err, -ENOMEM, "ports: out of memory");
-	if (bpf_map_lookup_elem(fd, &zero, live))
-		return cv_err_set(err, -errno, "ports: read: %s", strerrordesc_np(errno));
-	if (is_growing)
-		*ports = *live;
 	for (size_t i = 0; i < plan->endpoint_count; i++)
 		if (plan->endpoints[i].key.port && plan->endpoints[i].key.kind == CV_ENDPOINT_LOCAL)
 			ports->mode[plan->endpoints[i].key.port] = plan->endpoints[i].key.mode;
-	if (!memcmp(ports, live, sizeof(*ports)))
-		return 0;
+}
+
+static int write_ports(const struct cv_plan *plan, int fd, const struct cv_ports *ports,
+		       struct cv_err *err)
+{
+	struct cv_act act = { .kind = CV_ACT_CHANGE,
+			      .noun = "map",
+			      .name = CV_STRING(CV_MAP_PORTS),
+			      .is_inner = true };
+	uint32_t zero = 0;
+	int rc = cv_act(plan, &act, err);
+
+	if (rc <= 0)
+		return rc;
 	if (bpf_map_update_elem(fd, &zero, ports, BPF_ANY))
 		return cv_err_set(err, -errno, "ports: write: %s", strerrordesc_np(errno));
 	return 0;
 }
 
+/* What there is, then that and the wanted ones, then these alone. */
+struct port_lists {
+	struct cv_ports live, grown, wanted;
+};
+
+static int change_ports(struct cv_instance *inst, const struct cv_plan *plan, bool is_growing,
+			struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_PORTS), err);
+	CV_FREE struct port_lists *lists = calloc(1, sizeof(*lists));
+	uint32_t zero = 0;
+
+	if (fd < 0)
+		return fd;
+	if (!lists)
+		return cv_err_set(err, -ENOMEM, "ports: out of memory");
+	if (bpf_map_lookup_elem(fd, &zero, &lists->live))
+		return cv_err_set(err, -errno, "ports: read: %s", strerrordesc_np(errno));
+	lists->grown = lists->live;
+	add_wanted_ports(plan, &lists->grown);
+	add_wanted_ports(plan, &lists->wanted);
+	if (is_growing)
+		return memcmp(&lists->grown, &lists->live, sizeof(lists->live))
+			       ? write_ports(plan, fd, &lists->grown, err)
+			       : 0;
+	return memcmp(&lists->wanted, &lists->grown, sizeof(lists->live))
+		       ? write_ports(plan, fd, &lists->wanted, err)
+		       : 0;
+}
+
+/* ---- acts ---- */
+
+/* What was answered about the endpoints of each tunnel; they are told of together. */
+struct told {
+	const struct cv_plan *plan;
+	enum cv_act_kind kind;
+	bool is_told[CV_MAX_TUNNELS];
+};
+
+static int tell(struct told *told, uint32_t tunnel, const char *name, struct cv_err *err)
+{
+	bool *is_told = &told->is_told[tunnel % CV_MAX_TUNNELS];
+
+	if (*is_told)
+		return cv_acts_are_made(told->plan);
+	*is_told = true;
+	return cv_tunnel_act(told->plan, told->kind, "map", "endpoints", name, err);
+}
+
 /* ---- grow ---- */
+
+static int write_endpoint(int fd, const struct cv_plan *plan,
+			  const struct cv_endpoint_plan *endpoint, struct cv_err *err)
+{
+	struct cv_endpoint wanted = { .tunnel = endpoint->tunnel };
+
+	if (bpf_map_update_elem(fd, &endpoint->key, &wanted, BPF_ANY))
+		return cv_err_set(err, -errno, "tunnel %s: remote: %s",
+				  plan->tunnels[endpoint->tunnel].name, strerrordesc_np(errno));
+	return 0;
+}
 
 static int write_endpoints(int fd, const struct cv_plan *plan, struct cv_err *err)
 {
-	for (size_t i = 0; i < plan->endpoint_count; i++) {
-		const struct cv_endpoint_plan *endpoint = &plan->endpoints[i];
-		struct cv_endpoint wanted = { .tunnel = endpoint->tunnel };
+	struct told told = { .plan = plan, .kind = CV_ACT_ADD };
+	int rc = 0;
 
-		if (!plan->endpoint_is_live[i] &&
-		    bpf_map_update_elem(fd, &endpoint->key, &wanted, BPF_ANY))
-			return cv_err_set(err, -errno, "tunnel %s: remote: %s",
-					  plan->tunnels[endpoint->tunnel].name,
-					  strerrordesc_np(errno));
+	for (size_t i = 0; rc >= 0 && i < plan->endpoint_count; i++) {
+		const struct cv_endpoint_plan *endpoint = &plan->endpoints[i];
+
+		if (plan->endpoint_is_live[i])
+			continue;
+		rc = tell(&told, endpoint->tunnel, plan->tunnels[endpoint->tunnel].name, err);
+		if (rc > 0)
+			rc = write_endpoint(fd, plan, endpoint, err);
 	}
-	return 0;
+	return rc < 0 ? rc : 0;
 }
 
 /* How long the old key of a tunnel stays valid, by its id. */
@@ -232,21 +291,32 @@ static uint32_t overlap_of(const struct cv_plan *plan, uint32_t id)
 	return conf ? conf->overlap_seconds : 0;
 }
 
-/* An endpoint that is not wanted, with a key that its tunnel has no more, is given an end. */
+/* For how long an endpoint that is not wanted is to stay, because its key is the one that its tunnel had
+ * until now; 0: it is not. */
+static uint32_t seconds_left(const struct cv_plan *plan, const struct cv_endpoint_key *key,
+			     const struct cv_endpoint *endpoint)
+{
+	const struct cv_tunnel *tunnel = &plan->tunnels[endpoint->tunnel % CV_MAX_TUNNELS];
+
+	if (key->kind != CV_ENDPOINT_EXACT || endpoint->until_ns || !tunnel->mode ||
+	    key->key == tunnel->key)
+		return 0;
+	return overlap_of(plan, endpoint->tunnel % CV_MAX_TUNNELS);
+}
+
+/* Gives it an end. */
 static int end_old_key(int fd, const struct cv_plan *plan, const struct cv_endpoint_key *key,
 		       struct cv_endpoint endpoint, struct cv_err *err)
 {
-	const struct cv_tunnel *tunnel = &plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS];
-	uint32_t seconds;
+	const char *name = plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS].name;
+	uint32_t seconds = seconds_left(plan, key, &endpoint);
+	int rc = seconds ? cv_tunnel_act(plan, CV_ACT_CHANGE, "map", "old key", name, err) : 0;
 
-	if (key->kind != CV_ENDPOINT_EXACT || endpoint.until_ns)
-		return 0;
-	seconds = tunnel->mode ? overlap_of(plan, endpoint.tunnel) : 0;
-	if (!seconds || key->key == tunnel->key)
-		return 0;
+	if (rc <= 0)
+		return rc;
 	endpoint.until_ns = cv_boot_ns() + seconds * CV_NS_PER_SECOND;
 	if (bpf_map_update_elem(fd, key, &endpoint, BPF_EXIST))
-		return cv_err_set(err, -errno, "tunnel %s: old key: %s", tunnel->name,
+		return cv_err_set(err, -errno, "tunnel %s: old key: %s", name,
 				  strerrordesc_np(errno));
 	return 0;
 }
@@ -262,21 +332,31 @@ int cv_endpoint_grow(struct cv_instance *inst, const struct cv_plan *plan, struc
 	for (size_t i = 0; !rc && i < plan->live_endpoints.count; i++)
 		if (!plan->endpoint_is_wanted[i])
 			rc = end_old_key(fd, plan, live_key(plan, i), *live_value(plan, i), err);
-	return rc ? rc : write_ports(inst, plan, true, err);
+	return rc ? rc : change_ports(inst, plan, true, err);
 }
 
 /* ---- shrink ---- */
 
-/* Removes an endpoint that is not wanted, unless it was given an end that is to come. */
-static int shrink_endpoint(int fd, const struct cv_plan *plan, const struct cv_endpoint_key *key,
-			   struct cv_err *err)
+/* True if an endpoint that is not wanted stays for now: it has an end that is to come, or was to be
+ * given one. */
+static bool stays_for_now(const struct cv_plan *plan, size_t live)
 {
-	struct cv_endpoint endpoint;
+	const struct cv_endpoint *endpoint = live_value(plan, live);
 
-	if (!bpf_map_lookup_elem(fd, key, &endpoint) && endpoint.until_ns > cv_boot_ns() &&
-	    plan->tunnels[endpoint.tunnel % CV_MAX_TUNNELS].mode)
-		return 0;
-	if (bpf_map_delete_elem(fd, key) && errno != ENOENT)
+	return plan->tunnels[endpoint->tunnel % CV_MAX_TUNNELS].mode &&
+	       (endpoint->until_ns > cv_boot_ns() ||
+		seconds_left(plan, live_key(plan, live), endpoint));
+}
+
+static int shrink_endpoint(struct told *told, int fd, size_t live, struct cv_err *err)
+{
+	const struct cv_plan *plan = told->plan;
+	uint32_t tunnel = live_value(plan, live)->tunnel;
+	int rc = tell(told, tunnel, plan->live_tunnels[tunnel % CV_MAX_TUNNELS].name, err);
+
+	if (rc <= 0)
+		return rc;
+	if (bpf_map_delete_elem(fd, live_key(plan, live)) && errno != ENOENT)
 		return cv_err_set(err, -errno, "endpoint: remove: %s", strerrordesc_np(errno));
 	return 0;
 }
@@ -284,10 +364,11 @@ static int shrink_endpoint(int fd, const struct cv_plan *plan, const struct cv_e
 int cv_endpoint_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_ENDPOINTS), err);
+	struct told told = { .plan = plan, .kind = CV_ACT_DEL };
 	int rc = fd < 0 ? fd : 0;
 
 	for (size_t i = 0; !rc && i < plan->live_endpoints.count; i++)
-		if (!plan->endpoint_is_wanted[i])
-			rc = shrink_endpoint(fd, plan, live_key(plan, i), err);
-	return rc ? rc : write_ports(inst, plan, false, err);
+		if (!plan->endpoint_is_wanted[i] && !stays_for_now(plan, i))
+			rc = shrink_endpoint(&told, fd, i, err);
+	return rc ? rc : change_ports(inst, plan, false, err);
 }

@@ -197,31 +197,40 @@ static int clear_counters(const struct cv_instance *inst, uint32_t id, struct cv
 					err);
 }
 
-/* Loads the stub of a guard and pins it in place of what is pinned there. */
-static int pin_stub(struct cv_instance *inst, struct cv_stubs stubs[CV_ROLES], uint32_t id,
-		    enum cv_role role, struct cv_err *err)
+static int tell(const struct cv_plan *plan, enum cv_act_kind kind, uint32_t id, struct cv_err *err)
 {
-	int rc = stubs[role].insns ? 0 : cv_stubs_open(&stubs[role], inst, role, err);
-	CV_CLOSE int prog = rc ? rc : cv_stubs_load(&stubs[role], id, err);
+	struct cv_act act = { .kind = kind, .noun = "program", .is_inner = true };
+
+	cv_act_name(&act, "guard %u", id);
+	return cv_act(plan, &act, err);
+}
+
+/* Loads the stub of a guard and pins it in place of what is pinned there. */
+static int pin_stub(const struct cv_instance *inst, const struct cv_stubs *stubs, uint32_t id,
+		    struct cv_err *err)
+{
+	CV_CLOSE int prog = cv_stubs_load(stubs, id, err);
 	char name[16];
+	int rc = prog < 0 ? prog : cv_dir_make(inst->guards, err);
 
 	pin_name(id, name, sizeof(name));
-	rc = prog < 0 ? prog : cv_dir_make(inst->guards, err);
 	if (!rc)
 		rc = cv_pin_del(inst->guards, name, err);
 	return rc ? rc : cv_pin_set(prog, inst->guards, name, err);
 }
 
-/* The shared programs of both hooks, where a guard is. One that nobody needs now is brought up to
- * date, too: whoever needs it next takes it as it is. */
-static int grow_shared(struct cv_instance *inst, const struct cv_plan *plan, enum cv_role role,
-		       struct cv_err *err)
+/* What stubs are made of is opened when the first one is made, or tried. */
+static int grow_stub(struct cv_instance *inst, const struct cv_plan *plan,
+		     struct cv_stubs stubs[CV_ROLES], uint32_t id, struct cv_err *err)
 {
-	bool is_needed = plan->is_upgrade && cv_shared_is_there(inst, role);
+	enum cv_role role = role_of(&plan->guards[id]);
+	int rc = tell(plan, CV_ACT_ADD, id, err), opened = 0;
 
-	for (uint32_t id = 1; !is_needed && id < CV_MAX_GUARDS; id++)
-		is_needed = plan->guards[id].family && role_of(&plan->guards[id]) == role;
-	return is_needed ? cv_shared_grow(inst, role, plan->is_upgrade, err) : 0;
+	if (rc < 0 || !(rc || cv_acts_are_tried(plan)))
+		return rc;
+	if (!stubs[role].insns)
+		opened = cv_stubs_open(&stubs[role], inst, role, err);
+	return opened || !rc ? opened : pin_stub(inst, &stubs[role], id, err);
 }
 
 static void close_stubs(struct cv_stubs (*stubs)[CV_ROLES])
@@ -230,21 +239,34 @@ static void close_stubs(struct cv_stubs (*stubs)[CV_ROLES])
 		cv_stubs_close(&(*stubs)[role]);
 }
 
-/* Stubs before shared programs: with the first stub comes the map that leads to them. And these
- * before what is written: their object has the maps. */
-int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+static bool needs_shared(const struct cv_plan *plan, enum cv_role role)
+{
+	for (uint32_t id = 1; id < CV_MAX_GUARDS; id++)
+		if (plan->guards[id].family && role_of(&plan->guards[id]) == role)
+			return true;
+	return false;
+}
+
+/* Stubs before shared programs: with the first stub comes the map that leads to them. */
+static int grow_programs(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(close_stubs) struct cv_stubs stubs[CV_ROLES] = { 0 };
 	int rc = 0;
 
 	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++)
 		if (plan->guards[id].generation == plan->generation)
-			rc = pin_stub(inst, stubs, id, role_of(&plan->guards[id]), err);
-	if (!rc)
-		rc = grow_shared(inst, plan, CV_ROLE_GUARD_IN, err);
-	if (!rc)
-		rc = grow_shared(inst, plan, CV_ROLE_GUARD_OUT, err);
-	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
+			rc = grow_stub(inst, plan, stubs, id, err);
+	for (enum cv_role role = CV_ROLE_GUARD_IN; !rc && role < CV_ROLES; role++)
+		rc = cv_shared_grow(plan, role, needs_shared(plan, role), err);
+	return rc;
+}
+
+/* Their maps come with the shared programs. */
+int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = grow_programs(inst, plan, err);
+
+	for (uint32_t id = 1; !rc && cv_acts_are_made(plan) && id < CV_MAX_GUARDS; id++) {
 		if (plan->guards[id].generation != plan->generation)
 			continue;
 		if (!plan->live_guards[id].family)
@@ -266,6 +288,9 @@ int cv_guard_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 		char name[16];
 
 		if (!plan->live_guards[id].family || plan->guards[id].family)
+			continue;
+		rc = tell(plan, CV_ACT_DEL, id, err);
+		if (rc <= 0)
 			continue;
 		rc = cv_pin_del(inst->guards, pin_name(id, name, sizeof(name)), err);
 		if (!rc)

@@ -173,8 +173,7 @@ static bool is_zero(const char *bytes, size_t size)
 	return !bytes[0] && !memcmp(bytes, bytes + 1, size - 1);
 }
 
-int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
-		  const void *values, struct cv_err *err)
+int cv_slot_make(const struct cv_slot_shape *shape, const void *values, struct cv_err *err)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts,
 		    .map_flags = shape->is_passed_on ? 0 : BPF_F_RDONLY_PROG);
@@ -193,6 +192,16 @@ int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shap
 			return cv_err_set(err, -errno, "map %s: fill: %s", shape->name,
 					  strerrordesc_np(errno));
 	}
+	return CV_TAKE_FD(inner);
+}
+
+int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
+		  const void *values, struct cv_err *err)
+{
+	CV_CLOSE int inner = cv_slot_make(shape, values, err);
+
+	if (inner < 0)
+		return inner;
 	if (bpf_map_update_elem(slot_fd, key, &inner, BPF_ANY))
 		return cv_err_set(err, -errno, "map %s: set slot: %s", shape->name,
 				  strerrordesc_np(errno));

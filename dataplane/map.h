@@ -44,6 +44,8 @@ struct cv_slot_shape {
 /* Reads the current array: max_entries values; all zero if the slot is empty. */
 int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape, void *values,
 		 struct cv_err *err);
+/* Makes an array with these values, to be put into a slot. Returns its fd. */
+int cv_slot_make(const struct cv_slot_shape *shape, const void *values, struct cv_err *err);
 /* Puts in a new array with these values. */
 int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
 		  const void *values, struct cv_err *err);

@@ -19,6 +19,7 @@ static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	static struct nla_policy policy[IFLA_MAX + 1] = {
 		[IFLA_IFNAME] = { .type = NLA_STRING },
 		[IFLA_MTU] = { .type = NLA_U32 },
+		[IFLA_IFALIAS] = { .type = NLA_STRING },
 	};
 	struct nlattr *attrs[IFLA_MAX + 1];
 	struct found *found = arg;
@@ -36,6 +37,8 @@ static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 		.is_up = info->ifi_flags & IFF_UP,
 	};
 	nla_strlcpy(found->link.name, attrs[IFLA_IFNAME], sizeof(found->link.name));
+	if (attrs[IFLA_IFALIAS])
+		nla_strlcpy(found->link.alias, attrs[IFLA_IFALIAS], sizeof(found->link.alias));
 	found->is_found = true;
 	return 0;
 }

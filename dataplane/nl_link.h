@@ -10,12 +10,15 @@
 #include "err.h"
 #include "nl.h"
 
+#define CV_LINK_ALIAS_LEN 64
+
 struct cv_link {
 	uint32_t ifindex;
 	char name[IF_NAMESIZE];
 	uint32_t mtu_bytes;
 	uint16_t type; /* ARPHRD_*: what the link header looks like */
 	bool is_up;
+	char alias[CV_LINK_ALIAS_LEN]; /* as far as it fits; empty: none */
 };
 
 /* Finds a device by name or by ifindex. -ENODEV with a text when there is none. */

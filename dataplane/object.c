@@ -8,6 +8,7 @@
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "backfill.skel.h"
 #include "classify.skel.h"
@@ -57,6 +58,12 @@ static bool is_host_map(const char *name)
 	return false;
 }
 
+/* True if maps that are not there yet may be pinned: not where programs are only tried. */
+static bool may_pin(const struct cv_instance *inst)
+{
+	return inst->access == CV_ACCESS_WRITE || inst->mount_fd >= 0;
+}
+
 /* Tells each pinned map of an opened object where its pin is, so that loading reuses it. */
 static int place_maps(const struct cv_instance *inst, struct bpf_object *object, struct cv_err *err)
 {
@@ -72,7 +79,7 @@ static int place_maps(const struct cv_instance *inst, struct bpf_object *object,
 			     is_host_map(name) ? inst->host_maps : inst->maps,
 			     name) >= (int)sizeof(path))
 			return cv_err_set(err, -ENAMETOOLONG, "pin of map %s: path too long", name);
-		if (bpf_map__set_pin_path(map, path))
+		if (bpf_map__set_pin_path(map, may_pin(inst) || !access(path, F_OK) ? path : NULL))
 			return cv_err_set(err, -ENOMEM, "map %s: out of memory", name);
 	}
 	return 0;
@@ -250,7 +257,7 @@ static void free_segment(struct cv_segment_bpf **skel)
 	cv_segment_bpf__destroy(*skel);
 }
 
-int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err)
+static int load_segment(struct cv_instance *inst, bool is_tried, struct cv_err *err)
 {
 	CV_CLEANUP(free_segment) struct cv_segment_bpf *skel = NULL;
 	int rc;
@@ -260,7 +267,15 @@ int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err)
 	if (!skel)
 		return out_of_memory(err, "segment");
 	rc = load(inst, skel->obj, "segment", err);
-	if (!rc)
-		rc = pin_program(skel->progs.cv_cls_segment, inst->progs, err);
-	return rc;
+	return rc || is_tried ? rc : pin_program(skel->progs.cv_cls_segment, inst->progs, err);
+}
+
+int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err)
+{
+	return load_segment(inst, false, err);
+}
+
+int cv_object_try_segment(struct cv_instance *inst, struct cv_err *err)
+{
+	return load_segment(inst, true, err);
 }

@@ -34,8 +34,10 @@ const char *cv_object_build(void);
  * of the instance that are not there yet. */
 int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 
-/* Loads the tc program that encapsulates segments and pins it, in place of one of another build. */
+/* Loads the tc program that encapsulates segments and pins it, in place of one of another build; or
+ * loads it only. */
 int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err);
+int cv_object_try_segment(struct cv_instance *inst, struct cv_err *err);
 
 /* Objects of which single programs are loaded. */
 enum cv_object {

@@ -304,9 +304,16 @@ int cv_peer_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < plan->peer_count; i++)
-		if (plan->peers[i].set.cells && !plan->peers[i].is_live)
-			rc = write_set(inst, &plan->peers[i], err);
+	for (size_t i = 0; !rc && i < plan->peer_count; i++) {
+		const struct cv_peer_plan *peers = &plan->peers[i];
+
+		if (!peers->set.cells || peers->is_live)
+			continue;
+		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "peers",
+				   plan->tunnels[peers->tunnel].name, err);
+		if (rc > 0)
+			rc = write_set(inst, peers, err);
+	}
 	return rc;
 }
 
@@ -318,12 +325,17 @@ static bool has_peers(const struct cv_tunnel *tunnel)
 }
 
 /* An empty slot is left alone: changing one waits for all programs that run. */
-static int empty_slot(int fd, uint32_t slot, const char *tunnel, struct cv_err *err)
+static int empty_slot(const struct cv_plan *plan, int fd, uint32_t slot, const char *tunnel,
+		      struct cv_err *err)
 {
 	uint32_t id;
+	int rc;
 
 	if (bpf_map_lookup_elem(fd, &slot, &id) && errno == ENOENT)
 		return 0;
+	rc = cv_tunnel_act(plan, CV_ACT_DEL, "map", "peers", tunnel, err);
+	if (rc <= 0)
+		return rc;
 	if (bpf_map_delete_elem(fd, &slot) && errno != ENOENT)
 		return cv_err_set(err, -errno, "peers of tunnel %s: remove: %s", tunnel,
 				  strerrordesc_np(errno));
@@ -344,7 +356,8 @@ static int shrink_size(struct cv_instance *inst, const struct cv_plan *plan, uin
 		if (has_peers(wanted) && wanted->remote_slot == CV_PEER_SLOT(size, slot))
 			continue;
 		if (has_peers(live) || has_peers(wanted))
-			rc = empty_slot(fd, slot, has_peers(live) ? live->name : wanted->name, err);
+			rc = empty_slot(plan, fd, slot, has_peers(live) ? live->name : wanted->name,
+					err);
 	}
 	return rc;
 }

@@ -178,6 +178,10 @@ int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err 
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+/* Tells of an act on what stands behind a tunnel: part of it, in a map or a program. As cv_act(). */
+int cv_tunnel_act(const struct cv_plan *plan, enum cv_act_kind kind, const char *noun,
+		  const char *part, const char *tunnel, struct cv_err *err);
+
 /* Finds the maps that stubs go on through, before all else that has to do with programs. */
 void cv_program_plan_start(const struct cv_instance *inst, struct cv_plan *plan);
 /* Finds out which pins of a tunnel's programs work. True if that of xmit does: its routes keep it. */

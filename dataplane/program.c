@@ -83,19 +83,25 @@ static void free_maker(struct maker *maker)
 		cv_stubs_close(&maker->stubs[role]);
 }
 
-static int make_stub(struct maker *maker, enum cv_role role, uint32_t id, struct cv_err *err)
+/* Tells of a pin that is to be made. Returns 1 if it is to be made now. */
+static int tell(struct maker *maker, enum cv_role role, const char *pin, const char *tunnel,
+		struct cv_err *err)
 {
 	struct cv_stubs *stubs = &maker->stubs[role];
-	int rc = stubs->insns ? 0 : cv_stubs_open(stubs, maker->inst, role, err);
+	int rc = cv_tunnel_act(maker->plan, CV_ACT_ADD, "program", pin, tunnel, err);
 
-	return rc ? rc : cv_stubs_load(stubs, id, err);
+	if (rc < 0 || !(rc || cv_acts_are_tried(maker->plan)))
+		return rc;
+	return stubs->insns || !cv_stubs_open(stubs, maker->inst, role, err) ? rc : err->code;
 }
 
 /* Pins a program in place of what is pinned there. */
 static int replace_pin(int prog, const char *dir, const char *name, struct cv_err *err)
 {
-	int rc = cv_pin_del(dir, name, err);
+	int rc = cv_dir_make(dir, err);
 
+	if (!rc)
+		rc = cv_pin_del(dir, name, err);
 	return rc ? rc : cv_pin_set(prog, dir, name, err);
 }
 
@@ -109,11 +115,12 @@ static int grow_xmit(struct maker *maker, const struct cv_tunnel_plan *tunnel, c
 
 	if (rc || (tunnel->xmit_is_live && tunnel->named_is_live))
 		return rc;
+	rc = tell(maker, CV_ROLE_XMIT, CV_PROG_XMIT, name, err);
+	if (rc <= 0)
+		return rc;
 	prog = tunnel->xmit_is_live ? cv_pin_open(dir, CV_PROG_XMIT, err)
-				    : make_stub(maker, CV_ROLE_XMIT, tunnel->id, err);
-	rc = prog < 0 ? prog : cv_dir_make(dir, err);
-	if (!rc)
-		rc = cv_dir_make(maker->inst->xmit, err);
+				    : cv_stubs_load(&maker->stubs[CV_ROLE_XMIT], tunnel->id, err);
+	rc = prog < 0 ? prog : 0;
 	if (!rc && !tunnel->xmit_is_live)
 		rc = replace_pin(prog, dir, CV_PROG_XMIT, err);
 	return rc ? rc : replace_pin(prog, maker->inst->xmit, name, err);
@@ -128,8 +135,33 @@ static int grow_in(struct maker *maker, const struct cv_tunnel_plan *tunnel, con
 
 	if (rc || !tunnel->has_in || tunnel->in_is_live)
 		return rc;
-	prog = make_stub(maker, CV_ROLE_IN, tunnel->id, err);
+	rc = tell(maker, CV_ROLE_IN, CV_PROG_IN, name, err);
+	if (rc <= 0)
+		return rc;
+	prog = cv_stubs_load(&maker->stubs[CV_ROLE_IN], tunnel->id, err);
 	return prog < 0 ? prog : replace_pin(prog, dir, CV_PROG_IN, err);
+}
+
+static int grow_stubs(struct maker *maker, struct cv_err *err)
+{
+	const struct cv_state *state = maker->plan->state;
+	int rc = 0;
+
+	for (size_t i = 0; !rc && i < state->tunnel_count; i++) {
+		const struct cv_tunnel_plan *tunnel = &maker->plan->tunnel_plans[i];
+		const char *name = state->tunnels[i].name;
+
+		if (!tunnel->id)
+			continue;
+		rc = grow_xmit(maker, tunnel, name, err);
+		if (!rc)
+			rc = grow_in(maker, tunnel, name, err);
+		if (rc) {
+			cv_err_prefix(err, "tunnel %s", name);
+			return cv_err_at(err, &state->tunnels[i].place);
+		}
+	}
+	return rc;
 }
 
 static bool needs_shared(const struct cv_plan *plan, enum cv_role role)
@@ -141,60 +173,44 @@ static bool needs_shared(const struct cv_plan *plan, enum cv_role role)
 	return false;
 }
 
-/* One that nobody needs now is brought up to date, too: whoever needs it next takes it as it is. */
-static int grow_shared(struct cv_instance *inst, const struct cv_plan *plan, enum cv_role role,
-		       struct cv_err *err)
-{
-	if (!needs_shared(plan, role) && !(plan->is_upgrade && cv_shared_is_there(inst, role)))
-		return 0;
-	return cv_shared_grow(inst, role, plan->is_upgrade, err);
-}
-
 /* The stubs come first: with the first of them comes the map that leads to the shared program. */
 int cv_program_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(free_maker) struct maker maker = { .inst = inst, .plan = plan };
-	int rc = 0;
+	int rc = grow_stubs(&maker, err);
 
-	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
-		const struct cv_tunnel_plan *tunnel = &plan->tunnel_plans[i];
-		const char *name = plan->state->tunnels[i].name;
-
-		if (!tunnel->id)
-			continue;
-		rc = grow_xmit(&maker, tunnel, name, err);
-		if (!rc)
-			rc = grow_in(&maker, tunnel, name, err);
-		if (rc) {
-			cv_err_prefix(err, "tunnel %s", name);
-			return cv_err_at(err, &plan->state->tunnels[i].place);
-		}
-	}
 	if (!rc)
-		rc = grow_shared(inst, plan, CV_ROLE_XMIT, err);
-	return rc ? rc : grow_shared(inst, plan, CV_ROLE_IN, err);
+		rc = cv_shared_grow(plan, CV_ROLE_XMIT, needs_shared(plan, CV_ROLE_XMIT), err);
+	return rc ? rc : cv_shared_grow(plan, CV_ROLE_IN, needs_shared(plan, CV_ROLE_IN), err);
 }
 
 /* ---- shrink ---- */
 
 /* Those of a tunnel that is gone. */
-static int shrink_gone(struct cv_instance *inst, const char *tunnel, struct cv_err *err)
+static int shrink_gone(struct cv_instance *inst, const struct cv_plan *plan, const char *tunnel,
+		       struct cv_err *err)
 {
 	char dir[PATH_MAX];
 	int rc = program_dir(inst, tunnel, dir, err);
 
 	if (!rc)
-		rc = cv_pin_del(inst->xmit, tunnel, err);
+		rc = cv_tunnel_act(plan, CV_ACT_DEL, "program", CV_PROG_XMIT, tunnel, err);
+	if (rc <= 0)
+		return rc;
+	rc = cv_pin_del(inst->xmit, tunnel, err);
 	return rc ? rc : cv_dir_remove(dir, err);
 }
 
 /* The one for in that no route asks for any more. */
-static int shrink_in(struct cv_instance *inst, const char *tunnel, struct cv_err *err)
+static int shrink_in(struct cv_instance *inst, const struct cv_plan *plan, const char *tunnel,
+		     struct cv_err *err)
 {
 	char dir[PATH_MAX];
 	int rc = program_dir(inst, tunnel, dir, err);
 
-	return rc ? rc : cv_pin_del(dir, CV_PROG_IN, err);
+	if (!rc)
+		rc = cv_tunnel_act(plan, CV_ACT_DEL, "program", CV_PROG_IN, tunnel, err);
+	return rc <= 0 ? rc : cv_pin_del(dir, CV_PROG_IN, err);
 }
 
 int cv_program_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -203,9 +219,9 @@ int cv_program_shrink(struct cv_instance *inst, const struct cv_plan *plan, stru
 
 	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
 		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
-			rc = shrink_gone(inst, plan->live_tunnels[id].name, err);
+			rc = shrink_gone(inst, plan, plan->live_tunnels[id].name, err);
 	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++)
 		if (plan->tunnel_plans[i].in_is_live && !plan->tunnel_plans[i].has_in)
-			rc = shrink_in(inst, plan->state->tunnels[i].name, err);
+			rc = shrink_in(inst, plan, plan->state->tunnels[i].name, err);
 	return rc;
 }

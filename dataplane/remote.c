@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <math.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "map.h"
 #include "mode.h"
@@ -131,35 +132,88 @@ int cv_remote_plan(struct cv_instance *inst, struct cv_plan *plan,
 
 /* ---- grow and shrink ---- */
 
+/* Of several changes of slots each would wait for all programs that run; together they wait once. */
+#define CV_SLOTS_AT_ONCE 256
+
+/* Sets that are made and not yet put into their slots. */
+struct batch {
+	int map; /* of slots */
+	uint32_t slots[CV_SLOTS_AT_ONCE];
+	int sets[CV_SLOTS_AT_ONCE]; /* owned */
+	uint32_t count;
+};
+
+static void close_batch(struct batch *batch)
+{
+	while (batch->count)
+		close(batch->sets[--batch->count]);
+}
+
+static int put_batch(struct batch *batch, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count = batch->count;
+
+	if (count && bpf_map_update_batch(batch->map, batch->slots, batch->sets, &count, &opts))
+		return cv_err_set(err, -errno, "remotes: set slots: %s", strerrordesc_np(errno));
+	close_batch(batch);
+	return 0;
+}
+
+static int write_set(struct batch *batch, const struct cv_remote_plan *remote, struct cv_err *err)
+{
+	int set = cv_slot_make(&set_shape, remote->set, err);
+
+	if (set < 0)
+		return set;
+	batch->slots[batch->count] = remote->slot;
+	batch->sets[batch->count++] = set;
+	return batch->count < CV_SLOTS_AT_ONCE ? 0 : put_batch(batch, err);
+}
+
 int cv_remote_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+	CV_CLEANUP(close_batch) struct batch batch = { .map = fd };
 	int rc = fd < 0 ? fd : 0;
 
-	for (size_t i = 0; !rc && i < plan->remote_count; i++)
-		if (!plan->remotes[i].is_live)
-			rc = cv_slot_write(fd, &plan->remotes[i].slot, &set_shape,
-					   plan->remotes[i].set, err);
-	return rc;
+	for (size_t i = 0; !rc && i < plan->remote_count; i++) {
+		const struct cv_remote_plan *remote = &plan->remotes[i];
+
+		if (remote->is_live)
+			continue;
+		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "remotes",
+				   plan->tunnels[remote->slot / 2].name, err);
+		if (rc > 0)
+			rc = write_set(&batch, remote, err);
+	}
+	return rc ? rc : put_batch(&batch, err);
+}
+
+static bool reads_set(const struct cv_tunnel *tunnel)
+{
+	return tunnel->mode && tunnel->remote_kind == CV_REMOTE_SET;
 }
 
 int cv_remote_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
+	int rc = fd < 0 ? fd : 0;
 
-	if (fd < 0)
-		return fd;
-	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
 		const struct cv_tunnel *live = &plan->live_tunnels[id];
 		const struct cv_tunnel *wanted = &plan->tunnels[id];
 
-		if (!live->mode || live->remote_kind != CV_REMOTE_SET ||
-		    (wanted->mode && wanted->remote_kind == CV_REMOTE_SET &&
-		     wanted->remote_slot == live->remote_slot))
+		if (!reads_set(live) ||
+		    (reads_set(wanted) && wanted->remote_slot == live->remote_slot))
 			continue;
+		rc = cv_tunnel_act(plan, CV_ACT_DEL, "map", "remotes", live->name, err);
+		if (rc <= 0)
+			continue;
+		rc = 0;
 		if (bpf_map_delete_elem(fd, &live->remote_slot) && errno != ENOENT)
-			return cv_err_set(err, -errno, "remotes of tunnel %s: remove: %s",
-					  live->name, strerrordesc_np(errno));
+			rc = cv_err_set(err, -errno, "remotes of tunnel %s: remove: %s", live->name,
+					strerrordesc_np(errno));
 	}
-	return 0;
+	return rc;
 }

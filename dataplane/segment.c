@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
-/* Making, mending and removing the pair; CV_MAP_SEGMENT is the ledger of it. */
+/* Making, mending and removing the pair. CV_MAP_SEGMENT is the ledger of it; where the bpffs was lost with
+ * it, the alias of the devices says whose they are. */
 #include "segment.h"
 
 #include <bpf/bpf.h>
@@ -102,19 +103,41 @@ static int ledger_write(const struct cv_instance *inst, const struct cv_segment 
 
 /* ---- what is there ---- */
 
-/* An ifindex may have been given to another device meanwhile; the name tells. */
-static bool end_is_there(struct cv_instance *inst, uint32_t ifindex, const char *name, bool is_up)
-{
-	struct cv_link link;
+struct pair {
+	struct cv_segment ledger;
+	struct cv_link in, out; /* ifindex 0: no such device, or not ours */
+};
 
-	return ifindex && !cv_link_by_index(inst->nl, ifindex, &link, NULL) &&
-	       !strcmp(link.name, name) && (link.is_up || !is_up);
+/* An ifindex may have been given to another device meanwhile, and a name may be somebody else's. */
+static void find_end(struct cv_instance *inst, const struct pair *pair, uint32_t ifindex,
+		     const char *name, struct cv_link *end)
+{
+	bool is_making = pair->ledger.out_ifindex == CV_SEGMENT_MAKING;
+
+	if (cv_link_by_name(inst->nl, name, end, NULL) ||
+	    (!is_making && end->ifindex != ifindex && strcmp(end->alias, CV_SEGMENT_ALIAS) != 0))
+		*end = (struct cv_link){ 0 };
 }
 
-static bool pair_is_there(struct cv_instance *inst, const struct cv_segment *segment, bool is_up)
+static int find_pair(struct cv_instance *inst, struct pair *pair, struct cv_err *err)
 {
-	return end_is_there(inst, segment->in_ifindex, CV_SEGMENT_IN, is_up) &&
-	       end_is_there(inst, segment->out_ifindex, CV_SEGMENT_OUT, is_up);
+	int rc = ledger_read(inst, &pair->ledger, err);
+
+	if (rc)
+		return rc;
+	find_end(inst, pair, pair->ledger.out_ifindex, CV_SEGMENT_OUT, &pair->out);
+	find_end(inst, pair, pair->ledger.in_ifindex, CV_SEGMENT_IN, &pair->in);
+	return 0;
+}
+
+static bool pair_is_there(const struct pair *pair)
+{
+	return pair->in.ifindex && pair->out.ifindex;
+}
+
+static bool end_is_up(const struct cv_link *end)
+{
+	return end->is_up && !strcmp(end->alias, CV_SEGMENT_ALIAS);
 }
 
 struct filter_search {
@@ -142,15 +165,16 @@ int cv_segment_check(struct cv_instance *inst, struct cv_err *err)
 {
 	CV_CLOSE int prog = cv_pin_open(inst->progs, CV_PROG_SEGMENT, NULL);
 	struct filter_search search;
-	struct cv_segment segment;
-	int rc = ledger_read(inst, &segment, err);
+	struct pair pair;
+	int rc = find_pair(inst, &pair, err);
 
 	if (rc)
 		return rc;
-	if (!pair_is_there(inst, &segment, true))
+	if (!pair_is_there(&pair) || !pair.in.is_up || !pair.out.is_up ||
+	    pair.ledger.in_ifindex != pair.in.ifindex)
 		return cv_err_set(err, -ENODEV, "dev %s or %s is not there or not up",
 				  CV_SEGMENT_IN, CV_SEGMENT_OUT);
-	rc = find_filter(inst, segment.out_ifindex, &search, err);
+	rc = find_filter(inst, pair.out.ifindex, &search, err);
 	if (rc)
 		return rc;
 	if (prog < 0 || search.prog_id != cv_prog_id(prog))
@@ -173,8 +197,25 @@ static bool has_tunnel(const struct cv_plan *plan)
 	return false;
 }
 
-static int make_pair(struct cv_instance *inst, struct cv_segment *segment, struct cv_err *err)
+/* The whole pair comes in one act: what is done to it before it is used is no act of its own. */
+static int tell_of_pair(const struct cv_plan *plan, enum cv_act_kind kind, struct cv_err *err)
 {
+	struct cv_act act = { .kind = kind, .noun = "dev", .name = CV_SEGMENT_IN };
+
+	if (kind == CV_ACT_ADD)
+		cv_act_command(&act,
+			       "ip link add " CV_SEGMENT_IN
+			       " mtu %u gso_max_segs 1 gso_max_size %u type veth peer "
+			       "name " CV_SEGMENT_OUT " mtu %u",
+			       CV_SEGMENT_MTU, CV_SEGMENT_GSO_BYTES, CV_SEGMENT_MTU);
+	else
+		cv_act_command(&act, "ip link del " CV_SEGMENT_IN);
+	return cv_act(plan, &act, err);
+}
+
+static int make_pair(struct cv_instance *inst, struct pair *pair, struct cv_err *err)
+{
+	const struct cv_segment making = { .out_ifindex = CV_SEGMENT_MAKING };
 	const struct cv_veth veth = {
 		.name = CV_SEGMENT_IN,
 		.peer = CV_SEGMENT_OUT,
@@ -182,122 +223,203 @@ static int make_pair(struct cv_instance *inst, struct cv_segment *segment, struc
 		.gso_max_segs = 1,
 		.gso_max_bytes = CV_SEGMENT_GSO_BYTES,
 	};
-	struct cv_link in, out;
-	int rc = cv_veth_add(inst->nl, &veth, err);
+	int rc = ledger_write(inst, &making, err);
 
 	if (!rc)
-		rc = cv_link_by_name(inst->nl, CV_SEGMENT_IN, &in, err);
+		rc = cv_veth_add(inst->nl, &veth, err);
 	if (!rc)
-		rc = cv_link_by_name(inst->nl, CV_SEGMENT_OUT, &out, err);
-	if (rc)
-		return rc;
-	*segment = (struct cv_segment){ .in_ifindex = in.ifindex, .out_ifindex = out.ifindex };
-	return 0;
+		rc = cv_link_by_name(inst->nl, CV_SEGMENT_IN, &pair->in, err);
+	if (!rc)
+		rc = cv_link_by_name(inst->nl, CV_SEGMENT_OUT, &pair->out, err);
+	pair->ledger = (struct cv_segment){ .out_ifindex = rc ? 0 : pair->out.ifindex };
+	return rc ? rc : ledger_write(inst, &pair->ledger, err);
 }
 
-static int attach(struct cv_instance *inst, uint32_t ifindex, struct cv_err *err)
+/* No program sends to a device that goes, and the ledger knows of the pair as long as it is there. */
+static int remove_pair(struct cv_instance *inst, const struct pair *pair, struct cv_err *err)
 {
-	CV_CLOSE int prog = -1;
+	uint32_t end = pair->out.ifindex ? pair->out.ifindex : pair->in.ifindex;
+	const struct cv_segment going = { .out_ifindex = pair->out.ifindex }, none = { 0 };
+	int rc = end ? ledger_write(inst, &going, err) : 0;
+
+	if (!rc && end)
+		rc = cv_veth_del(inst->nl, end, err);
+	return rc ? rc : ledger_write(inst, &none, err);
+}
+
+/* ---- what the pair needs ---- */
+
+/* Things that may be amiss with a pair that is there; each is an act of its own then. */
+static int mend_filter(struct cv_instance *inst, const struct cv_plan *plan, uint32_t ifindex,
+		       bool is_new, struct cv_err *err)
+{
+	CV_CLOSE int prog = cv_pin_open(inst->progs, CV_PROG_SEGMENT, NULL);
+	struct cv_act act = { .noun = "filter", .name = CV_SEGMENT_OUT " ingress" };
 	struct cv_filter filter = segment_filter;
 	struct filter_search search;
 	enum cv_qdisc qdisc;
-	int rc = cv_tc_qdisc(inst->nl, ifindex, &qdisc, err);
+	int rc = find_filter(inst, ifindex, &search, err);
 
+	if (rc || (prog >= 0 && search.prog_id == cv_prog_id(prog)))
+		return rc;
+	act.kind = search.prog_id ? CV_ACT_CHANGE : CV_ACT_ADD;
+	cv_act_command(&act,
+		       "tc filter replace dev " CV_SEGMENT_OUT
+		       " ingress prio %u handle %u bpf da object-pinned %s/" CV_PROG_SEGMENT,
+		       segment_filter.prio, segment_filter.handle, inst->progs);
+	rc = is_new ? 1 : cv_act(plan, &act, err);
+	if (rc <= 0)
+		return rc;
+	rc = cv_tc_qdisc(inst->nl, ifindex, &qdisc, err);
 	if (!rc && qdisc == CV_QDISC_NONE)
 		rc = cv_tc_clsact_add(inst->nl, ifindex, err);
-	if (!rc)
-		rc = find_filter(inst, ifindex, &search, err);
-	if (rc)
-		return rc;
-	prog = cv_pin_open(inst->progs, CV_PROG_SEGMENT, err);
-	if (prog < 0)
-		return prog;
 	filter.ifindex = ifindex;
-	return search.prog_id == cv_prog_id(prog)
-		       ? 0
-		       : cv_filter_add(inst->nl, &filter, prog, search.prog_id, err);
+	if (!rc && prog < 0)
+		rc = cv_err_set(err, -ENOENT, "program %s/%s is gone", inst->progs,
+				CV_PROG_SEGMENT);
+	return rc ? rc : cv_filter_add(inst->nl, &filter, prog, search.prog_id, err);
 }
 
-static int load_program(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+static int mend_sysctl(const struct cv_plan *plan, const struct sysctl *sysctl, bool is_new,
+		       struct cv_err *err)
+{
+	struct cv_act act = { .kind = CV_ACT_CHANGE, .noun = "sysctl" };
+	int rc;
+
+	if (sysctl_is_set(sysctl))
+		return 0;
+	cv_act_name(&act, "net/%s", sysctl->path);
+	cv_act_what(&act, "to %s", sysctl->value);
+	cv_act_command(&act, "sysctl -w net/%s=%s", sysctl->path, sysctl->value);
+	rc = is_new ? 1 : cv_act(plan, &act, err);
+	return rc <= 0 ? rc : sysctl_set(sysctl, err);
+}
+
+static int mend_end(struct cv_instance *inst, const struct cv_plan *plan, const struct cv_link *end,
+		    bool is_new, struct cv_err *err)
+{
+	struct cv_act act = { .kind = CV_ACT_CHANGE, .noun = "dev", .what = "up" };
+	int rc;
+
+	if (end_is_up(end))
+		return 0;
+	cv_act_name(&act, "%s", end->name);
+	cv_act_command(&act, "ip link set dev %s up arp off alias \"" CV_SEGMENT_ALIAS "\"",
+		       end->name);
+	rc = is_new ? 1 : cv_act(plan, &act, err);
+	return rc <= 0 ? rc : cv_veth_up(inst->nl, end->ifindex, CV_SEGMENT_ALIAS, err);
+}
+
+/* Programs use the pair when all else is done. */
+static int mend_ledger(struct cv_instance *inst, const struct cv_plan *plan,
+		       const struct pair *pair, bool is_new, struct cv_err *err)
+{
+	const struct cv_segment wanted = { .in_ifindex = pair->in.ifindex,
+					   .out_ifindex = pair->out.ifindex };
+	struct cv_act act = { .kind = CV_ACT_CHANGE,
+			      .noun = "map",
+			      .name = CV_STRING(CV_MAP_SEGMENT),
+			      .is_inner = true };
+	int rc;
+
+	if (!memcmp(&wanted, &pair->ledger, sizeof(wanted)))
+		return 0;
+	rc = is_new ? 1 : cv_act(plan, &act, err);
+	return rc <= 0 ? rc : ledger_write(inst, &wanted, err);
+}
+
+static int mend_pair(struct cv_instance *inst, const struct cv_plan *plan, const struct pair *pair,
+		     bool is_new, struct cv_err *err)
+{
+	int rc = mend_filter(inst, plan, pair->out.ifindex, is_new, err);
+
+	for (size_t i = 0; !rc && i < sizeof(sysctls) / sizeof(*sysctls); i++)
+		rc = mend_sysctl(plan, &sysctls[i], is_new, err);
+	if (!rc)
+		rc = mend_end(inst, plan, &pair->out, is_new, err);
+	if (!rc)
+		rc = mend_end(inst, plan, &pair->in, is_new, err);
+	return rc ? rc : mend_ledger(inst, plan, pair, is_new, err);
+}
+
+/* ---- grow ---- */
+
+static int grow_program(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int prog = cv_pin_open(inst->progs, CV_PROG_SEGMENT, err);
+	struct cv_act act = { .kind = prog < 0 ? CV_ACT_ADD : CV_ACT_CHANGE,
+			      .noun = "program",
+			      .name = CV_PROG_SEGMENT,
+			      .is_inner = !plan->is_upgrade };
+	int rc;
 
 	if (prog < 0 && prog != -ENOENT)
 		return prog;
-	return prog < 0 || plan->is_upgrade ? cv_object_pin_segment(inst, err) : 0;
+	if (prog >= 0 && !plan->is_upgrade)
+		return 0;
+	if (prog >= 0)
+		cv_act_what(&act, "to build %s", cv_object_build());
+	rc = cv_act(plan, &act, err);
+	if (rc > 0)
+		return cv_object_pin_segment(inst, err);
+	return rc < 0 || !cv_acts_are_tried(plan) ? rc : cv_object_try_segment(inst, err);
 }
 
-static int bring_up(struct cv_instance *inst, const struct cv_segment *segment, struct cv_err *err)
+/* What there is of a pair that is not whole goes first. */
+static int grow_pair(struct cv_instance *inst, const struct cv_plan *plan, struct pair *pair,
+		     struct cv_err *err)
 {
-	int rc = 0;
+	int rc;
 
-	for (size_t i = 0; !rc && i < sizeof(sysctls) / sizeof(*sysctls); i++)
-		rc = sysctl_set(&sysctls[i], err);
+	if (pair_is_there(pair))
+		return mend_pair(inst, plan, pair, false, err);
+	rc = tell_of_pair(plan, CV_ACT_ADD, err);
+	if (rc <= 0)
+		return rc;
+	rc = remove_pair(inst, pair, err);
+	*pair = (struct pair){ 0 };
 	if (!rc)
-		rc = cv_veth_up(inst->nl, segment->out_ifindex, CV_SEGMENT_ALIAS, err);
-	if (!rc)
-		rc = cv_veth_up(inst->nl, segment->in_ifindex, CV_SEGMENT_ALIAS, err);
-	return rc;
+		rc = make_pair(inst, pair, err);
+	return rc ? rc : mend_pair(inst, plan, pair, true, err);
 }
 
-static int remove_pair(struct cv_instance *inst, const struct cv_segment *segment,
-		       struct cv_err *err)
-{
-	const struct cv_segment none = { 0 };
-	int rc = ledger_write(inst, &none, err);
-
-	if (!rc && end_is_there(inst, segment->out_ifindex, CV_SEGMENT_OUT, false))
-		rc = cv_veth_del(inst->nl, segment->out_ifindex, err);
-	return rc;
-}
-
-/* The ledger knows of a pair as soon as it is there; programs use it when all else is done. */
-static int mend(struct cv_instance *inst, const struct cv_plan *plan, struct cv_segment *segment,
+static int grow(struct cv_instance *inst, const struct cv_plan *plan, struct pair *pair,
 		struct cv_err *err)
 {
-	struct cv_segment unused;
-	int rc = load_program(inst, plan, err);
+	int rc = grow_program(inst, plan, err);
 
-	if (!rc && !pair_is_there(inst, segment, false)) {
-		rc = remove_pair(inst, segment, err);
-		*segment = (struct cv_segment){ 0 };
-		if (!rc)
-			rc = make_pair(inst, segment, err);
-		unused = (struct cv_segment){ .out_ifindex = segment->out_ifindex };
-		if (!rc)
-			rc = ledger_write(inst, &unused, err);
-	}
-	if (!rc)
-		rc = attach(inst, segment->out_ifindex, err);
-	if (!rc)
-		rc = bring_up(inst, segment, err);
-	return rc ? rc : ledger_write(inst, segment, err);
+	return rc ? rc : grow_pair(inst, plan, pair, err);
 }
 
 int cv_segment_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	struct cv_segment segment;
-	struct cv_err why;
+	struct pair pair = { 0 };
+	struct cv_err why = { 0 };
 	int rc;
 
 	if (!has_tunnel(plan))
 		return 0;
-	rc = ledger_read(inst, &segment, err);
-	if (rc || !mend(inst, plan, &segment, &why))
+	rc = find_pair(inst, &pair, err);
+	if (rc || !grow(inst, plan, &pair, &why))
 		return rc;
 	cv_log(inst, CV_LOG_WARN,
 	       "large packets of UDP_SEGMENT and SCTP senders are dropped at tunnels: %s",
 	       why.text);
-	return remove_pair(inst, &segment, err);
+	return cv_acts_are_made(plan) ? remove_pair(inst, &pair, err) : 0;
 }
+
+/* ---- shrink ---- */
 
 int cv_segment_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	struct cv_segment segment;
+	struct pair pair = { 0 };
 	int rc;
 
 	if (has_tunnel(plan))
 		return 0;
-	rc = ledger_read(inst, &segment, err);
-	return rc || !segment.out_ifindex ? rc : remove_pair(inst, &segment, err);
+	rc = find_pair(inst, &pair, err);
+	if (rc || (!pair.in.ifindex && !pair.out.ifindex && !pair.ledger.out_ifindex))
+		return rc;
+	rc = tell_of_pair(plan, CV_ACT_DEL, err);
+	return rc <= 0 ? rc : remove_pair(inst, &pair, err);
 }

@@ -10,6 +10,7 @@
 #include "map.h"
 #include "object.h"
 #include "own.h"
+#include "plan.h"
 
 #define CV_STUB_MAPS 4 /* more than a stub uses: the array, and what counts drops */
 
@@ -45,42 +46,52 @@ static uint32_t shared_id(int array, const struct role *role)
 	return bpf_map_lookup_elem(array, &role->index, &id) ? 0 : id;
 }
 
-bool cv_shared_is_there(const struct cv_instance *inst, enum cv_role role)
-{
-	CV_CLOSE int array = cv_pin_open(inst->maps, roles[role].array, NULL);
-
-	return array >= 0 && shared_id(array, &roles[role]);
-}
-
 /* From the moment of the update on, all packets of all stubs take this program. */
-static int put_in(const struct cv_instance *inst, int array, const struct role *role, int prog,
+static int put_in(const struct cv_instance *inst, const struct role *role, int prog,
 		  struct cv_err *err)
 {
-	int rc = cv_pin_replace(prog, inst->progs, role->shared, err);
+	CV_CLOSE int array = cv_instance_map(inst, role->array, err);
+	int rc = array < 0 ? array : cv_pin_replace(prog, inst->progs, role->shared, err);
 
 	if (!rc && bpf_map_update_elem(array, &role->index, &prog, BPF_ANY))
 		rc = cv_err_set(err, -errno, "map %s: %s", role->array, strerrordesc_np(errno));
 	return rc;
 }
 
-int cv_shared_grow(struct cv_instance *inst, enum cv_role role, bool is_upgrade, struct cv_err *err)
+/* Loads it, and puts it in if the change is made. */
+static int load_shared(const struct cv_plan *plan, const struct role *role, struct cv_err *err)
 {
 	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
-	CV_CLOSE int array = cv_instance_map(inst, roles[role].array, err);
-	CV_CLOSE int pinned = -1;
+	const struct bpf_program *program;
+	int rc = cv_object_load(plan->acts->inst, role->object, role->shared, &object, err);
+
+	if (rc || !cv_acts_are_made(plan))
+		return rc;
+	program = bpf_object__find_program_by_name(object, role->shared);
+	return put_in(plan->acts->inst, role, bpf_program__fd(program), err);
+}
+
+int cv_shared_grow(const struct cv_plan *plan, enum cv_role role, bool is_needed,
+		   struct cv_err *err)
+{
+	const struct cv_instance *inst = plan->acts->inst;
+	CV_CLOSE int array = cv_pin_open(inst->maps, roles[role].array, NULL);
+	CV_CLOSE int pinned = cv_pin_open(inst->progs, roles[role].shared, NULL);
+	uint32_t live = array >= 0 ? shared_id(array, &roles[role]) : 0;
+	struct cv_act act = { .kind = live ? CV_ACT_CHANGE : CV_ACT_ADD,
+			      .noun = "program",
+			      .is_inner = !plan->is_upgrade };
 	int rc;
 
-	if (array < 0)
-		return array;
-	pinned = cv_pin_open(inst->progs, roles[role].shared, NULL);
-	if (!is_upgrade && pinned >= 0 && shared_id(array, &roles[role]) == cv_prog_id(pinned))
+	if (!(live && plan->is_upgrade) &&
+	    (!is_needed || (live && pinned >= 0 && live == cv_prog_id(pinned))))
 		return 0;
-	rc = cv_object_load(inst, roles[role].object, roles[role].shared, &object, err);
-	if (rc)
-		return rc;
-	return put_in(inst, array, &roles[role],
-		      bpf_program__fd(bpf_object__find_program_by_name(object, roles[role].shared)),
-		      err);
+	cv_act_name(&act, "%s", roles[role].shared);
+	if (plan->is_upgrade)
+		cv_act_what(&act, "to build %s", cv_object_build());
+	rc = cv_act(plan, &act, err);
+	return rc < 0 || !(rc || cv_acts_are_tried(plan)) ? rc
+							  : load_shared(plan, &roles[role], err);
 }
 
 /* ---- stubs ---- */

@@ -22,12 +22,13 @@ enum cv_role {
 	CV_ROLES,
 };
 
+struct cv_plan;
+
 /* Puts the shared program of a role where stubs go on to it, unless it is there; anew if this is
- * another build's. */
-int cv_shared_grow(struct cv_instance *inst, enum cv_role role, bool is_upgrade,
+ * another build's. In an upgrade also one that is not needed now: whoever needs it next takes it as
+ * it is. */
+int cv_shared_grow(const struct cv_plan *plan, enum cv_role role, bool is_needed,
 		   struct cv_err *err);
-/* True if stubs of the role have a shared program to go on to. */
-bool cv_shared_is_there(const struct cv_instance *inst, enum cv_role role);
 
 struct bpf_insn;
 struct bpf_object;

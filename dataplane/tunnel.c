@@ -18,6 +18,7 @@
 #include "peer.h"
 #include "plan.h"
 #include "remote.h"
+#include "tunnel_change.h"
 
 #define CV_IPV4_LEAST_PATH 576 /* RFC 791: what every host takes */
 #define CV_TCP4_HEADERS 40 /* what is not payload of a segment: IPv4 and TCP without options */
@@ -458,6 +459,47 @@ void cv_tunnel_note_rules(struct cv_plan *plan)
 	}
 }
 
+/* ---- acts ---- */
+
+static const struct cv_place *place_of(const struct cv_plan *plan, const char *tunnel)
+{
+	uint32_t index = cv_names_find(&plan->tunnel_names, tunnel);
+
+	return index == CV_NAMES_NONE ? NULL : &plan->state->tunnels[index].place;
+}
+
+int cv_tunnel_act(const struct cv_plan *plan, enum cv_act_kind kind, const char *noun,
+		  const char *part, const char *tunnel, struct cv_err *err)
+{
+	struct cv_act act = {
+		.kind = kind, .noun = noun, .is_inner = true, .place = place_of(plan, tunnel)
+	};
+
+	cv_act_name(&act, "%s of tunnel %s", part, tunnel);
+	return cv_act(plan, &act, err);
+}
+
+/* Tells of one place of the table. */
+static int tell_of_tunnel(const struct cv_plan *plan, const struct cv_tunnel *live,
+			  const struct cv_tunnel *wanted, struct cv_err *err)
+{
+	const char *name = wanted->mode ? wanted->name : live->name;
+	struct cv_act act = {
+		.kind = !live->mode    ? CV_ACT_ADD
+			: wanted->mode ? CV_ACT_CHANGE
+				       : CV_ACT_DEL,
+		.noun = "tunnel",
+		.place = place_of(plan, name),
+	};
+
+	if (cv_acts_are_told(plan)) {
+		cv_act_name(&act, "%s", name);
+		if (act.kind == CV_ACT_CHANGE)
+			cv_tunnel_change(live, wanted, act.what, sizeof(act.what));
+	}
+	return cv_act(plan, &act, err);
+}
+
 /* ---- grow ---- */
 
 static bool is_new(const struct cv_plan *plan, uint32_t id)
@@ -501,12 +543,23 @@ static int clear_paths(struct cv_instance *inst, const struct cv_plan *plan, str
 	return 0;
 }
 
+static bool has_new(const struct cv_plan *plan)
+{
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		if (is_new(plan, id))
+			return true;
+	return false;
+}
+
 /* New tunnels begin at zero, though their ids may have been others'. */
 static int clear_counters(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int drops = cv_instance_map(inst, CV_STRING(CV_MAP_DROPS), err);
-	int rc = drops < 0 ? drops : clear_stats(inst, plan, err);
+	int rc = drops < 0 ? drops : 0;
 
+	if (rc || !has_new(plan))
+		return rc;
+	rc = clear_stats(inst, plan, err);
 	if (!rc)
 		rc = clear_paths(inst, plan, err);
 	return rc ? rc
@@ -514,23 +567,31 @@ static int clear_counters(struct cv_instance *inst, const struct cv_plan *plan, 
 				(void *)plan, err);
 }
 
-/* Wanted and live together, wanted first: what is to go works until its routes are gone. */
+/* Wanted and live together, wanted first: what is to go works until its routes are gone. Returns 1 if
+ * they are to be written now. */
+static int join_tables(const struct cv_plan *plan, struct cv_tunnel *both, struct cv_err *err)
+{
+	int rc = 0;
+
+	for (uint32_t id = 1; rc >= 0 && id < CV_MAX_TUNNELS; id++) {
+		const struct cv_tunnel *live = &plan->live_tunnels[id];
+
+		both[id] = plan->tunnels[id].mode ? plan->tunnels[id] : *live;
+		if (memcmp(&both[id], live, sizeof(*live)) != 0)
+			rc = tell_of_tunnel(plan, live, &both[id], err);
+	}
+	return rc;
+}
+
 static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_FREE struct cv_tunnel *both = calloc(CV_MAX_TUNNELS, sizeof(*both));
-	size_t size = CV_MAX_TUNNELS * sizeof(*both);
-	bool has_new = false;
-	int rc;
+	int rc = both ? join_tables(plan, both, err)
+		      : cv_err_set(err, -ENOMEM, "tunnels: out of memory");
 
-	if (!both)
-		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
-	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
-		both[id] = plan->tunnels[id].mode ? plan->tunnels[id] : plan->live_tunnels[id];
-		has_new |= is_new(plan, id);
-	}
-	if (!memcmp(both, plan->live_tunnels, size))
-		return 0;
-	rc = has_new ? clear_counters(inst, plan, err) : 0;
+	if (rc <= 0)
+		return rc;
+	rc = clear_counters(inst, plan, err);
 	return rc ? rc : write_tunnels(inst, both, err);
 }
 
@@ -554,10 +615,12 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 
 static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+	int rc = 0;
+
+	for (uint32_t id = 1; rc >= 0 && id < CV_MAX_TUNNELS; id++)
 		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
-			return write_tunnels(inst, plan->tunnels, err);
-	return 0;
+			rc = tell_of_tunnel(plan, &plan->live_tunnels[id], &plan->tunnels[id], err);
+	return rc <= 0 ? rc : write_tunnels(inst, plan->tunnels, err);
 }
 
 /* The pins go before the table: a pin without its tunnel would be taken for a program of the next
