@@ -39,6 +39,7 @@
 struct cv_nl {
 	int fd;
 	uint32_t seq;
+	struct cv_links *links; /* nl_link.c's */
 	char buffer[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -97,6 +98,7 @@ int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err)
 		return set_errno(err, -ENOMEM, "netlink socket", NULL);
 	nl->fd = CV_TAKE_FD(owned);
 	nl->seq = 0;
+	nl->links = NULL;
 	*out = nl;
 	return 0;
 }
@@ -132,6 +134,11 @@ void cv_nl_close(struct cv_nl **nl)
 	close((*nl)->fd);
 	free(*nl);
 	*nl = NULL;
+}
+
+struct cv_links **cv_nl_links(struct cv_nl *nl)
+{
+	return &nl->links;
 }
 
 struct nl_msg *cv_nl_msg(int type, int flags, size_t header_size, void **header)

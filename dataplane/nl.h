@@ -22,6 +22,10 @@ int cv_nl_open_netfilter(struct cv_nl **out, struct cv_err *err);
 int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err);
 void cv_nl_close(struct cv_nl **nl);
 
+/* A place for what nl_link.c remembers of devices. */
+struct cv_links;
+struct cv_links **cv_nl_links(struct cv_nl *nl);
+
 /* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size
  * appended and zeroed; *header points at it. NULL without memory. */
 struct nl_msg *cv_nl_msg(int type, int flags, size_t header_size, void **header);

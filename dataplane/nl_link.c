@@ -7,14 +7,28 @@
 #include <netlink/attr.h>
 #include <string.h>
 
+#include "chain.h"
 #include "own.h"
+
+#define SINGLE_MAX 8 /* devices that are asked for one by one before the picture is taken */
 
 struct found {
 	struct cv_link link;
 	bool is_found;
 };
 
-static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+/* The picture of all devices. */
+struct cv_links {
+	unsigned int asked; /* questions until now */
+	bool is_taken;
+	struct cv_link *items; /* owned */
+	size_t count;
+	struct cv_chains by_name;
+	struct cv_chains by_index;
+};
+
+/* Returns 1 for a device, 0 for another message, or a negative errno. */
+static int read_link(struct nlmsghdr *hdr, struct cv_link *link, struct cv_err *err)
 {
 	static struct nla_policy policy[IFLA_MAX + 1] = {
 		[IFLA_IFNAME] = { .type = NLA_STRING },
@@ -22,42 +36,152 @@ static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 		[IFLA_IFALIAS] = { .type = NLA_STRING },
 	};
 	struct nlattr *attrs[IFLA_MAX + 1];
-	struct found *found = arg;
 	const struct ifinfomsg *info;
 
-	if (!hdr || hdr->nlmsg_type != RTM_NEWLINK)
+	if (hdr->nlmsg_type != RTM_NEWLINK)
 		return 0;
 	if (nlmsg_parse(hdr, sizeof(*info), attrs, IFLA_MAX, policy) < 0 || !attrs[IFLA_IFNAME])
 		return cv_err_set(err, -EBADMSG, "dev: malformed answer from the kernel");
 	info = nlmsg_data(hdr);
-	found->link = (struct cv_link){
+	*link = (struct cv_link){
 		.ifindex = (uint32_t)info->ifi_index,
 		.mtu_bytes = attrs[IFLA_MTU] ? nla_get_u32(attrs[IFLA_MTU]) : 0,
 		.type = info->ifi_type,
 		.is_up = info->ifi_flags & IFF_UP,
 	};
-	nla_strlcpy(found->link.name, attrs[IFLA_IFNAME], sizeof(found->link.name));
+	nla_strlcpy(link->name, attrs[IFLA_IFNAME], sizeof(link->name));
 	if (attrs[IFLA_IFALIAS])
-		nla_strlcpy(found->link.alias, attrs[IFLA_IFALIAS], sizeof(found->link.alias));
-	found->is_found = true;
+		nla_strlcpy(link->alias, attrs[IFLA_IFALIAS], sizeof(link->alias));
+	return 1;
+}
+
+static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct found *found = arg;
+	int ret = hdr ? read_link(hdr, &found->link, err) : 0;
+
+	if (ret > 0)
+		found->is_found = true;
+	return ret < 0 ? ret : 0;
+}
+
+/* ---- the picture ---- */
+
+void cv_links_remember(struct cv_nl *nl)
+{
+	struct cv_links **links = cv_nl_links(nl);
+
+	cv_links_forget(nl);
+	*links = calloc(1, sizeof(**links)); /* without it each is asked for */
+}
+
+static void empty(struct cv_links *links)
+{
+	free(links->items);
+	cv_chains_fini(&links->by_name);
+	cv_chains_fini(&links->by_index);
+	*links = (struct cv_links){ 0 };
+}
+
+void cv_links_forget(struct cv_nl *nl)
+{
+	struct cv_links **links = cv_nl_links(nl);
+
+	if (*links)
+		empty(*links);
+	free(*links);
+	*links = NULL;
+}
+
+static int collect_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct cv_links *links = arg;
+	struct cv_link link;
+	struct cv_link *grown;
+	int ret;
+
+	if (!hdr) {
+		links->count = 0;
+		return 0;
+	}
+	ret = read_link(hdr, &link, err);
+	if (ret <= 0)
+		return ret;
+	if (!(links->count & (links->count - 1))) {
+		grown = reallocarray(links->items, links->count ? 2 * links->count : 1,
+				     sizeof(*grown));
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "devs: out of memory");
+		links->items = grown;
+	}
+	links->items[links->count++] = link;
 	return 0;
 }
 
-/* By name, or by ifindex if name is NULL. */
-static int find(struct cv_nl *nl, const char *name, uint32_t ifindex, struct cv_link *out,
-		struct cv_err *err)
+static int chain_up(struct cv_links *links)
 {
-	struct found found = { .is_found = false };
+	size_t room = 1;
+
+	while (room < links->count)
+		room *= 2;
+	if (cv_chains_grow(&links->by_name, room) || cv_chains_grow(&links->by_index, room))
+		return -ENOMEM;
+	for (size_t i = 0; i < links->count; i++) {
+		cv_chains_link(&links->by_name, cv_hash_text(links->items[i].name), i);
+		cv_chains_link(&links->by_index, links->items[i].ifindex, i);
+	}
+	return 0;
+}
+
+/* Without memory, or an answer, each is asked for as before. */
+static void take_picture(struct cv_nl *nl, struct cv_links *links)
+{
+	struct ifinfomsg *info;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETLINK, NLM_F_DUMP, sizeof(*info), (void **)&info);
+
+	if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) ||
+	    cv_nl_query(nl, msg, collect_link, links, NULL, "devs") || chain_up(links)) {
+		empty(links);
+		return;
+	}
+	links->is_taken = true;
+}
+
+/* True if there is a picture to look into. */
+static bool has_picture(struct cv_nl *nl)
+{
+	struct cv_links *links = *cv_nl_links(nl);
+
+	if (links && !links->is_taken && ++links->asked == SINGLE_MAX)
+		take_picture(nl, links);
+	return links && links->is_taken;
+}
+
+static const struct cv_link *find_in_picture(const struct cv_links *links, const char *name,
+					     uint32_t ifindex)
+{
+	const struct cv_chains *chains = name ? &links->by_name : &links->by_index;
+	uint32_t number = cv_chains_first(chains, name ? cv_hash_text(name) : ifindex);
+
+	for (; number != CV_NOBODY; number = chains->next[number]) {
+		const struct cv_link *link = &links->items[number];
+
+		if (name ? !strcmp(link->name, name) : link->ifindex == ifindex)
+			return link;
+	}
+	return NULL;
+}
+
+/* ---- questions ---- */
+
+static int ask(struct cv_nl *nl, const char *name, uint32_t ifindex, const char *what,
+	       struct found *found, struct cv_err *err)
+{
 	struct ifinfomsg *info;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETLINK, 0, sizeof(*info), (void **)&info);
-	char what[64];
-	int ret;
 
-	if (name)
-		snprintf(what, sizeof(what), "dev %s", name);
-	else
-		snprintf(what, sizeof(what), "dev with index %u", ifindex);
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
 	info->ifi_index = (int)ifindex;
@@ -65,12 +189,31 @@ static int find(struct cv_nl *nl, const char *name, uint32_t ifindex, struct cv_
 		return cv_err_set(err, -EMSGSIZE, "%s: message too long", what);
 	if (nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS))
 		return cv_err_set(err, -EMSGSIZE, "%s: message too long", what);
-	ret = cv_nl_query(nl, msg, parse_link, &found, err, "%s", what);
+	return cv_nl_query(nl, msg, parse_link, found, err, "%s", what);
+}
+
+/* By name, or by ifindex if name is NULL. */
+static int find(struct cv_nl *nl, const char *name, uint32_t ifindex, struct cv_link *out,
+		struct cv_err *err)
+{
+	struct found found = { .is_found = false };
+	const struct cv_link *link = NULL;
+	char what[64];
+	int ret = 0;
+
+	if (name)
+		snprintf(what, sizeof(what), "dev %s", name);
+	else
+		snprintf(what, sizeof(what), "dev with index %u", ifindex);
+	if (has_picture(nl))
+		link = find_in_picture(*cv_nl_links(nl), name, ifindex);
+	else
+		ret = ask(nl, name, ifindex, what, &found, err);
 	if (ret)
 		return ret;
-	if (!found.is_found)
+	if (!link && !found.is_found)
 		return cv_err_set(err, -ENODEV, "%s: %s", what, strerrordesc_np(ENODEV));
-	*out = found.link;
+	*out = link ? *link : found.link;
 	return 0;
 }
 

@@ -25,4 +25,11 @@ struct cv_link {
 int cv_link_by_name(struct cv_nl *nl, const char *name, struct cv_link *out, struct cv_err *err);
 int cv_link_by_index(struct cv_nl *nl, uint32_t ifindex, struct cv_link *out, struct cv_err *err);
 
+/*
+ * From now on devices are found in one picture of all of them, until it is forgotten; it is taken when
+ * a few have been asked for one by one. For asking about many while none comes or changes.
+ */
+void cv_links_remember(struct cv_nl *nl);
+void cv_links_forget(struct cv_nl *nl);
+
 #endif

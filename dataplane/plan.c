@@ -31,6 +31,8 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->live_guards);
 	free(plan->guards);
 	free(plan->devs);
+	free(plan->ifindexes);
+	free(plan->apps_of);
 	for (size_t i = 0; i < plan->route_count; i++)
 		free(plan->routes[i].hops);
 	free(plan->routes);
@@ -80,6 +82,8 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
 	plan->fib_rules = calloc(4 * state->route_count + 2 * count_route_marks(state) + 1,
 				 sizeof(*plan->fib_rules));
+	plan->ifindexes = calloc(state->dev_count + 1, sizeof(*plan->ifindexes));
+	plan->apps_of = calloc(state->app_count + 1, sizeof(struct cv_app *));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
 	if (cv_names_init(&plan->tunnel_names, state->tunnels ? state->tunnels->name : NULL,
@@ -88,54 +92,31 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	if (!plan->live_tunnels || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
 	    !plan->apps || !plan->live_outer || !plan->outer || !plan->live_guards ||
 	    !plan->guards || !plan->devs || !plan->routes || !plan->fib_rules || !plan->remotes ||
-	    !plan->peers)
+	    !plan->peers || !plan->ifindexes || !plan->apps_of)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
 
-int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_state *before,
-		const struct cv_state *state, bool is_lenient, struct cv_err *err)
-{
-	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = alloc_plan(state);
-	struct cv_instance *inst = acts->inst;
-	struct cv_meta meta;
-	int rc;
+/* ---- what names stand for ---- */
 
-	if (!plan)
-		return cv_err_set(err, -ENOMEM, "plan: out of memory");
-	plan->acts = acts;
-	plan->state = state;
-	plan->before = before;
-	plan->is_lenient = is_lenient;
-	rc = cv_meta_read(inst, &meta, err);
-	plan->generation = meta.generation + 1;
-	plan->is_upgrade = !rc && strcmp(meta.build, cv_object_build());
-	if (!rc)
-		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
-	if (!rc)
-		rc = cv_live_apps(inst, plan->live_apps, err);
-	if (!rc)
-		rc = cv_live_outer_apps(inst, plan->live_outer, err);
-	if (!rc)
-		rc = cv_live_guards(inst, plan->live_guards, err);
-	if (!rc)
-		rc = cv_dev_plan(inst, plan, err);
-	if (!rc)
-		rc = cv_tunnel_plan(inst, plan, err);
-	if (!rc)
-		rc = cv_app_plan(inst, plan, err);
-	if (!rc)
-		cv_guard_plan_start(inst, plan);
-	if (!rc)
-		rc = cv_route_plan(inst, plan, err);
-	if (!rc)
-		rc = cv_rule_plan(inst, plan, err);
-	if (rc)
-		return rc;
-	cv_tunnel_note_rules(plan);
-	cv_reply_plan(plan);
-	*out = CV_TAKE_PTR(plan);
-	return 0;
+static void note_devs(struct cv_plan *plan)
+{
+	for (size_t i = 0; i < plan->dev_count; i++)
+		plan->ifindexes[plan->devs[i].conf - plan->state->devs] = plan->devs[i].ifindex;
+}
+
+/* Of an app that stands there several times the first one counts, and of both sets the own one. */
+static void note_apps(struct cv_plan *plan)
+{
+	const struct cv_app_set *const sets[] = { plan->outer, plan->apps };
+	const struct cv_app_conf *conf;
+
+	for (size_t i = 0; i < 2; i++)
+		for (uint32_t j = sets[i]->count; j-- > 0;) {
+			conf = cv_state_find_app(plan->state, sets[i]->apps[j].name);
+			if (conf)
+				plan->apps_of[conf - plan->state->apps] = &sets[i]->apps[j];
+		}
 }
 
 uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)
@@ -147,16 +128,80 @@ uint32_t cv_plan_tunnel(const struct cv_plan *plan, const char *name)
 
 const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name)
 {
-	const struct cv_app *app = cv_app_find(plan->apps, name);
+	const struct cv_app_conf *conf = cv_state_find_app(plan->state, name);
 
-	return app ? app : cv_app_find(plan->outer, name);
+	return conf ? plan->apps_of[conf - plan->state->apps] : NULL;
 }
 
 uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
 {
-	for (size_t i = 0; i < plan->dev_count; i++)
-		if (!strcmp(plan->devs[i].conf->name, name))
-			return plan->devs[i].ifindex;
+	const struct cv_dev_conf *conf = cv_state_find_dev(plan->state, name);
+
+	return conf ? plan->ifindexes[conf - plan->state->devs] : 0;
+}
+
+/* ---- a plan ---- */
+
+/* What is live now. */
+static int read_live(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	struct cv_meta meta;
+	int rc = cv_meta_read(inst, &meta, err);
+
+	plan->generation = meta.generation + 1;
+	plan->is_upgrade = !rc && strcmp(meta.build, cv_object_build());
+	if (!rc)
+		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
+	if (!rc)
+		rc = cv_live_apps(inst, plan->live_apps, err);
+	if (!rc)
+		rc = cv_live_outer_apps(inst, plan->live_outer, err);
+	if (!rc)
+		rc = cv_live_guards(inst, plan->live_guards, err);
+	return rc;
+}
+
+/* Each noun finds what those before it came to. */
+static int fill(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
+{
+	int rc = cv_dev_plan(inst, plan, err);
+
+	note_devs(plan);
+	if (!rc)
+		rc = cv_tunnel_plan(inst, plan, err);
+	if (!rc)
+		rc = cv_app_plan(inst, plan, err);
+	note_apps(plan);
+	if (!rc)
+		cv_guard_plan_start(inst, plan);
+	if (!rc)
+		rc = cv_route_plan(inst, plan, err);
+	return rc ? rc : cv_rule_plan(inst, plan, err);
+}
+
+int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_state *before,
+		const struct cv_state *state, bool is_lenient, struct cv_err *err)
+{
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = alloc_plan(state);
+	struct cv_instance *inst = acts->inst;
+	int rc;
+
+	if (!plan)
+		return cv_err_set(err, -ENOMEM, "plan: out of memory");
+	plan->acts = acts;
+	plan->state = state;
+	plan->before = before;
+	plan->is_lenient = is_lenient;
+	rc = read_live(inst, plan, err);
+	cv_links_remember(inst->nl);
+	if (!rc)
+		rc = fill(inst, plan, err);
+	cv_links_forget(inst->nl);
+	if (rc)
+		return rc;
+	cv_tunnel_note_rules(plan);
+	cv_reply_plan(plan);
+	*out = CV_TAKE_PTR(plan);
 	return 0;
 }
 

@@ -115,6 +115,10 @@ struct cv_plan {
 	struct cv_guard *guards;
 	bool guard_is_live[CV_MAX_GUARDS]; /* its program works; by id of a live one */
 
+	/* What the names in the state came to, in its order; 0, NULL: they are not in the plan. */
+	uint32_t *ifindexes; /* of its devs */
+	const struct cv_app **apps_of; /* of its apps */
+
 	struct cv_dev_plan *devs;
 	size_t dev_count;
 	struct cv_route_plan *routes;
