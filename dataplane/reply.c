@@ -24,37 +24,47 @@ static bool has_consent(const struct cv_state *state)
 	return false;
 }
 
-static bool carries_ipv4_of_app(const struct cv_route_conf *route, const char *tunnel)
+static bool carries_ipv4_of_app(const struct cv_route_conf *route)
 {
-	return route->app[0] && route->to.addr.family != 6 && cv_route_conf_enters(route, tunnel);
+	return route->app[0] && route->to.addr.family != 6;
 }
 
 /* Of several apps in one tunnel the one whose routes reach farthest: one mark is all there is. */
-static uint32_t return_mark(const struct cv_plan *plan, const char *tunnel)
+static void note_widest(const struct cv_plan *plan, const struct cv_route_conf *route,
+			const char *tunnel, const struct cv_route_conf **widest)
 {
-	const struct cv_route_conf *widest = NULL;
-	const struct cv_app *app;
+	uint32_t id = cv_plan_tunnel(plan, tunnel);
 
+	if (!widest[id] || route->to.bits < widest[id]->to.bits)
+		widest[id] = route;
+}
+
+/* widest has CV_MAX_TUNNELS, by id. */
+static void find_widest(const struct cv_plan *plan, const struct cv_route_conf **widest)
+{
 	for (size_t i = 0; i < plan->state->route_count; i++) {
 		const struct cv_route_conf *route = &plan->state->routes[i];
 
-		if (carries_ipv4_of_app(route, tunnel) &&
-		    (!widest || route->to.bits < widest->to.bits))
-			widest = route;
+		if (!carries_ipv4_of_app(route))
+			continue;
+		for (size_t j = 0; j < route->nexthop_count; j++)
+			note_widest(plan, route, route->nexthops[j].tunnel, widest);
+		if (route->tunnel[0])
+			note_widest(plan, route, route->tunnel, widest);
 	}
-	app = widest ? cv_plan_app(plan, widest->app) : NULL;
-	return app ? app->mark : 0;
 }
 
 void cv_reply_plan(struct cv_plan *plan)
 {
-	bool is_wanted = has_consent(plan->state);
+	const struct cv_route_conf *widest[CV_MAX_TUNNELS] = { NULL };
 
+	if (has_consent(plan->state))
+		find_widest(plan, widest);
 	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++) {
-		struct cv_tunnel *tunnel = &plan->tunnels[id];
+		const struct cv_app *app = widest[id] ? cv_plan_app(plan, widest[id]->app) : NULL;
 
-		if (tunnel->mode)
-			tunnel->return_mark = is_wanted ? return_mark(plan, tunnel->name) : 0;
+		if (plan->tunnels[id].mode)
+			plan->tunnels[id].return_mark = app ? app->mark : 0;
 	}
 }
 
@@ -80,7 +90,8 @@ enum cv_reply cv_reply_check(struct cv_instance *inst, const struct cv_dev_conf 
 	struct cv_link link;
 	uint32_t mark = 0;
 
-	if (!dev->ingress || !carries_ipv4_of_app(route, tunnel->name) ||
+	if (!dev->ingress || !carries_ipv4_of_app(route) ||
+	    !cv_route_conf_enters(route, tunnel->name) ||
 	    cv_sysctl_get(dev->name, CV_RP_FILTER) != CV_RP_FILTER_STRICT ||
 	    cv_link_by_name(inst->nl, dev->name, &link, NULL) || link.ifindex != tunnel->ifindex)
 		return CV_REPLY_PASSES;

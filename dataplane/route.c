@@ -8,13 +8,14 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "chain.h"
 #include "map.h"
 #include "mode.h"
 #include "nl_link.h"
 #include "object.h"
 #include "own.h"
-#include "peer.h"
 #include "plan.h"
+#include "route_loop.h"
 #include "sysctl.h"
 
 /* ---- plan ---- */
@@ -292,93 +293,107 @@ static int fill_fib(struct cv_instance *inst, struct cv_plan *plan, uint8_t fami
 			     : fill_plain(inst, route, err);
 }
 
-/* Whether a route carries the outer packets of a tunnel. */
-struct loop_check {
-	struct cv_instance *inst;
-	const struct cv_plan *plan;
-	const struct cv_route_plan *route;
-	const struct cv_tunnel_conf *tunnel;
+/* ---- ip rules ---- */
+
+/* Of a rule (of packets) that gives an app's mark: whose, and on which device. */
+struct forward {
+	const char *app;
+	const char *dev;
 };
 
-/*
- * Refuses a route that would carry the outer packets of a tunnel to one of its remotes: their
- * destination would match it better than the route they take now. Routes of apps are not asked:
- * outer packets carry the guard mark, which selects no app's table.
- */
-static int check_loop(const struct cv_addr *destination, void *arg, struct cv_err *err)
-{
-	static const struct cv_addr any;
-	const struct loop_check *check = arg;
-	const struct cv_fib_route *fib = &check->route->fib;
-	const struct cv_tunnel_conf *tunnel = check->tunnel;
-	struct cv_fib_answer now;
-	char to[CV_PREFIX_TEXT], remote[CV_PREFIX_TEXT];
-	int rc;
+/* What is looked up again and again while all routes are planned. */
+struct planner {
+	struct cv_instance *inst;
+	struct cv_plan *plan;
+	struct cv_loops *loops; /* owned; NULL: not asked */
+	struct cv_chains rule_chains; /* of plan->fib_rules */
+	struct forward *forwards; /* owned; sorted, each once */
+	size_t forward_count;
+	struct cv_nexthop_list nexthops; /* owned; those that there are */
+	bool has_nexthops;
+	uint32_t ipv6_ifindex; /* device that was asked for last; 0: none */
+	bool ipv6_is_on; /* on it */
+};
 
-	if (check->route->conf->app[0] || !cv_prefix_contains(&fib->to, destination))
-		return 0;
-	rc = cv_fib_lookup(check->inst->nl, destination,
-			   tunnel->is_nonlocal ? &any : &tunnel->local,
-			   check->plan->state->mark_mask, &now, err);
-	if (rc)
-		return rc;
-	if (now.route.table != fib->table || now.route.to.bits > fib->to.bits ||
-	    (now.route.to.bits == fib->to.bits && now.route.metric < fib->metric))
-		return 0;
-	cv_err_set(err, -ELOOP, "route %s: remote %s of tunnel %s would be routed into tunnel %s",
-		   cv_prefix_format(&fib->to, to), cv_addr_format(destination, remote),
-		   tunnel->name,
-		   check->route->hop_count ? check->route->conf->nexthops[0].tunnel
-					   : check->route->conf->tunnel);
-	return cv_err_hint(err, "first add a more specific route to %s over the underlay", remote);
+static void planner_fini(struct planner *planner)
+{
+	cv_loops_free(&planner->loops);
+	cv_chains_fini(&planner->rule_chains);
+	free(planner->forwards);
+	cv_nexthop_list_fini(&planner->nexthops);
 }
 
-static int check_loops(struct cv_instance *inst, const struct cv_plan *plan,
-		       const struct cv_route_plan *route, struct cv_err *err)
+static int compare_forwards(const void *a, const void *b)
 {
-	struct loop_check check = { .inst = inst, .plan = plan, .route = route };
-	int rc = 0;
+	const struct forward *x = a, *y = b;
+	int order = strcmp(x->app, y->app);
 
-	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {
-		const struct cv_tunnel_conf *tunnel = &plan->state->tunnels[i];
-
-		check.tunnel = tunnel;
-		for (size_t j = 0; !rc && j < tunnel->remotes.count; j++)
-			rc = check_loop(cv_mode_destination(tunnel, j), &check, err);
-		if (!rc && tunnel->has_peers)
-			rc = cv_peer_each_way(cv_peer_of(plan, cv_plan_tunnel(plan, tunnel->name)),
-					      &route->fib.to, check_loop, &check, err);
-	}
-	return rc;
+	return order ? order : strcmp(x->dev, y->dev);
 }
 
-static void add_rule(struct cv_plan *plan, const struct cv_fib_rule *rule)
+static int gather_forwards(struct planner *planner, struct cv_err *err)
 {
-	for (size_t i = 0; i < plan->fib_rule_count; i++)
-		if (cv_fib_rule_equal(&plan->fib_rules[i], rule))
+	const struct cv_state *state = planner->plan->state;
+	struct forward *forwards;
+	size_t count = 0, kept = 0;
+
+	for (size_t i = 0; i < state->rule_count; i++)
+		count += state->rules[i].action.route_mark[0] != 0;
+	forwards = planner->forwards = calloc(count + 1, sizeof(*forwards));
+	if (!forwards)
+		return cv_err_set(err, -ENOMEM, "routes: out of memory");
+	for (size_t i = 0, next = 0; i < state->rule_count; i++)
+		if (state->rules[i].action.route_mark[0])
+			forwards[next++] = (struct forward){ state->rules[i].action.route_mark,
+							     state->rules[i].match.dev };
+	qsort(forwards, count, sizeof(*forwards), compare_forwards);
+	for (size_t i = 0; i < count; i++)
+		if (!kept || compare_forwards(&forwards[kept - 1], &forwards[i]))
+			forwards[kept++] = forwards[i];
+	planner->forward_count = kept;
+	return 0;
+}
+
+/* There is room for all rules of a plan (plan.c). */
+static void add_rule(struct planner *planner, const struct cv_fib_rule *rule)
+{
+	struct cv_plan *plan = planner->plan;
+	uint64_t hash = cv_fib_rule_hash(rule);
+	uint32_t number = cv_chains_first(&planner->rule_chains, hash);
+
+	for (; number != CV_NOBODY; number = planner->rule_chains.next[number])
+		if (cv_fib_rule_equal(&plan->fib_rules[number], rule))
 			return;
+	cv_chains_link(&planner->rule_chains, hash, plan->fib_rule_count);
 	plan->fib_rules[plan->fib_rule_count++] = *rule;
 }
 
 /* What comes in by the devices on which rules route it as that app's. */
-static void add_forward_rules(struct cv_plan *plan, const char *app, struct cv_fib_rule *rule)
+static void add_forward_rules(struct planner *planner, const char *app, struct cv_fib_rule *rule)
 {
-	const struct cv_state *state = plan->state;
+	size_t low = 0, high = planner->forward_count;
 
 	rule->is_for_own = false;
-	for (size_t i = 0; i < state->rule_count; i++) {
-		if (strcmp(state->rules[i].action.route_mark, app))
-			continue;
-		memcpy(rule->iif, state->rules[i].match.dev, sizeof(rule->iif));
-		add_rule(plan, rule);
+	while (low < high) {
+		size_t middle = low + (high - low) / 2;
+
+		if (strcmp(planner->forwards[middle].app, app) < 0)
+			low = middle + 1;
+		else
+			high = middle;
+	}
+	for (; low < planner->forward_count && !strcmp(planner->forwards[low].app, app); low++) {
+		snprintf(rule->iif, sizeof(rule->iif), "%s", planner->forwards[low].dev);
+		add_rule(planner, rule);
 	}
 }
 
 /* Forwarded packets do not follow an app's table, whatever their mark, unless a rule says so: what is
  * taken out of a tunnel may have the app's mark for the sake of rp_filter. The kernel's question for
  * the way back, too, is one of this host's own. */
-static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf, uint8_t family)
+static void add_fib_rule(struct planner *planner, const struct cv_route_conf *conf, uint8_t family)
 {
+	const struct cv_plan *plan = planner->plan;
 	const struct cv_app *app = cv_plan_app(plan, conf->app);
 	struct cv_fib_rule rule = {
 		.family = family,
@@ -392,8 +407,8 @@ static void add_fib_rule(struct cv_plan *plan, const struct cv_route_conf *conf,
 		return;
 	rule.mark = app->mark;
 	rule.table = table_of(plan, conf);
-	add_rule(plan, &rule);
-	add_forward_rules(plan, conf->app, &rule);
+	add_rule(planner, &rule);
+	add_forward_rules(planner, conf->app, &rule);
 }
 
 /*
@@ -423,9 +438,9 @@ static int check_twin(const struct cv_route_plan *route, struct cv_err *err)
 	return cv_err_hint(err, "hook out (with a tunnel xmit) judges received packets too");
 }
 
-static void add_twin(struct cv_plan *plan, const struct cv_route_plan *route)
+static void add_twin(struct planner *planner, const struct cv_route_plan *route)
 {
-	struct cv_route_plan *twin = &plan->routes[plan->route_count++];
+	struct cv_route_plan *twin = &planner->plan->routes[planner->plan->route_count++];
 	struct cv_fib_rule rule = {
 		.family = 4,
 		/* Longer prefixes first. */
@@ -445,13 +460,15 @@ static void add_twin(struct cv_plan *plan, const struct cv_route_plan *route)
 		twin->fib.lwt.names[CV_LWT_OUT][0] || twin->fib.lwt.names[CV_LWT_XMIT][0];
 	if (route->fib.to.bits)
 		rule.to = route->fib.to;
-	add_rule(plan, &rule);
+	add_rule(planner, &rule);
 	rule.priority++;
 	rule.table = CV_OWN_TABLE;
 	rule.has_suppress = false;
 	rule.suppress_bits = 0;
-	add_rule(plan, &rule);
+	add_rule(planner, &rule);
 }
+
+/* ---- routes ---- */
 
 static int new_route_plan(const struct cv_plan *plan, const struct cv_route_conf *conf,
 			  struct cv_route_plan *route, struct cv_err *err)
@@ -465,16 +482,17 @@ static int new_route_plan(const struct cv_plan *plan, const struct cv_route_conf
 	return route->hops ? 0 : cv_err_set(err, -ENOMEM, "routes: out of memory");
 }
 
-static int plan_family(struct cv_instance *inst, struct cv_plan *plan,
-		       const struct cv_route_conf *conf, uint8_t family, struct cv_err *err)
+static int plan_family(struct planner *planner, const struct cv_route_conf *conf, uint8_t family,
+		       struct cv_err *err)
 {
+	struct cv_plan *plan = planner->plan;
 	struct cv_route_plan *route = &plan->routes[plan->route_count];
 	int rc = new_route_plan(plan, conf, route, err);
 
 	if (!rc)
-		rc = fill_fib(inst, plan, family, route, err);
-	if (!rc && !plan->is_lenient && (route->tunnel || route->hop_count))
-		rc = check_loops(inst, plan, route, err);
+		rc = fill_fib(planner->inst, plan, family, route, err);
+	if (!rc && planner->loops && (route->tunnel || route->hop_count))
+		rc = cv_loops_check(planner->loops, route, err);
 	if (!rc && !plan->is_lenient && needs_twin(route))
 		rc = check_twin(route, err);
 	if (rc) {
@@ -483,37 +501,43 @@ static int plan_family(struct cv_instance *inst, struct cv_plan *plan,
 	}
 	plan->route_count++;
 	if (needs_twin(route))
-		add_twin(plan, route);
+		add_twin(planner, route);
 	if (conf->app[0])
-		add_fib_rule(plan, conf, family);
+		add_fib_rule(planner, conf, family);
 	return 0;
 }
 
 /* Whether the device of the IPv4 route that was planned last has IPv6, too. */
-static bool dev_has_ipv6(struct cv_instance *inst, const struct cv_plan *plan)
+static bool dev_has_ipv6(struct planner *planner)
 {
+	const struct cv_plan *plan = planner->plan;
 	const struct cv_route_plan *route = &plan->routes[plan->route_count - 1];
+	uint32_t ifindex = route->hop_count ? route->hops[0].ifindex : route->fib.ifindex;
 	struct cv_link link;
 
-	return !cv_link_by_index(inst->nl,
-				 route->hop_count ? route->hops[0].ifindex : route->fib.ifindex,
-				 &link, NULL) &&
-	       !ipv6_is_off(link.name);
+	/* Neighbours mostly have the same device. */
+	if (ifindex != planner->ipv6_ifindex) {
+		planner->ipv6_is_on = !cv_link_by_index(planner->inst->nl, ifindex, &link, NULL) &&
+				      !ipv6_is_off(link.name);
+		planner->ipv6_ifindex = ifindex;
+	}
+	return planner->ipv6_is_on;
 }
 
 /* The family that a nexthop object or group is of: 4, or 6, which IPv4 may use too. */
-static int family_of_nhid(struct cv_instance *inst, uint32_t id, uint8_t *family,
-			  struct cv_err *err)
+static int family_of_nhid(struct planner *planner, uint32_t id, uint8_t *family, struct cv_err *err)
 {
-	CV_CLEANUP(cv_nexthop_list_fini) struct cv_nexthop_list live = { 0 };
 	const struct cv_nexthop *nexthop;
-	int rc = cv_nexthop_list(inst->nl, &live, err);
+	int rc = planner->has_nexthops
+			 ? 0
+			 : cv_nexthop_list(planner->inst->nl, &planner->nexthops, err);
 
 	if (rc)
 		return rc;
-	nexthop = cv_nexthop_find(&live, id);
+	planner->has_nexthops = true;
+	nexthop = cv_nexthop_find(&planner->nexthops, id);
 	if (nexthop && nexthop->member_count)
-		nexthop = cv_nexthop_find(&live, nexthop->members[0].id);
+		nexthop = cv_nexthop_find(&planner->nexthops, nexthop->members[0].id);
 	if (!nexthop) {
 		cv_err_set(err, -ENOENT, "nexthop %u: there is none", id);
 		return cv_err_hint(err, "'ip nexthop' shows those that are");
@@ -522,44 +546,62 @@ static int family_of_nhid(struct cv_instance *inst, uint32_t id, uint8_t *family
 	return 0;
 }
 
-static int plan_nhid(struct cv_instance *inst, struct cv_plan *plan,
-		     const struct cv_route_conf *conf, struct cv_err *err)
+static int plan_nhid(struct planner *planner, const struct cv_route_conf *conf, struct cv_err *err)
 {
 	char to[CV_PREFIX_TEXT];
 	uint8_t family = 0;
-	int rc = family_of_nhid(inst, conf->nhid, &family, err);
+	int rc = family_of_nhid(planner, conf->nhid, &family, err);
 
 	if (rc)
 		return cv_err_prefix(err, "route %s", route_text(conf, to));
-	return plan_family(inst, plan, conf, conf->to.addr.family ? conf->to.addr.family : family,
+	return plan_family(planner, conf, conf->to.addr.family ? conf->to.addr.family : family,
 			   err);
 }
 
 /* "default" means both families; IPv6 only where the device and the gateway have it. */
-static int plan_route(struct cv_instance *inst, struct cv_plan *plan,
-		      const struct cv_route_conf *conf, struct cv_err *err)
+static int plan_route(struct planner *planner, const struct cv_route_conf *conf, struct cv_err *err)
 {
 	bool has_tunnel = conf->tunnel[0] || conf->nexthop_count;
 	int rc;
 
 	if (conf->nhid)
-		return plan_nhid(inst, plan, conf, err);
+		return plan_nhid(planner, conf, err);
 	if (conf->to.addr.family)
-		return plan_family(inst, plan, conf, conf->to.addr.family, err);
-	rc = plan_family(inst, plan, conf, 4, err);
-	if (rc || !dev_has_ipv6(inst, plan) || (!has_tunnel && conf->via.family == 4))
+		return plan_family(planner, conf, conf->to.addr.family, err);
+	rc = plan_family(planner, conf, 4, err);
+	if (rc || !dev_has_ipv6(planner) || (!has_tunnel && conf->via.family == 4))
 		return rc;
-	return plan_family(inst, plan, conf, 6, err);
+	return plan_family(planner, conf, 6, err);
+}
+
+static int start_planning(struct planner *planner, struct cv_err *err)
+{
+	const struct cv_plan *plan = planner->plan;
+	size_t room = 1;
+	int rc = gather_forwards(planner, err);
+
+	while (room < 4 * plan->state->route_count + 2 * planner->forward_count)
+		room *= 2;
+	if (!rc && cv_chains_grow(&planner->rule_chains, room))
+		rc = cv_err_set(err, -ENOMEM, "routes: out of memory");
+	if (rc || plan->is_lenient)
+		return rc;
+	return cv_loops_new(&planner->loops, planner->inst, plan, err);
 }
 
 int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
-	for (size_t i = 0; i < plan->state->route_count; i++) {
-		const struct cv_route_conf *conf = &plan->state->routes[i];
-		int rc = plan_route(inst, plan, conf, err);
+	CV_CLEANUP(planner_fini) struct planner planner = { .inst = inst, .plan = plan };
+	int rc = plan->state->route_count ? start_planning(&planner, err) : 0;
 
-		if (rc && !plan->is_lenient)
-			return cv_err_at(err, &conf->place);
+	for (size_t i = 0; !rc && i < plan->state->route_count; i++) {
+		const struct cv_route_conf *conf = &plan->state->routes[i];
+
+		rc = plan_route(&planner, conf, err);
+		if (rc && plan->is_lenient)
+			rc = 0;
+		if (rc)
+			cv_err_at(err, &conf->place);
 	}
-	return 0;
+	return rc;
 }
