@@ -13,6 +13,10 @@
 #include "own.h"
 #include "swap.h"
 
+#define CV_COUNT(array) (sizeof(array) / sizeof(*(array)))
+
+static const uint8_t families[] = { 4, 6 };
+
 /* ---- what the kernel has ---- */
 
 bool cv_route_is_ours(const struct cv_fib_route *route)
@@ -25,7 +29,8 @@ bool cv_route_is_ours(const struct cv_fib_route *route)
 	return route->nh_id || route->table == CV_OWN_TABLE;
 }
 
-/* What there is of our protocol number, both families together, and chains to find it. */
+/* The routes that there are of our protocol number, and all ip rules; both families together, and chains
+ * to find them. */
 struct live {
 	struct cv_fib_route *routes; /* owned */
 	size_t route_count;
@@ -68,8 +73,6 @@ static int collect_rule(const struct cv_fib_rule *rule, void *arg, struct cv_err
 {
 	struct live *live = arg;
 
-	if (rule->protocol != CV_ROUTE_PROTOCOL)
-		return 0;
 	return append((void **)&live->rules, &live->rule_count, rule, sizeof(*rule), err);
 }
 
@@ -97,10 +100,9 @@ static int chain_up(struct live *live, struct cv_err *err)
 
 static int read_live(struct cv_nl *nl, struct live *live, struct cv_err *err)
 {
-	static const uint8_t families[] = { 4, 6 };
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < sizeof(families); i++) {
+	for (size_t i = 0; !rc && i < CV_COUNT(families); i++) {
 		rc = cv_fib_list(nl, families[i], CV_ROUTE_PROTOCOL, NULL, collect_route, live,
 				 err);
 		if (!rc)
@@ -119,13 +121,28 @@ static const struct cv_fib_route *find_route(const struct live *live,
 	return number == CV_NOBODY ? NULL : &live->routes[number];
 }
 
-static bool has_rule(const struct live *live, const struct cv_fib_rule *rule)
+/* True if they are equal, whoever made them: the kernel takes no second one. */
+static bool same_rule(const struct cv_fib_rule *a, const struct cv_fib_rule *b)
+{
+	struct cv_fib_rule other = *b;
+
+	other.protocol = a->protocol;
+	return cv_fib_rule_equal(a, &other);
+}
+
+/* One of ours, else somebody else's, or NULL. */
+static const struct cv_fib_rule *find_rule(const struct live *live, const struct cv_fib_rule *rule)
 {
 	uint32_t number = cv_chains_first(&live->rule_chains, cv_fib_rule_hash(rule));
+	const struct cv_fib_rule *found = NULL;
 
-	while (number != CV_NOBODY && !cv_fib_rule_equal(&live->rules[number], rule))
-		number = live->rule_chains.next[number];
-	return number != CV_NOBODY;
+	for (; number != CV_NOBODY; number = live->rule_chains.next[number]) {
+		if (cv_fib_rule_equal(&live->rules[number], rule))
+			return &live->rules[number];
+		if (same_rule(&live->rules[number], rule))
+			found = &live->rules[number];
+	}
+	return found;
 }
 
 static bool same_route(const struct cv_fib_route *a, const struct cv_fib_route *b)
@@ -158,7 +175,8 @@ static int wanted_of(const struct cv_plan *plan, struct live *wanted, struct cv_
 struct change {
 	const struct cv_plan *plan;
 	struct live live;
-	struct live wanted;
+	struct live wanted; /* when growing: what of it is told as an act */
+	bool replaces; /* something of it takes the place of what is there */
 	struct cv_nexthop_pool *pool; /* owned */
 	struct cv_swap *swap; /* owned */
 };
@@ -180,8 +198,6 @@ static int change_init(struct change *change, const struct cv_plan *plan, struct
 	rc = cv_swap_new(&change->swap, plan, err);
 	if (!rc)
 		rc = read_live(inst->nl, &change->live, err);
-	if (!rc)
-		rc = wanted_of(plan, &change->wanted, err);
 	return rc ? rc : cv_nexthop_pool_new(&change->pool, inst, err);
 }
 
@@ -198,7 +214,78 @@ static int grow_route(struct change *change, const struct cv_route_plan *plan, s
 	route.now = find_route(&change->live, &fib);
 	if (route.now && same_route(route.now, &fib))
 		return 0;
-	return cv_swap_route(change->swap, &route, err);
+	change->replaces = change->replaces || route.now;
+	rc = collect_route(&fib, &change->wanted, err);
+	return rc ? rc : cv_swap_route(change->swap, &route, err);
+}
+
+/* ---- grow: what is somebody else's ---- */
+
+struct looking {
+	const struct change *change;
+	struct live *found;
+};
+
+static bool is_changing(const struct cv_fib_route *route, void *arg)
+{
+	return find_route(&((const struct looking *)arg)->change->wanted, route);
+}
+
+static int collect_neighbour(const struct cv_fib_route *route, void *arg, struct cv_err *err)
+{
+	return collect_route(route, ((struct looking *)arg)->found, err);
+}
+
+/* Whether the first one in the place of each route that is told is ours: that is the one that the kernel
+ * would replace, and one that is added is refused if there is any. */
+static int look_at_neighbours(struct cv_nl *nl, struct change *change, struct live *neighbours,
+			      struct cv_err *err)
+{
+	const struct cv_plan *plan = change->plan;
+	struct looking looking = { change, neighbours };
+	int rc = chain_up(&change->wanted, err);
+
+	for (size_t i = 0; !rc && i < CV_COUNT(families); i++)
+		rc = cv_fib_list(nl, families[i], 0, is_changing, collect_neighbour, &looking, err);
+	if (!rc)
+		rc = chain_up(neighbours, err);
+	for (size_t i = 0; !rc && i < plan->route_count; i++) {
+		const struct cv_fib_route *fib = &plan->routes[i].fib;
+		const struct cv_fib_route *first = find_route(neighbours, fib);
+
+		if (!first || first->protocol == CV_ROUTE_PROTOCOL)
+			continue;
+		cv_route_in_the_way(plan->acts->inst, fib, err);
+		return cv_err_at(err, &plan->routes[i].conf->place);
+	}
+	return rc;
+}
+
+/* There may be millions of routes, so all of them are looked at only where the kernel is not asked, or
+ * would not refuse. */
+static int check_neighbours(struct change *change, struct cv_err *err)
+{
+	CV_CLEANUP(live_fini) struct live neighbours = { 0 };
+	bool is_needed =
+		cv_acts_are_made(change->plan) ? change->replaces : change->wanted.route_count;
+
+	return is_needed
+		       ? look_at_neighbours(change->plan->acts->inst->nl, change, &neighbours, err)
+		       : 0;
+}
+
+static int grow_rule(const struct change *change, const struct cv_fib_rule *rule,
+		     struct cv_err *err)
+{
+	const struct cv_fib_rule *now = find_rule(&change->live, rule);
+
+	if (!now)
+		return cv_swap_rule(change->swap, CV_ACT_ADD, rule, err);
+	if (now->protocol == rule->protocol)
+		return 0;
+	cv_fib_rule_refusal(rule, "add", -EEXIST, "", err);
+	return cv_err_hint(err, "somebody else has made it, with protocol %u: delete it",
+			   now->protocol);
 }
 
 /* Guards first; then nexthops, tables, and the rules that lead to them. */
@@ -214,9 +301,10 @@ int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 		if (rc)
 			cv_err_at(err, &plan->routes[i].conf->place);
 	}
+	if (!rc)
+		rc = check_neighbours(&change, err);
 	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
-		if (!has_rule(&change.live, &plan->fib_rules[i]))
-			rc = cv_swap_rule(change.swap, CV_ACT_ADD, &plan->fib_rules[i], err);
+		rc = grow_rule(&change, &plan->fib_rules[i], err);
 	return rc ? rc : cv_swap_send(change.swap, err);
 }
 
@@ -229,7 +317,7 @@ static int shrink_rules(const struct change *change, struct cv_err *err)
 	for (size_t i = 0; !rc && i < change->live.rule_count; i++) {
 		const struct cv_fib_rule *rule = &change->live.rules[i];
 
-		if (!has_rule(&change->wanted, rule))
+		if (rule->protocol == CV_ROUTE_PROTOCOL && !find_rule(&change->wanted, rule))
 			rc = cv_swap_rule(change->swap, CV_ACT_DEL, rule, err);
 	}
 	return rc;
@@ -253,6 +341,8 @@ int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 	CV_CLEANUP(change_fini) struct change change = { 0 };
 	int rc = change_init(&change, plan, err);
 
+	if (!rc)
+		rc = wanted_of(plan, &change.wanted, err);
 	if (!rc)
 		rc = shrink_rules(&change, err);
 	if (!rc)
