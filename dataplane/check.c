@@ -11,7 +11,9 @@
 #include <string.h>
 
 #include "abi.h"
+#include "chain.h"
 #include "nearest.h"
+#include "own.h"
 
 #define CV_SUGGESTED_MAX 100 /* faults with a suggestion: for each all names are looked at */
 #define CV_OBJECT_TEXT 160
@@ -123,16 +125,32 @@ static void check_devs(struct check *check)
 	}
 }
 
+static uint64_t bits_of(const struct cv_addrs *remotes)
+{
+	uint64_t bits = 0;
+
+	for (size_t i = 0; i < remotes->count; i++)
+		bits |= 1ULL << (cv_hash_bytes(0, remotes->items[i].bytes,
+					       sizeof(remotes->items[i].bytes)) %
+				 64);
+	return bits;
+}
+
 static void check_tunnels(struct check *check)
 {
 	const struct cv_state *state = check->state;
+	CV_FREE uint64_t *bits = calloc(state->tunnel_count + 1, sizeof(*bits));
 
 	if (state->tunnel_count &&
 	    !cv_check_limit(check, "tunnels", state->tunnel_count, CV_MAX_TUNNELS - 1,
 			    &state->tunnels[state->tunnel_count - 1].place))
 		return;
+	for (size_t i = 0; bits && i < state->tunnel_count; i++)
+		bits[i] = bits_of(&state->tunnels[i].remotes);
+	check->remote_bits = bits;
 	for (size_t i = 0; i < state->tunnel_count; i++)
 		cv_check_tunnel(check, &state->tunnels[i]);
+	check->remote_bits = NULL;
 }
 
 static bool has_tunnel(const struct cv_route_conf *route)

@@ -11,6 +11,9 @@ struct check {
 	cv_fault_fn fault;
 	void *arg;
 	int errors;
+	/* For each tunnel, bits by its remotes: of two without a common bit no remote is the same. NULL: not
+	 * known. */
+	const uint64_t *remote_bits;
 };
 
 /* Hands a fault on, with the place of the object at fault. */

@@ -5,7 +5,9 @@
 #include <string.h>
 
 #include "abi.h"
+#include "chain.h"
 #include "compiler/apps.h"
+#include "own.h"
 
 static bool has_selector(const struct cv_app_conf *app)
 {
@@ -101,11 +103,26 @@ static void check_netns(struct check *check, const struct cv_app_conf *app)
 		      app->name);
 }
 
-static void check_ties(struct check *check, const struct cv_app_conf *app)
+/* What tells two apps apart at once: a hash of the path of the executable; 0: it is a glob, or none. */
+static uint64_t *hash_paths(const struct cv_state *state)
 {
-	for (const struct cv_app_conf *other = check->state->apps; other < app; other++) {
-		if (!has_selector(app) || !strcmp(app->name, other->name) ||
-		    !cv_apps_tie(other, app))
+	uint64_t *hashes = calloc(state->app_count + 1, sizeof(*hashes));
+
+	for (size_t i = 0; hashes && i < state->app_count; i++)
+		if (state->apps[i].exe && !cv_exe_is_glob(state->apps[i].exe))
+			hashes[i] = cv_hash_text(state->apps[i].exe);
+	return hashes;
+}
+
+/* hashes NULL: there was no memory for them. */
+static void check_ties(struct check *check, const struct cv_app_conf *app, const uint64_t *hashes)
+{
+	const struct cv_app_conf *apps = check->state->apps;
+	uint64_t hash = hashes ? hashes[app - apps] : 0;
+
+	for (const struct cv_app_conf *other = apps; has_selector(app) && other < app; other++) {
+		if ((hash && hashes[other - apps] && hash != hashes[other - apps]) ||
+		    !strcmp(app->name, other->name) || !cv_apps_tie(other, app))
 			continue;
 		FAULT(check, &app->place, "give one of them a selector more",
 		      "app %s and app %s: equally specific, and a process can be both", other->name,
@@ -114,7 +131,7 @@ static void check_ties(struct check *check, const struct cv_app_conf *app)
 	}
 }
 
-static void check_app(struct check *check, const struct cv_app_conf *app)
+static void check_app(struct check *check, const struct cv_app_conf *app, const uint64_t *hashes)
 {
 	check_name(check, app);
 	if (!has_selector(app))
@@ -125,21 +142,23 @@ static void check_app(struct check *check, const struct cv_app_conf *app)
 	check_glob(check, app);
 	check_groups(check, app);
 	check_netns(check, app);
-	check_ties(check, app);
+	check_ties(check, app, hashes);
 }
 
 void cv_check_apps(struct check *check)
 {
 	const struct cv_state *state = check->state;
 	const struct cv_app_conf *app = NULL;
+	CV_FREE uint64_t *hashes = NULL;
 	size_t globs = 0;
 
 	if (state->app_count && !cv_check_limit(check, "apps", state->app_count, CV_MAX_APPS,
 						&state->apps[state->app_count - 1].place))
 		return;
+	hashes = hash_paths(state);
 	for (size_t i = 0; i < state->app_count; i++) {
 		app = &state->apps[i];
-		check_app(check, app);
+		check_app(check, app, hashes);
 		globs += app->exe && cv_exe_is_glob(app->exe);
 	}
 	if (globs)

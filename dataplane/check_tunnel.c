@@ -129,6 +129,16 @@ static bool share_remote(const struct cv_tunnel_conf *a, const struct cv_tunnel_
 	return false;
 }
 
+/* Quicker than the above; only false is certain. */
+static bool may_share_remote(const struct check *check, const struct cv_tunnel_conf *a,
+			     const struct cv_tunnel_conf *b)
+{
+	const struct cv_tunnel_conf *first = check->state->tunnels;
+	const uint64_t *bits = check->remote_bits;
+
+	return !bits || bits[a - first] & bits[b - first];
+}
+
 /* True if packets of both come from one sender and arrive at one address. */
 static bool same_path(const struct cv_tunnel_conf *a, const struct cv_tunnel_conf *b)
 {
@@ -175,7 +185,7 @@ static const struct cv_prefix *shared_allow(const struct cv_tunnel_conf *a,
 static void check_beside(struct check *check, const struct cv_tunnel_conf *tunnel,
 			 const struct cv_tunnel_conf *other)
 {
-	const struct cv_prefix *shared = shared_allow(tunnel, other);
+	const struct cv_prefix *shared;
 	char text[CV_PREFIX_TEXT];
 
 	if (is_udp(tunnel) && is_udp(other) && tunnel->mode != other->mode &&
@@ -187,8 +197,10 @@ static void check_beside(struct check *check, const struct cv_tunnel_conf *tunne
 		FAULT(check, &tunnel->place, "give the srv6 one a sid of its own",
 		      "tunnel %s: what arrives cannot be told from that of tunnel %s, whose mode is %s",
 		      tunnel->name, other->name, cv_tunnel_mode_names[other->mode]);
-	if (!same_arrival(tunnel, other) || !share_remote(tunnel, other))
+	if (tunnel->mode != other->mode || !share_remote(tunnel, other) ||
+	    !same_arrival(tunnel, other))
 		return;
+	shared = shared_allow(tunnel, other);
 	if (same_key(tunnel, other))
 		FAULT(check, &tunnel->place,
 		      tunnel->has_vni ? "give one of them a vni of its own"
@@ -222,5 +234,6 @@ void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
 	if (is_srv6(tunnel))
 		check_srv6(check, tunnel);
 	for (const struct cv_tunnel_conf *other = state->tunnels; other < tunnel; other++)
-		check_beside(check, tunnel, other);
+		if (other->mode != tunnel->mode || may_share_remote(check, tunnel, other))
+			check_beside(check, tunnel, other);
 }
