@@ -15,23 +15,28 @@
 #define CV_MAX_PORT 65535
 #define CV_MAX_DSCP 63
 
+/* The value of a digit, or one that no base has. */
+static unsigned int digit_of(char c)
+{
+	if (c >= '0' && c <= '9')
+		return c - '0';
+	c |= 0x20;
+	return c >= 'a' && c <= 'f' ? c - 'a' + 10U : UINT8_MAX;
+}
+
 /* Reads a number at *text and moves *text behind it. Returns false if there is none or it does not
  * fit 32 bits. */
-static bool take_number(const char **text, int base, uint32_t *out)
+static bool take_number(const char **text, unsigned int base, uint32_t *out)
 {
-	unsigned long long value;
-	char *end;
+	const char *at = *text;
+	uint64_t value = 0;
 
-	if (!isxdigit((unsigned char)**text) || (base != 16 && !isdigit((unsigned char)**text)))
-		return false;
-	if (((*text)[1] | 0x20) == 'x')
-		return false; /* a second 0x, which strtoull() would skip */
-	errno = 0;
-	value = strtoull(*text, &end, base);
-	if (errno || value > UINT32_MAX)
+	while (digit_of(*at) < base && value <= UINT32_MAX)
+		value = value * base + digit_of(*at++);
+	if (at == *text || value > UINT32_MAX)
 		return false;
 	*out = value;
-	*text = end;
+	*text = at;
 	return true;
 }
 

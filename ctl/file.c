@@ -3,69 +3,144 @@
 #include "file.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "own.h"
 
-#define READ_STEP 65536
+#define FIRST_BYTES 65536 /* room to begin with where the size is not known */
+#define SILENCE_MS 60000 /* how long a pipe may say nothing */
 
-static int read_stream(FILE *stream, size_t max_bytes, char **text, size_t *len)
+/* A file at work. */
+struct reader {
+	int fd; /* borrowed */
+	size_t max_bytes;
+	char *text; /* owned */
+	size_t len, room;
+};
+
+/* Makes room for at least one more byte and the zero at the end. */
+static int make_room(struct reader *reader)
 {
-	char *data CV_FREE = NULL;
-	size_t used = 0, got;
+	size_t room = reader->room * 2;
+	char *grown;
 
-	do {
-		char *bigger = realloc(data, used + READ_STEP + 1);
-
-		if (!bigger)
-			return -ENOMEM;
-		data = bigger;
-		errno = 0;
-		got = fread(data + used, 1, READ_STEP, stream);
-		used += got;
-		if (ferror(stream))
-			return errno ? -errno : -EIO;
-	} while (got > 0 && used <= max_bytes);
-	if (used > max_bytes)
-		return -EFBIG;
-	data[used] = '\0';
-	*text = CV_TAKE_PTR(data);
-	*len = used;
+	if (reader->len + 1 < reader->room)
+		return 0;
+	grown = realloc(reader->text, room);
+	if (!grown)
+		return -ENOMEM;
+	reader->text = grown;
+	reader->room = room;
 	return 0;
 }
 
-/* What can be told without reading it. */
-static bool is_too_large(FILE *stream, size_t max_bytes)
+static int wait_for_more(const struct reader *reader)
+{
+	struct pollfd pipe = { .fd = reader->fd, .events = POLLIN };
+	int rc = poll(&pipe, 1, SILENCE_MS);
+
+	if (rc < 0 && errno != EINTR)
+		return -errno;
+	return rc ? 0 : -ETIMEDOUT;
+}
+
+/* Returns how many bytes came, 0 at the end, or a negative errno. */
+static ssize_t read_some(struct reader *reader)
+{
+	ssize_t got;
+	int rc;
+
+	do {
+		rc = 0;
+		got = read(reader->fd, reader->text + reader->len, reader->room - 1 - reader->len);
+		if (got < 0 && errno == EAGAIN)
+			rc = wait_for_more(reader);
+		else if (got < 0 && errno != EINTR)
+			rc = -errno;
+	} while (got < 0 && !rc);
+	return rc ? rc : got;
+}
+
+static int read_all(struct reader *reader, const struct stat *st)
+{
+	ssize_t got;
+
+	reader->room = (S_ISREG(st->st_mode) ? st->st_size : FIRST_BYTES) + 2;
+	reader->text = malloc(reader->room);
+	do {
+		if (!reader->text || make_room(reader))
+			return -ENOMEM;
+		got = read_some(reader);
+		if (got < 0)
+			return (int)got;
+		reader->len += got;
+	} while (got && reader->len <= reader->max_bytes);
+	reader->text[reader->len] = '\0';
+	return reader->len > reader->max_bytes ? -EFBIG : 0;
+}
+
+/* A FIFO is not waited for to be opened by somebody else; all others are read as they come. */
+static int open_file(const char *file, int *fd)
 {
 	struct stat st;
 
-	return !fstat(fileno(stream), &st) && S_ISREG(st.st_mode) &&
-	       (uint64_t)st.st_size > max_bytes;
+	*fd = open(file, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+	if (*fd < 0 || fstat(*fd, &st))
+		return -errno;
+	if (S_ISDIR(st.st_mode))
+		return -EISDIR;
+	return S_ISFIFO(st.st_mode) || !fcntl(*fd, F_SETFL, O_RDONLY) ? 0 : -errno;
+}
+
+static int read_open(struct reader *reader)
+{
+	struct stat st;
+	int rc;
+
+	if (fstat(reader->fd, &st))
+		return -errno;
+	if (S_ISREG(st.st_mode) && (uint64_t)st.st_size > reader->max_bytes)
+		return -EFBIG;
+	rc = read_all(reader, &st);
+	/* Most likely nobody writes to it; that nothing is wanted should be said in a file. */
+	return !rc && !reader->len && S_ISFIFO(st.st_mode) ? -EPIPE : rc;
+}
+
+static const char *reason_of(int rc)
+{
+	return rc == -EPIPE	  ? "a pipe from which nothing comes"
+	       : rc == -ETIMEDOUT ? "a pipe from which nothing came for a minute"
+				  : strerrordesc_np(-rc);
 }
 
 int cv_file_read(const char *what, const char *file, size_t max_bytes, char **text, size_t *len,
 		 struct cv_err *err)
 {
-	FILE *opened CV_FCLOSE = NULL;
-	FILE *stream = stdin;
+	struct reader reader = { .fd = STDIN_FILENO, .max_bytes = max_bytes };
+	CV_CLOSE int fd = -1;
 	int rc = 0;
 
 	if (strcmp(file, "-") != 0) {
-		stream = opened = fopen(file, "re");
-		rc = opened ? 0 : -errno;
+		rc = open_file(file, &fd);
+		reader.fd = fd;
 	}
-	if (!rc && is_too_large(stream, max_bytes))
-		rc = -EFBIG;
 	if (!rc)
-		rc = read_stream(stream, max_bytes, text, len);
-	if (!rc)
+		rc = read_open(&reader);
+	if (!rc) {
+		*text = reader.text;
+		*len = reader.len;
 		return 0;
+	}
+	free(reader.text);
 	if (rc == -EFBIG)
 		cv_err_set(err, rc, "%s %s: larger than %zu bytes", what, file, max_bytes);
 	else
-		cv_err_set(err, rc, "%s %s: %s", what, file, strerrordesc_np(-rc));
+		cv_err_set(err, rc, "%s %s: %s", what, file, reason_of(rc));
 	if (err)
 		err->kind = CV_ERR_INPUT; /* nothing was tried */
 	return rc;
