@@ -10,10 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "addr_hint.h"
 #include "own.h"
 
 #define CV_MAX_PORT 65535
 #define CV_MAX_DSCP 63
+#define CV_MAPPED_BITS 96 /* in front of an IPv4 address in the form of an IPv6 one */
 
 /* The value of a digit, or one that no base has. */
 static unsigned int digit_of(char c)
@@ -94,16 +96,31 @@ int cv_arg_ifname(const char *word, const char *text, char *out, struct cv_err *
 	return 0;
 }
 
+static bool take_addr(const char *text, struct cv_addr *out)
+{
+	*out = (struct cv_addr){ 0 };
+	if (inet_pton(AF_INET, text, out->bytes) == 1)
+		out->family = 4;
+	else if (inet_pton(AF_INET6, text, out->bytes) == 1)
+		out->family = 6;
+	return out->family;
+}
+
 int cv_arg_addr(const char *word, const char *text, struct cv_addr *out, struct cv_err *err)
 {
-	struct cv_addr addr = { 0 };
+	struct cv_addr addr, inner;
+	char right[CV_PREFIX_TEXT];
 
-	if (inet_pton(AF_INET, text, addr.bytes) == 1)
-		addr.family = 4;
-	else if (inet_pton(AF_INET6, text, addr.bytes) == 1)
-		addr.family = 6;
-	else
-		return cv_err_input(err, "%s \"%s\": not an IPv4 or IPv6 address", word, text);
+	if (!take_addr(text, &addr)) {
+		cv_err_input(err, "%s \"%s\": not an IPv4 or IPv6 address", word, text);
+		cv_hint_addr(err, text, false, NULL);
+		return -EINVAL;
+	}
+	if (cv_addr_is_mapped(&addr, &inner)) {
+		cv_err_input(err, "%s \"%s\": an IPv4 address in the form of an IPv6 one", word,
+			     text);
+		return cv_err_hint(err, "%s", cv_addr_format(&inner, right));
+	}
 	*out = addr;
 	return 0;
 }
@@ -124,6 +141,37 @@ static bool clear_host_bits(struct cv_prefix *prefix)
 	return had;
 }
 
+static int wrong_prefix(const char *word, const char *text, struct cv_err *err)
+{
+	bool is_told;
+
+	cv_err_input(err, "%s \"%s\": not a prefix", word, text);
+	cv_hint_addr(err, text, true, &is_told);
+	return is_told ? -EINVAL : cv_err_hint(err, "as 10.9.0.0/16 or 2001:db8::/32");
+}
+
+/* Of what stands in packets, nothing is inside; all of it together may be meant: ::ffff:0:0/96. */
+static int check_mapped(const char *word, const char *text, const struct cv_prefix *prefix,
+			struct cv_err *err)
+{
+	struct cv_prefix inner = { .bits = prefix->bits - CV_MAPPED_BITS };
+	char right[CV_PREFIX_TEXT];
+
+	if (prefix->bits <= CV_MAPPED_BITS || !cv_addr_is_mapped(&prefix->addr, &inner.addr))
+		return 0;
+	cv_err_input(err, "%s \"%s\": an IPv4 prefix in the form of an IPv6 one", word, text);
+	return cv_err_hint(err, "%s", cv_prefix_format(&inner, right));
+}
+
+static int wrong_length(const char *word, const char *text, uint8_t family, uint32_t max,
+			struct cv_err *err)
+{
+	cv_err_input(err, "%s \"%s\": not a prefix, IPv%u has a length of 0 to %u", word, text,
+		     family, max);
+	cv_hint_addr(err, text, true, NULL);
+	return -EINVAL;
+}
+
 int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, struct cv_err *err)
 {
 	const char *slash = strchrnul(text, '/');
@@ -138,19 +186,18 @@ int cv_arg_prefix(const char *word, const char *text, struct cv_prefix *out, str
 	}
 	/* What does not fit is no address; nor is the part of it that does. */
 	*(char *)mempcpy(addr, text, len < sizeof(addr) ? len : sizeof(addr) - 1) = '\0';
-	if (cv_arg_addr(word, addr, &prefix.addr, NULL)) {
-		cv_err_input(err, "%s \"%s\": not a prefix", word, text);
-		return cv_err_hint(err, "as 10.9.0.0/16 or 2001:db8::/32");
-	}
+	if (!take_addr(addr, &prefix.addr))
+		return wrong_prefix(word, text, err);
 	max = bits = prefix.addr.family == 4 ? 32 : 128;
 	if (*slash && cv_arg_number(word, slash + 1, 0, max, &bits, NULL))
-		return cv_err_input(err, "%s \"%s\": not a prefix, IPv%u has a length of 0 to %u",
-				    word, text, prefix.addr.family, max);
+		return wrong_length(word, text, prefix.addr.family, max, err);
 	prefix.bits = bits;
 	if (clear_host_bits(&prefix)) {
 		cv_err_input(err, "%s \"%s\": has host bits set", word, text);
 		return cv_err_hint(err, "the network is %s", cv_prefix_format(&prefix, right));
 	}
+	if (check_mapped(word, text, &prefix, err))
+		return -EINVAL;
 	*out = prefix;
 	return 0;
 }

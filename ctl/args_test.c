@@ -252,18 +252,13 @@ static void addresses_are_of_either_family(void **state)
 		GOOD("255.255.255.255", "255.255.255.255 of IPv4"),
 		GOOD("::", ":: of IPv6"),
 		GOOD("2001:DB8:0::1", "2001:db8::1 of IPv6"),
-		GOOD("::ffff:192.0.2.1", "::ffff:192.0.2.1 of IPv6"),
 		NO_ADDR(""),
 		NO_ADDR("192.0.2"),
 		NO_ADDR("192.0.2.256"),
 		NO_ADDR("192.0.2.1.1"),
-		NO_ADDR("192.0.2.1/32"),
 		NO_ADDR(" 192.0.2.1"),
 		NO_ADDR("192.0.2.1 "),
-		NO_ADDR("2001:db8:"),
 		NO_ADDR(":::"),
-		NO_ADDR("fe80::1%eth0"),
-		NO_ADDR("[::1]"),
 		NO_ADDR("any"),
 		NO_ADDR("example.org"),
 	};
@@ -306,7 +301,8 @@ static void prefixes_have_no_host_bits(void **state)
 		GOOD("2001:db8::2/127", "2001:db8::2/127 of 6"),
 		NO_PREFIX(""),
 		NO_PREFIX("/16"),
-		NO_PREFIX("10.9/16"),
+		BAD("10.9/16", "route \"10.9/16\": not a prefix",
+		    "all four numbers, without leading zeros: 10.9.0.0/16"),
 		NO_PREFIX("any"),
 		NO_PREFIX("Default"),
 		NO_PREFIX("default/0"),
@@ -315,7 +311,6 @@ static void prefixes_have_no_host_bits(void **state)
 		NO_LENGTH("10.9.0.0/", "4", "32"),
 		NO_LENGTH("10.9.0.0/-1", "4", "32"),
 		NO_LENGTH("10.9.0.0/16/16", "4", "32"),
-		NO_LENGTH("10.9.0.0/255.255.0.0", "4", "32"),
 		NO_LENGTH("::/129", "6", "128"),
 		NO_LENGTH("::/x", "6", "128"),
 		HOST_BITS("10.9.1.0/16", "10.9.0.0/16"),
@@ -974,6 +969,124 @@ static void long_lists_are_taken_whole(void **state)
 	free(ranges.items);
 }
 
+/* ---- what was meant by a wrong address ---- */
+
+#define LOCAL(text, hint) BAD(text, "local \"" text "\": not an IPv4 or IPv6 address", hint)
+#define ROUTE(text, hint) BAD(text, "route \"" text "\": not a prefix", hint)
+
+static void wrong_addresses_are_put_right(void **state)
+{
+	static const struct value_case addrs[] = {
+		LOCAL("[2001:db8::1]", "without brackets: 2001:db8::1"),
+		LOCAL("[2001:db8::1]:80", "without brackets: 2001:db8::1"),
+		LOCAL("[192.0.2.1]", "without brackets: 192.0.2.1"),
+		LOCAL("[]", NULL),
+		LOCAL("[2001:db8::1", NULL),
+		LOCAL("[2001:db8::1]x", NULL),
+		LOCAL("fe80::1%eth0", "without the zone: fe80::1"),
+		LOCAL("%eth0", NULL),
+		LOCAL("192.0.2.1:80", "without the port: 192.0.2.1"),
+		LOCAL("192.0.2.1:", "without the port: 192.0.2.1"),
+		LOCAL("192.0.2.1:http", NULL),
+		LOCAL("2001:db8:", "quote an IPv6 address that ends with ':': 2001:db8::"),
+		LOCAL("2001:db8::1:2:3:4:5:", NULL),
+		LOCAL("192.000.002.1", "all four numbers, without leading zeros: 192.0.2.1"),
+		LOCAL("192.0.2.256", NULL),
+		LOCAL("192.0.2", NULL),
+		LOCAL("192.0.2.1.", NULL),
+		LOCAL("192.0.2.1.1", NULL),
+		LOCAL("192.0.2.1/24", "one address, without a length: 192.0.2.1"),
+		LOCAL("2001:db8::1/64", "one address, without a length: 2001:db8::1"),
+		LOCAL("[2001:db8::1]/64", NULL),
+		LOCAL("localhost", NULL),
+		LOCAL("", NULL),
+		BAD("::ffff:192.0.2.1",
+		    "local \"::ffff:192.0.2.1\": an IPv4 address in the form of an IPv6 one",
+		    "192.0.2.1"),
+		GOOD("::fffe:c000:201", "::fffe:c000:201 of IPv6"),
+		GOOD("1::ffff:c000:201", "1::ffff:c000:201 of IPv6"),
+	};
+
+	(void)state;
+	run_cases(try_addr, addrs, CV_COUNT(addrs));
+}
+
+static void wrong_prefixes_are_put_right(void **state)
+{
+	static const struct value_case prefixes[] = {
+		ROUTE("[2001:db8::]/32", "without brackets: 2001:db8::/32"),
+		ROUTE("fe80::%eth0/64", "without the zone: fe80::/64"),
+		ROUTE("10/8", "all four numbers, without leading zeros: 10.0.0.0/8"),
+		ROUTE("10.0/8", "all four numbers, without leading zeros: 10.0.0.0/8"),
+		ROUTE("010.0.0.0/8", "all four numbers, without leading zeros: 10.0.0.0/8"),
+		ROUTE("10./8", "as 10.9.0.0/16 or 2001:db8::/32"),
+		ROUTE("10/33", "as 10.9.0.0/16 or 2001:db8::/32"),
+		ROUTE("10/", "as 10.9.0.0/16 or 2001:db8::/32"),
+		ROUTE("10", "as 10.9.0.0/16 or 2001:db8::/32"),
+		BAD("10.0.0.0/255.0.0.0",
+		    "route \"10.0.0.0/255.0.0.0\": not a prefix, IPv4 has a length of 0 to 32",
+		    "a length, not a netmask: 10.0.0.0/8"),
+		BAD("0.0.0.0/0.0.0.0",
+		    "route \"0.0.0.0/0.0.0.0\": not a prefix, IPv4 has a length of 0 to 32",
+		    "a length, not a netmask: 0.0.0.0/0"),
+		BAD("10.0.0.0/255.0.255.0",
+		    "route \"10.0.0.0/255.0.255.0\": not a prefix, IPv4 has a length of 0 to 32",
+		    NULL),
+		BAD("::ffff:10.0.0.0/104",
+		    "route \"::ffff:10.0.0.0/104\": an IPv4 prefix in the form of an IPv6 one",
+		    "10.0.0.0/8"),
+		BAD("::ffff:192.0.2.1",
+		    "route \"::ffff:192.0.2.1\": an IPv4 prefix in the form of an IPv6 one",
+		    "192.0.2.1/32"),
+		/* All of them, to be refused on the wire. */
+		GOOD("::ffff:0:0/96", "::ffff:0.0.0.0/96 of 6"),
+	};
+
+	(void)state;
+	run_cases(try_prefix, prefixes, CV_COUNT(prefixes));
+}
+
+/* What is told after ": " is one, whatever stands in front of and behind an address. */
+static void what_is_told_is_right(void **state)
+{
+	static const char *const before[] = { "", "[", "0", "%", ":", "1", "." };
+	static const char *const addrs[] = {
+		"192.0.2.1", "2001:db8::", "::", "fe80::1", "10.9", "1"
+	};
+	static const char *const after[] = { "",    "]",  ":",	  ":80",  "%eth0",	  "]:80",
+					     "/24", "/0", "/129", "]/64", "/255.255.0.0", "." };
+	size_t told = 0;
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(before) * CV_COUNT(addrs) * CV_COUNT(after) * 2; i++) {
+		bool is_prefix = i & 1;
+		CV_FREE char *text = NULL;
+		struct cv_prefix prefix;
+		struct cv_addr addr;
+		struct cv_err err = { .hint = "" };
+		const char *right;
+		size_t at = i / 2;
+
+		assert_true(asprintf(&text, "%s%s%s", before[at % CV_COUNT(before)],
+				     addrs[at / CV_COUNT(before) % CV_COUNT(addrs)],
+				     after[at / CV_COUNT(before) / CV_COUNT(addrs)]) > 0);
+		if (!(is_prefix ? cv_arg_prefix("w", text, &prefix, &err)
+				: cv_arg_addr("w", text, &addr, &err)))
+			continue;
+		right = strstr(err.hint, ": ");
+		for (const char *next; right && (next = strstr(right + 2, ": "));)
+			right = next;
+		if (!right)
+			continue;
+		told++;
+		if (is_prefix ? cv_arg_prefix("w", right + 2, &prefix, &err) &&
+					!strstr(err.text, "host bits")
+			      : cv_arg_addr("w", right + 2, &addr, &err))
+			fail_msg("%s: %s", text, err.text);
+	}
+	assert_true(told > 50);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -982,6 +1095,9 @@ int main(void)
 		cmocka_unit_test(device_names_are_the_kernels),
 		cmocka_unit_test(addresses_are_of_either_family),
 		cmocka_unit_test(prefixes_have_no_host_bits),
+		cmocka_unit_test(wrong_addresses_are_put_right),
+		cmocka_unit_test(wrong_prefixes_are_put_right),
+		cmocka_unit_test(what_is_told_is_right),
 		cmocka_unit_test(host_bits_are_found_at_every_length),
 		cmocka_unit_test(prefixes_come_in_lists),
 		cmocka_unit_test(ranges_go_upwards),

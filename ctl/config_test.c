@@ -664,7 +664,22 @@ static void unquoted_ipv6_is_told_in_block_style(void **unused)
 		   "f:7:7: error: allow: item 1 is not a single value\n"
 		   "        - 2001:db8::\n"
 		   "          ^\n"
-		   "hint: " HINT_IPV6);
+		   "hint: quote it: \"2001:db8::\"\n");
+	assert_bad("tunnels:\n"
+		   "  blue:\n"
+		   "    local: {a: 5}\n"
+		   "    mode: gre\n"
+		   "    remote: 192.0.2.7\n"
+		   "    allow:\n"
+		   "    - 2001: db8::/32\n"
+		   "    - [1]\n",
+		   "f:3:12: error: local: a mapping, not a single value\n"
+		   "        local: {a: 5}\n"
+		   "               ^\n"
+		   "hint: " HINT_IPV6 "f:7:7: error: allow: item 1 is not a single value\n"
+		   "        - 2001: db8::/32\n"
+		   "          ^\n"
+		   "hint: quote it: \"2001:db8::/32\"\n");
 	assert_bad("routes:\n"
 		   "  - to: 2001:db8::\n",
 		   "f:2:18: error: mapping values are not allowed in this context\n"
@@ -824,9 +839,10 @@ static void wrong_options_are_told(void **unused)
 		   "    options: {mark-sharing: true}\n"
 		   "              ^\n"
 		   "hint: options has mark-mask, mark-shared and flow-cache\n");
-	assert_bad("options: {mark-mask: [3]}\n", "f:1:22: error: mark-mask: a list, not a single value\n"
-						  "    options: {mark-mask: [3]}\n"
-						  "                         ^\n");
+	assert_bad("options: {mark-mask: [3]}\n",
+		   "f:1:22: error: mark-mask: a list, not a single value\n"
+		   "    options: {mark-mask: [3]}\n"
+		   "                         ^\n");
 }
 
 static void faults_of_the_state_stand_at_their_objects(void **unused)

@@ -280,6 +280,23 @@ static void report_at(struct cv_report *report, struct cv_err *err, const struct
 	cv_report_error(report, err);
 }
 
+/* What YAML took for a mapping may be an IPv6 address: "2001:db8::" is a key "2001:db8:" without a value,
+ * "2001: db8::/32" one with a value. */
+static int hint_mapping(const struct cv_yaml_node *node, struct cv_err *err)
+{
+	struct cv_prefix prefix;
+	char text[CV_PREFIX_TEXT];
+
+	if (node->kind != CV_YAML_MAPPING)
+		return -EINVAL;
+	if (node->count == 2 && node->items[1]->kind == CV_YAML_SCALAR &&
+	    snprintf(text, sizeof(text), "%s:%s", node->items[0]->text, node->items[1]->text) <
+		    (int)sizeof(text) &&
+	    !cv_arg_prefix("", text, &prefix, NULL))
+		return cv_err_hint(err, "quote it: \"%s\"", text);
+	return cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+}
+
 /* Whether a node can be an item of a list. */
 static int check_item(const struct cv_word *word, const struct cv_yaml_node *item, size_t number,
 		      struct cv_err *err)
@@ -294,7 +311,7 @@ static int check_item(const struct cv_word *word, const struct cv_yaml_node *ite
 		cv_err_hint(err, "as %s: \"" CV_NOT " A,B\"", word->name);
 	} else {
 		cv_err_input(err, "%s: item %zu is not a single value", word->name, number);
-		cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+		hint_mapping(item, err);
 	}
 	return cv_err_at(err, &item->place);
 }
@@ -312,8 +329,7 @@ static const char *value_text(const struct cv_word *word, const struct cv_yaml_n
 	if (node->kind != CV_YAML_SEQUENCE || !word->is_list) {
 		cv_err_input(err, "%s: a %s, not a single value", word->name,
 			     node->kind == CV_YAML_SEQUENCE ? "list" : "mapping");
-		if (node->kind == CV_YAML_MAPPING)
-			cv_err_hint(err, "an IPv6 address in { } or [ ] must be quoted");
+		hint_mapping(node, err);
 		return NULL;
 	}
 	stream = open_memstream(joined, &size);
