@@ -21,6 +21,7 @@
 #define HINT_IPV6 "quote an IPv6 address that starts or ends with ':' or stands in [ ]"
 #define HINT_TAB "use blanks, not tabs, to indent"
 #define HINT_QUOTE "quote a value that begins with one of % @ * & ! | > `"
+#define HINT_UTF8 "a state file is UTF-8: save it so"
 #define HINT_BLANK "a key ends with ':' and a blank"
 
 /* Where we are in the text. Lines end with newlines only, as in an editor: libyaml has others. */
@@ -215,12 +216,13 @@ static void report_bytes(struct parse *parse)
 {
 	const yaml_parser_t *parser = &parse->parser;
 	struct cv_place place = place_of_byte(parse, parser->problem_offset);
+	const char *hint = strstr(parser->problem, "UTF-8") ? HINT_UTF8 : NULL;
 
 	if (parser->problem_value >= 0)
-		report_fault(parse, &place, NULL, "%s (0x%02x)", parser->problem,
+		report_fault(parse, &place, hint, "%s (0x%02x)", parser->problem,
 			     (unsigned int)parser->problem_value);
 	else
-		report_fault(parse, &place, NULL, "%s", parser->problem);
+		report_fault(parse, &place, hint, "%s", parser->problem);
 }
 
 /* Keys without ':' and quoted scalars without end are noticed far behind: show their beginning. */

@@ -288,15 +288,17 @@ static void syntax_errors_say_where_it_began(void **state)
 		"f:1:4: error: found unexpected end of stream while scanning a quoted scalar\n    x: \"abc\n       ^\n");
 }
 
+#define HINT_UTF8 "hint: a state file is UTF-8: save it so\n"
+
 static void bytes_that_are_not_text_are_refused(void **state)
 {
 	(void)state;
 	assert_bad(
 		"a: 1\n\xc3\xa4: \xff\n",
-		"f:2:4: error: invalid leading UTF-8 octet (0xff)\n    \xc3\xa4: \xef\xbf\xbd\n       ^\n");
+		"f:2:4: error: invalid leading UTF-8 octet (0xff)\n    \xc3\xa4: \xef\xbf\xbd\n       ^\n" HINT_UTF8);
 	assert_bad(
 		"a: 1\nb: \xc3",
-		"f:2:4: error: incomplete UTF-8 octet sequence\n    b: \xef\xbf\xbd\n       ^\n");
+		"f:2:4: error: incomplete UTF-8 octet sequence\n    b: \xef\xbf\xbd\n       ^\n" HINT_UTF8);
 	assert_bad_bytes(
 		"a: b\0c\n", 7,
 		"f:1:5: error: control characters are not allowed (0x00)\n    a: b?c\n        ^\n");
