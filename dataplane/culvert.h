@@ -787,6 +787,13 @@ struct cv_mark_users {
 	size_t count;
 };
 
+/* Whether packets end at a filter or program. */
+enum cv_ending {
+	CV_ENDS_NO, /* all go on to what stands behind it */
+	CV_ENDS_MAYBE, /* some do not, or it cannot be told */
+	CV_ENDS_YES, /* none goes on */
+};
+
 /* Another program's filter next to ours. */
 struct cv_foreign_info {
 	char dev[CV_IFNAME_MAX + 1];

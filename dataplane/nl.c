@@ -39,7 +39,7 @@
 struct cv_nl {
 	int fd;
 	uint32_t seq;
-	struct cv_links *links; /* nl_link.c's */
+	struct cv_picture *picture; /* nl_link.c's */
 	char buffer[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -98,7 +98,7 @@ int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err)
 		return set_errno(err, -ENOMEM, "netlink socket", NULL);
 	nl->fd = CV_TAKE_FD(owned);
 	nl->seq = 0;
-	nl->links = NULL;
+	nl->picture = NULL;
 	*out = nl;
 	return 0;
 }
@@ -136,9 +136,9 @@ void cv_nl_close(struct cv_nl **nl)
 	*nl = NULL;
 }
 
-struct cv_links **cv_nl_links(struct cv_nl *nl)
+struct cv_picture **cv_nl_picture(struct cv_nl *nl)
 {
-	return &nl->links;
+	return &nl->picture;
 }
 
 struct nl_msg *cv_nl_msg(int type, int flags, size_t header_size, void **header)

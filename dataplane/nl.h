@@ -23,8 +23,8 @@ int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err);
 void cv_nl_close(struct cv_nl **nl);
 
 /* A place for what nl_link.c remembers of devices. */
-struct cv_links;
-struct cv_links **cv_nl_links(struct cv_nl *nl);
+struct cv_picture;
+struct cv_picture **cv_nl_picture(struct cv_nl *nl);
 
 /* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size
  * appended and zeroed; *header points at it. NULL without memory. */

@@ -18,11 +18,10 @@ struct found {
 };
 
 /* The picture of all devices. */
-struct cv_links {
+struct cv_picture {
 	unsigned int asked; /* questions until now */
 	bool is_taken;
-	struct cv_link *items; /* owned */
-	size_t count;
+	struct cv_links links;
 	struct cv_chains by_name;
 	struct cv_chains by_index;
 };
@@ -65,107 +64,156 @@ static int parse_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	return ret < 0 ? ret : 0;
 }
 
-/* ---- the picture ---- */
+/* ---- many ---- */
 
-void cv_links_remember(struct cv_nl *nl)
+int cv_links_add(struct cv_links *links, const struct cv_link *link, struct cv_err *err)
 {
-	struct cv_links **links = cv_nl_links(nl);
+	if (links->count == links->capacity) {
+		size_t capacity = links->capacity ? 2 * links->capacity : 16;
+		struct cv_link *grown = reallocarray(links->items, capacity, sizeof(*grown));
 
-	cv_links_forget(nl);
-	*links = calloc(1, sizeof(**links)); /* without it each is asked for */
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "devs: out of memory");
+		links->items = grown;
+		links->capacity = capacity;
+	}
+	links->items[links->count++] = *link;
+	return 0;
 }
 
-static void empty(struct cv_links *links)
-{
-	free(links->items);
-	cv_chains_fini(&links->by_name);
-	cv_chains_fini(&links->by_index);
-	*links = (struct cv_links){ 0 };
-}
-
-void cv_links_forget(struct cv_nl *nl)
-{
-	struct cv_links **links = cv_nl_links(nl);
-
-	if (*links)
-		empty(*links);
-	free(*links);
-	*links = NULL;
-}
-
-static int collect_link(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+static int parse_next(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 {
 	struct cv_links *links = arg;
 	struct cv_link link;
-	struct cv_link *grown;
-	int ret;
+	int rc;
 
 	if (!hdr) {
 		links->count = 0;
 		return 0;
 	}
-	ret = read_link(hdr, &link, err);
-	if (ret <= 0)
-		return ret;
-	if (!(links->count & (links->count - 1))) {
-		grown = reallocarray(links->items, links->count ? 2 * links->count : 1,
-				     sizeof(*grown));
-		if (!grown)
-			return cv_err_set(err, -ENOMEM, "devs: out of memory");
-		links->items = grown;
-	}
-	links->items[links->count++] = link;
-	return 0;
+	rc = read_link(hdr, &link, err);
+	return rc > 0 ? cv_links_add(links, &link, err) : rc;
 }
 
-static int chain_up(struct cv_links *links)
+static int compare(const void *left, const void *right)
 {
-	size_t room = 1;
+	const struct cv_link *a = left, *b = right;
 
-	while (room < links->count)
-		room *= 2;
-	if (cv_chains_grow(&links->by_name, room) || cv_chains_grow(&links->by_index, room))
-		return -ENOMEM;
-	for (size_t i = 0; i < links->count; i++) {
-		cv_chains_link(&links->by_name, cv_hash_text(links->items[i].name), i);
-		cv_chains_link(&links->by_index, links->items[i].ifindex, i);
-	}
-	return 0;
+	return strcmp(a->name, b->name);
 }
 
-/* Without memory, or an answer, each is asked for as before. */
-static void take_picture(struct cv_nl *nl, struct cv_links *links)
+void cv_links_sort(struct cv_links *links)
+{
+	if (links->count)
+		qsort(links->items, links->count, sizeof(*links->items), compare);
+}
+
+static int list_links(struct cv_nl *nl, struct cv_links *out, struct cv_err *err)
 {
 	struct ifinfomsg *info;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETLINK, NLM_F_DUMP, sizeof(*info), (void **)&info);
 
-	if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS) ||
-	    cv_nl_query(nl, msg, collect_link, links, NULL, "devs") || chain_up(links)) {
-		empty(links);
-		return;
+	if (!msg || nla_put_u32(msg, IFLA_EXT_MASK, RTEXT_FILTER_SKIP_STATS))
+		return cv_err_set(err, -ENOMEM, "devs: %s", strerrordesc_np(ENOMEM));
+	return cv_nl_query(nl, msg, parse_next, out, err, "devs");
+}
+
+int cv_link_list(struct cv_nl *nl, struct cv_links *out, struct cv_err *err)
+{
+	int rc = list_links(nl, out, err);
+
+	cv_links_sort(out);
+	return rc;
+}
+
+const struct cv_link *cv_links_find(const struct cv_links *links, const char *name)
+{
+	struct cv_link key;
+
+	if (!links->count || strlen(name) >= sizeof(key.name))
+		return NULL;
+	snprintf(key.name, sizeof(key.name), "%s", name);
+	return bsearch(&key, links->items, links->count, sizeof(key), compare);
+}
+
+void cv_links_fini(struct cv_links *links)
+{
+	free(links->items);
+	*links = (struct cv_links){ 0 };
+}
+
+/* ---- the picture ---- */
+
+void cv_links_remember(struct cv_nl *nl)
+{
+	struct cv_picture **picture = cv_nl_picture(nl);
+
+	cv_links_forget(nl);
+	*picture = calloc(1, sizeof(**picture)); /* without it each is asked for */
+}
+
+static void empty(struct cv_picture *picture)
+{
+	cv_links_fini(&picture->links);
+	cv_chains_fini(&picture->by_name);
+	cv_chains_fini(&picture->by_index);
+	*picture = (struct cv_picture){ 0 };
+}
+
+void cv_links_forget(struct cv_nl *nl)
+{
+	struct cv_picture **picture = cv_nl_picture(nl);
+
+	if (*picture)
+		empty(*picture);
+	free(*picture);
+	*picture = NULL;
+}
+
+static int chain_up(struct cv_picture *picture)
+{
+	const struct cv_links *links = &picture->links;
+	size_t room = 1;
+
+	while (room < links->count)
+		room *= 2;
+	if (cv_chains_grow(&picture->by_name, room) || cv_chains_grow(&picture->by_index, room))
+		return -ENOMEM;
+	for (size_t i = 0; i < links->count; i++) {
+		cv_chains_link(&picture->by_name, cv_hash_text(links->items[i].name), i);
+		cv_chains_link(&picture->by_index, links->items[i].ifindex, i);
 	}
-	links->is_taken = true;
+	return 0;
+}
+
+/* Without memory, or an answer, each is asked for as before. */
+static void take_picture(struct cv_nl *nl, struct cv_picture *picture)
+{
+	if (list_links(nl, &picture->links, NULL) || chain_up(picture))
+		empty(picture);
+	else
+		picture->is_taken = true;
 }
 
 /* True if there is a picture to look into. */
 static bool has_picture(struct cv_nl *nl)
 {
-	struct cv_links *links = *cv_nl_links(nl);
+	struct cv_picture *picture = *cv_nl_picture(nl);
 
-	if (links && !links->is_taken && ++links->asked == SINGLE_MAX)
-		take_picture(nl, links);
-	return links && links->is_taken;
+	if (picture && !picture->is_taken && ++picture->asked == SINGLE_MAX)
+		take_picture(nl, picture);
+	return picture && picture->is_taken;
 }
 
-static const struct cv_link *find_in_picture(const struct cv_links *links, const char *name,
+static const struct cv_link *find_in_picture(const struct cv_picture *picture, const char *name,
 					     uint32_t ifindex)
 {
-	const struct cv_chains *chains = name ? &links->by_name : &links->by_index;
+	const struct cv_chains *chains = name ? &picture->by_name : &picture->by_index;
 	uint32_t number = cv_chains_first(chains, name ? cv_hash_text(name) : ifindex);
 
 	for (; number != CV_NOBODY; number = chains->next[number]) {
-		const struct cv_link *link = &links->items[number];
+		const struct cv_link *link = &picture->links.items[number];
 
 		if (name ? !strcmp(link->name, name) : link->ifindex == ifindex)
 			return link;
@@ -206,7 +254,7 @@ static int find(struct cv_nl *nl, const char *name, uint32_t ifindex, struct cv_
 	else
 		snprintf(what, sizeof(what), "dev with index %u", ifindex);
 	if (has_picture(nl))
-		link = find_in_picture(*cv_nl_links(nl), name, ifindex);
+		link = find_in_picture(*cv_nl_picture(nl), name, ifindex);
 	else
 		ret = ask(nl, name, ifindex, what, &found, err);
 	if (ret)

@@ -32,4 +32,19 @@ int cv_link_by_index(struct cv_nl *nl, uint32_t ifindex, struct cv_link *out, st
 void cv_links_remember(struct cv_nl *nl);
 void cv_links_forget(struct cv_nl *nl);
 
+/* Devices, sorted by name. */
+struct cv_links {
+	struct cv_link *items; /* owned */
+	size_t count;
+	size_t capacity;
+};
+/* All that there are, by one question. */
+int cv_link_list(struct cv_nl *nl, struct cv_links *out, struct cv_err *err);
+/* Adds one behind the others: for few devices, which are asked for one by one. */
+int cv_links_add(struct cv_links *links, const struct cv_link *link, struct cv_err *err);
+/* The one of that name among them, which are sorted; NULL if there is none. */
+const struct cv_link *cv_links_find(const struct cv_links *links, const char *name);
+void cv_links_sort(struct cv_links *links);
+void cv_links_fini(struct cv_links *links);
+
 #endif

@@ -19,7 +19,6 @@
 
 struct entry {
 	struct cv_filter filter;
-	uint32_t chain;
 	size_t index; /* in the kernel's answer: of two in one chain and prio the first is met first */
 	bool is_head; /* belongs to the kind, not to an instance of it */
 };
@@ -138,6 +137,86 @@ int cv_tc_has_departures(struct cv_nl *nl, uint32_t ifindex, bool *out, struct c
 	return ret;
 }
 
+/* ---- the qdiscs of all devices ---- */
+
+static int add_qdisc(struct cv_qdiscs *qdiscs, uint32_t ifindex, enum cv_qdisc qdisc,
+		     struct cv_err *err)
+{
+	if (qdiscs->count == qdiscs->capacity) {
+		size_t capacity = qdiscs->capacity ? 2 * qdiscs->capacity : 16;
+		struct cv_qdisc_at *grown = reallocarray(qdiscs->items, capacity, sizeof(*grown));
+
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "qdiscs: %s", strerrordesc_np(ENOMEM));
+		qdiscs->items = grown;
+		qdiscs->capacity = capacity;
+	}
+	qdiscs->items[qdiscs->count++] = (struct cv_qdisc_at){ ifindex, qdisc };
+	return 0;
+}
+
+static int parse_any_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct qdisc_search search = { .found = CV_QDISC_NONE };
+	struct cv_qdiscs *qdiscs = arg;
+	int rc;
+
+	if (!hdr) {
+		qdiscs->count = 0;
+		return 0;
+	}
+	if (hdr->nlmsg_type != RTM_NEWQDISC)
+		return 0;
+	if (nlmsg_datalen(hdr) < (int)sizeof(struct tcmsg))
+		return cv_err_set(err, -EBADMSG, "qdiscs: malformed answer from the kernel");
+	search.ifindex = (uint32_t)((const struct tcmsg *)nlmsg_data(hdr))->tcm_ifindex;
+	rc = parse_qdisc(hdr, &search, err);
+	return rc || search.found == CV_QDISC_NONE
+		       ? rc
+		       : add_qdisc(qdiscs, search.ifindex, search.found, err);
+}
+
+static int compare_qdiscs(const void *left, const void *right)
+{
+	const struct cv_qdisc_at *a = left, *b = right;
+
+	return a->ifindex < b->ifindex ? -1 : a->ifindex > b->ifindex;
+}
+
+int cv_tc_qdiscs(struct cv_nl *nl, struct cv_qdiscs *out, struct cv_err *err)
+{
+	struct tcmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETQDISC, NLM_F_DUMP, sizeof(*header), (void **)&header);
+	int rc;
+
+	if (!msg)
+		return cv_err_set(err, -ENOMEM, "qdiscs: %s", strerrordesc_np(ENOMEM));
+	rc = cv_nl_query(nl, msg, parse_any_qdisc, out, err, "qdiscs");
+	if (out->count)
+		qsort(out->items, out->count, sizeof(*out->items), compare_qdiscs);
+	return rc;
+}
+
+enum cv_qdisc cv_qdiscs_find(const struct cv_qdiscs *qdiscs, uint32_t ifindex)
+{
+	const struct cv_qdisc_at key = { .ifindex = ifindex };
+	const struct cv_qdisc_at *found =
+		qdiscs->count
+			? bsearch(&key, qdiscs->items, qdiscs->count, sizeof(key), compare_qdiscs)
+			: NULL;
+
+	return found ? found->qdisc : CV_QDISC_NONE;
+}
+
+void cv_qdiscs_fini(struct cv_qdiscs *qdiscs)
+{
+	free(qdiscs->items);
+	*qdiscs = (struct cv_qdiscs){ 0 };
+}
+
+/* ---- clsact ---- */
+
 static int change_clsact(struct cv_nl *nl, uint32_t ifindex, int type, int flags, const char *verb,
 			 struct cv_err *err)
 {
@@ -220,29 +299,11 @@ static int put_bpf(struct nl_msg *msg, const struct cv_filter *filter, int prog_
 	return 0;
 }
 
-/* On an `ingress` qdisc the kernel takes a filter for egress and attaches it to ingress. */
-static int check_egress(struct cv_nl *nl, const struct cv_filter *filter, const char *what,
-			struct cv_err *err)
-{
-	enum cv_qdisc qdisc = CV_QDISC_NONE;
-	int ret;
-
-	if (filter->ingress)
-		return 0;
-	ret = cv_tc_qdisc(nl, filter->ifindex, &qdisc, err);
-	if (ret || qdisc != CV_QDISC_INGRESS)
-		return ret;
-	return cv_err_set(err, -EOPNOTSUPP, "%s: the device has the qdisc ingress, not clsact",
-			  what);
-}
-
 static int send_filter(struct cv_nl *nl, struct nl_msg *msg, const struct cv_filter *filter,
 		       const char *what, struct cv_err *err)
 {
-	int ret = check_egress(nl, filter, what, err);
+	int ret = cv_nl_request(nl, msg, err, "%s", what);
 
-	if (!ret)
-		ret = cv_nl_request(nl, msg, err, "%s", what);
 	if (ret && err && strstr(err->text, "Parent Qdisc doesn't exist"))
 		cv_err_hint(err, "the device has no clsact qdisc");
 	else if (ret && err && strstr(err->text, "TC classifier not found"))
@@ -295,6 +356,26 @@ int cv_filter_del(struct cv_nl *nl, const struct cv_filter *filter, struct cv_er
 
 /* ---- reading filters ---- */
 
+struct nlattr *cv_tc_actions(const char *kind, const struct nlattr *options)
+{
+	/* Kinds of filters that can have actions, and where these stand among their options. */
+	static const struct {
+		const char *name;
+		int actions;
+	} kinds[] = {
+		{ "basic", TCA_BASIC_ACT },	  { "bpf", TCA_BPF_ACT },
+		{ "cgroup", TCA_CGROUP_ACT },	  { "flow", TCA_FLOW_ACT },
+		{ "flower", TCA_FLOWER_ACT },	  { "fw", TCA_FW_ACT },
+		{ "matchall", TCA_MATCHALL_ACT }, { "route", TCA_ROUTE4_ACT },
+		{ "u32", TCA_U32_ACT },
+	};
+
+	for (size_t i = 0; options && i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (!strcmp(kind, kinds[i].name))
+			return nla_find(nla_data(options), nla_len(options), kinds[i].actions);
+	return NULL;
+}
+
 static int append(struct entry_list *list, const struct entry *entry, struct cv_err *err)
 {
 	if (list->count == list->capacity) {
@@ -346,7 +427,7 @@ static int parse_filter(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	};
 	struct nlattr *attrs[TCA_MAX + 1];
 	struct entry_list *list = arg;
-	struct entry entry = { .chain = 0 };
+	struct entry entry = { .index = 0 };
 	const struct tcmsg *header;
 
 	if (!hdr) {
@@ -363,12 +444,14 @@ static int parse_filter(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 		.ingress = list->ingress,
 		.prio = TC_H_MAJ(header->tcm_info) >> 16,
 		.handle = header->tcm_handle,
+		.protocol = ntohs(TC_H_MIN(header->tcm_info)),
 	};
 	nla_strlcpy(entry.filter.kind, attrs[TCA_KIND], sizeof(entry.filter.kind));
 	if (!strcmp(entry.filter.kind, "bpf") && attrs[TCA_OPTIONS] &&
 	    parse_bpf(attrs[TCA_OPTIONS], &entry.filter))
 		return cv_err_set(err, -EBADMSG, "filters: malformed answer from the kernel");
-	entry.chain = attrs[TCA_CHAIN] ? nla_get_u32(attrs[TCA_CHAIN]) : 0;
+	entry.filter.chain = attrs[TCA_CHAIN] ? nla_get_u32(attrs[TCA_CHAIN]) : 0;
+	entry.filter.ending = cv_ending_of_filter(&entry.filter, attrs[TCA_OPTIONS]);
 	entry.is_head = is_head(&entry.filter);
 	return append(list, &entry, err);
 }
@@ -379,8 +462,8 @@ static int compare(const void *left, const void *right)
 	const struct entry *a = left;
 	const struct entry *b = right;
 
-	if (a->chain != b->chain)
-		return a->chain < b->chain ? -1 : 1;
+	if (a->filter.chain != b->filter.chain)
+		return a->filter.chain < b->filter.chain ? -1 : 1;
 	if (a->filter.prio != b->filter.prio)
 		return a->filter.prio < b->filter.prio ? -1 : 1;
 	if (a->is_head != b->is_head)
@@ -394,7 +477,7 @@ static bool is_hidden(const struct entry_list *list, size_t i)
 	const struct entry *entry = &list->items[i];
 	const struct entry *next = entry + 1;
 
-	return entry->is_head && i + 1 < list->count && next->chain == entry->chain &&
+	return entry->is_head && i + 1 < list->count && next->filter.chain == entry->filter.chain &&
 	       next->filter.prio == entry->filter.prio;
 }
 
@@ -403,22 +486,13 @@ static int query_filters(struct cv_nl *nl, struct entry_list *list, struct cv_er
 	struct tcmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETTFILTER, NLM_F_DUMP, sizeof(*header), (void **)&header);
-	enum cv_qdisc qdisc = CV_QDISC_NONE;
-	int ret;
 
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "filters: %s", strerrordesc_np(ENOMEM));
 	header->tcm_ifindex = (int)list->ifindex;
 	header->tcm_parent = parent(list->ingress);
-	ret = cv_nl_query(nl, msg, parse_filter, list, err, "%s filters: list",
-			  direction(list->ingress));
-	if (ret || list->ingress || !list->count)
-		return ret;
-	/* Asked for egress, an `ingress` qdisc answers with what it has on ingress. */
-	ret = cv_tc_qdisc(nl, list->ifindex, &qdisc, err);
-	if (!ret && qdisc == CV_QDISC_INGRESS)
-		list->count = 0;
-	return ret;
+	return cv_nl_query(nl, msg, parse_filter, list, err, "%s filters: list",
+			   direction(list->ingress));
 }
 
 int cv_filter_list(struct cv_nl *nl, uint32_t ifindex, bool ingress, cv_filter_fn fn, void *arg,
@@ -436,4 +510,33 @@ int cv_filter_list(struct cv_nl *nl, uint32_t ifindex, bool ingress, cv_filter_f
 		if (!is_hidden(&list, i))
 			ret = fn(&list.items[i].filter, arg, err);
 	return ret;
+}
+
+static int keep(const struct cv_filter *filter, void *arg, struct cv_err *err)
+{
+	struct cv_filters *filters = arg;
+	struct cv_filter *grown;
+
+	/* A power of two: the list is full. */
+	if (!(filters->count & (filters->count - 1))) {
+		grown = reallocarray(filters->items, filters->count ? 2 * filters->count : 1,
+				     sizeof(*grown));
+		if (!grown)
+			return cv_err_set(err, -ENOMEM, "filters: %s", strerrordesc_np(ENOMEM));
+		filters->items = grown;
+	}
+	filters->items[filters->count++] = *filter;
+	return 0;
+}
+
+int cv_filters_read(struct cv_nl *nl, uint32_t ifindex, bool ingress, struct cv_filters *out,
+		    struct cv_err *err)
+{
+	return cv_filter_list(nl, ifindex, ingress, keep, out, err);
+}
+
+void cv_filters_fini(struct cv_filters *filters)
+{
+	free(filters->items);
+	*filters = (struct cv_filters){ 0 };
 }

@@ -15,9 +15,8 @@
 #include <string.h>
 
 #include "nl_link.h"
+#include "nl_tc.h"
 #include "own.h"
-
-#define ACTIONS_MAX 32 /* TCA_ACT_MAX_PRIO of the kernel */
 
 /* ---- where filters can be ---- */
 
@@ -89,18 +88,6 @@ static int list_blocks(struct cv_nl *nl, struct blocks *blocks, struct cv_err *e
 }
 
 /* ---- filters ---- */
-
-/* Kinds of filters that can have actions, and where these stand among their options. */
-static const struct {
-	const char *name;
-	int actions;
-} kinds[] = {
-	{ "basic", TCA_BASIC_ACT },	  { "bpf", TCA_BPF_ACT },
-	{ "cgroup", TCA_CGROUP_ACT },	  { "flow", TCA_FLOW_ACT },
-	{ "flower", TCA_FLOWER_ACT },	  { "fw", TCA_FW_ACT },
-	{ "matchall", TCA_MATCHALL_ACT }, { "route", TCA_ROUTE4_ACT },
-	{ "u32", TCA_U32_ACT },
-};
 
 /* One filter. */
 struct filter {
@@ -204,15 +191,13 @@ static int read_action(const struct filter *filter, struct nlattr *action, struc
 
 static int read_actions(const struct filter *filter, struct cv_err *err)
 {
-	struct nlattr *actions = NULL, *attrs[ACTIONS_MAX + 1];
+	struct nlattr *actions = cv_tc_actions(filter->kind, filter->options);
+	struct nlattr *attrs[CV_TC_ACTIONS_MAX + 1];
 	int rc = 0;
 
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
-		if (!strcmp(filter->kind, kinds[i].name))
-			actions = find(filter->options, kinds[i].actions);
-	if (!actions || nla_parse_nested(attrs, ACTIONS_MAX, actions, NULL) < 0)
+	if (!actions || nla_parse_nested(attrs, CV_TC_ACTIONS_MAX, actions, NULL) < 0)
 		return 0;
-	for (int i = 1; !rc && i <= ACTIONS_MAX; i++)
+	for (int i = 1; !rc && i <= CV_TC_ACTIONS_MAX; i++)
 		if (attrs[i])
 			rc = read_action(filter, attrs[i], err);
 	return rc;
