@@ -1125,14 +1125,17 @@ _Static_assert(sizeof(struct cv_event) == 72 + CV_EVENT_BYTES, "cv_event is map 
 #define CV_DEV_EGRESS (1 << 1)
 #define CV_DEV_CLSACT_OURS (1 << 2) /* culvert made the clsact qdisc, and may remove it */
 #define CV_DEV_SRC_VALID_MARK (1 << 3) /* culvert set that sysctl, which was 0 */
+#define CV_DEV_CLSACT (1 << 4) /* its filters may stand on clsact; always, with none of both bits */
+#define CV_DEV_TCX (1 << 5) /* its links may be on tcx */
 
 /* Value of CV_MAP_DEVS, by ifindex: the ledger of what is attached. */
 struct cv_dev {
 	char name[16]; /* IFNAMSIZ */
 	__u32 flags; /* CV_DEV_* */
 	__u32 prio; /* of the tc filters */
-	__u32 old_prio; /* while they move: where they may stand still; else 0 */
-	__u32 pad;
+	__u16 old_prio; /* while they move: where they may stand still; else 0 */
+	__u16 old_handle;
+	__u32 handle; /* of the tc filters; 0: 0xc1 */
 };
 _Static_assert(sizeof(struct cv_dev) == 32, "cv_dev is map ABI");
 

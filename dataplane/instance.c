@@ -84,6 +84,8 @@ static int set_paths_below_root(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = set_path(inst->progs, err, "%s/progs", inst->dir);
 	if (!rc)
+		rc = set_path(inst->links, err, "%s/links", inst->dir);
+	if (!rc)
 		rc = set_path(inst->tunnels, err, "%s/tunnels", inst->dir);
 	if (!rc)
 		rc = set_path(inst->xmit, err, "%s/xmit", inst->dir);

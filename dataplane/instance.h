@@ -6,12 +6,14 @@
  *   BPFFS/v1/host/{maps,links,progs}    the socket hooks and their maps, one set a host
  *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
  *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
+ *   BPFFS/v1/ns-COOKIE/links/SIDE-IFINDEX   links on tcx; comes with the first
  *   BPFFS/v1/ns-COOKIE/tunnels/NAME/{xmit,in}   the lwt programs of a tunnel
  *   BPFFS/v1/ns-COOKIE/xmit/NAME        the first of them again: the kernel shows the last part of
  *                                       the path for routes made by hand
  *   BPFFS/v1/ns-COOKIE/guards/ID        the lwt programs of routes' guards
  *   BPFFS/v1/ns-COOKIE/tc/globals       leads to maps, for stock tc and ip
  *   STATE/ns-COOKIE/state.yaml      what was applied last
+ *   STATE/ns-COOKIE/ledger          what was done to devices (ledger.h)
  *   STATE/ns-COOKIE/change          the journal of a change that is being made
  */
 #ifndef CV_INSTANCE_H
@@ -40,6 +42,7 @@ struct cv_instance {
 	char dir[PATH_MAX]; /* BPFFS/v1/ns-COOKIE */
 	char maps[PATH_MAX];
 	char progs[PATH_MAX];
+	char links[PATH_MAX];
 	char tunnels[PATH_MAX];
 	char xmit[PATH_MAX];
 	char guards[PATH_MAX];
