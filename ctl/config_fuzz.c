@@ -59,7 +59,9 @@ static bool same_prefixes(const struct cv_prefixes *a, const struct cv_prefixes 
 static bool same_dev(const struct cv_dev_conf *a, const struct cv_dev_conf *b)
 {
 	return same_text(a->name, b->name) && a->ingress == b->ingress && a->egress == b->egress &&
-	       a->has_sides == b->has_sides && a->prio == b->prio &&
+	       a->has_sides == b->has_sides && a->prio == b->prio && a->handle == b->handle &&
+	       a->tcx == b->tcx && a->place_on_tcx == b->place_on_tcx &&
+	       same_text(a->anchor, b->anchor) && a->optional == b->optional &&
 	       a->src_valid_mark == b->src_valid_mark;
 }
 

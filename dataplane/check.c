@@ -106,6 +106,16 @@ static void check_mark_mask(struct check *check)
 		      "mark-mask 0x%x: not a run of two or more neighbouring bits", mask);
 }
 
+static void check_hook(struct check *check, const struct cv_dev_conf *dev)
+{
+	if (!dev->tcx && dev->place_on_tcx != CV_TCX_ANYWHERE)
+		FAULT(check, &dev->place, "add tcx, or give prio N",
+		      "dev %s: first, last, before and after are places on tcx", dev->name);
+	if (dev->tcx && (dev->prio || dev->handle))
+		FAULT(check, &dev->place, "give first, last, before or after",
+		      "dev %s: on tcx there is no prio and no handle", dev->name);
+}
+
 static void check_devs(struct check *check)
 {
 	const struct cv_state *state = check->state;
@@ -119,6 +129,7 @@ static void check_devs(struct check *check)
 		if (!dev->ingress && !dev->egress)
 			FAULT(check, &dev->place, "give ingress, egress or both",
 			      "dev %s: neither ingress nor egress", dev->name);
+		check_hook(check, dev);
 		first = cv_state_find_dev(state, dev->name);
 		if (first != dev)
 			cv_check_twice(check, &dev->place, &first->place, "dev %s", dev->name);

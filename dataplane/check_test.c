@@ -230,6 +230,29 @@ static void dev_of_another_name(struct cv_state *state)
 	add_dev(state, "eth00", 12);
 }
 
+static void dev_on_tcx(struct cv_state *state)
+{
+	state->devs[0].tcx = true;
+	state->devs[0].place_on_tcx = CV_TCX_FIRST;
+}
+
+static void place_without_tcx(struct cv_state *state)
+{
+	state->devs[0].place_on_tcx = CV_TCX_AFTER;
+}
+
+static void prio_on_tcx(struct cv_state *state)
+{
+	state->devs[0].tcx = true;
+	state->devs[0].prio = 7;
+}
+
+static void handle_on_tcx(struct cv_state *state)
+{
+	state->devs[1].tcx = true;
+	state->devs[1].handle = 7;
+}
+
 static void many_devs(struct cv_state *state, size_t count)
 {
 	char name[CV_IFNAME_MAX + 1];
@@ -258,6 +281,13 @@ static void faults_of_devs(void **unused)
 		  "f:11:1: dev eth1: neither ingress nor egress; give ingress, egress or both\n" },
 		{ "a dev twice", dev_twice, "f:12:1: dev eth0: given twice, first at f:10:1\n" },
 		{ "a dev of another name", dev_of_another_name, "" },
+		{ "a dev on tcx", dev_on_tcx, "" },
+		{ "a place without tcx", place_without_tcx,
+		  "f:10:1: dev eth0: first, last, before and after are places on tcx; add tcx, or give prio N\n" },
+		{ "a prio on tcx", prio_on_tcx,
+		  "f:10:1: dev eth0: on tcx there is no prio and no handle; give first, last, before or after\n" },
+		{ "a handle on tcx", handle_on_tcx,
+		  "f:11:1: dev eth1: on tcx there is no prio and no handle; give first, last, before or after\n" },
 		{ "1024 devs", as_many_devs_as_there_may_be, "" },
 		{ "1025 devs", one_dev_too_many,
 		  "f:1124:1: 1025 devs: more than the 1024 that one instance holds\n" },

@@ -31,6 +31,9 @@
 #define CV_DEFAULT_STATE_DIR "/run/culvert"
 #define CV_DEFAULT_MARK_MASK 0x7f000000u
 #define CV_DEFAULT_PRIO 100 /* of the tc filters */
+#define CV_DEFAULT_HANDLE 0xc1 /* of the tc filters */
+#define CV_HANDLE_MAX 0xffffu
+#define CV_ANCHOR_MAX 127
 #define CV_DEFAULT_RULE_PRIO 1000
 #define CV_IPV4_MIN_MTU 68 /* RFC 791 */
 #define CV_IPV6_MIN_MTU 1280 /* RFC 8200 */
@@ -106,12 +109,26 @@ bool cv_prefix_contains(const struct cv_prefix *prefix, const struct cv_addr *ad
 
 /* ---- the wanted state ---- */
 
+/* Where our programs are to stand among others on tcx. */
+enum cv_tcx_place {
+	CV_TCX_ANYWHERE, /* behind those that were there before */
+	CV_TCX_FIRST,
+	CV_TCX_LAST,
+	CV_TCX_BEFORE, /* the anchor */
+	CV_TCX_AFTER,
+};
+
 struct cv_dev_conf {
-	char name[CV_IFNAME_MAX + 1];
+	char name[CV_IFNAME_MAX + 1]; /* or a pattern of names: "veth*" */
 	bool ingress;
 	bool egress;
 	bool has_sides; /* ingress or egress was given */
 	uint32_t prio; /* of the tc filters; 0: CV_DEFAULT_PRIO */
+	uint32_t handle; /* of them; 0: CV_DEFAULT_HANDLE */
+	bool tcx; /* attached by tcx, not by filters on clsact */
+	enum cv_tcx_place place_on_tcx;
+	char anchor[CV_ANCHOR_MAX + 1]; /* name or id of a program, or path of a link's pin */
+	bool optional; /* it need not be there; a pattern's devices never need to */
 	bool src_valid_mark; /* consent to set net.ipv4.conf.DEV.src_valid_mark */
 	struct cv_place place;
 };
@@ -455,6 +472,11 @@ int cv_state_add_rule(struct cv_state *state, struct cv_rule_conf *conf, struct 
 
 /* The object of that name, or NULL; borrowed until the state changes. */
 struct cv_dev_conf *cv_state_find_dev(const struct cv_state *state, const char *name);
+/* True if the name is a pattern: of all devices whose names it fits (as in a shell), but the pair on
+ * which packets are segmented, and those that the state names themselves or by an earlier pattern. */
+bool cv_dev_conf_is_pattern(const struct cv_dev_conf *dev);
+/* What the state says of the device of that name; NULL: nothing. */
+const struct cv_dev_conf *cv_state_dev_of(const struct cv_state *state, const char *name);
 struct cv_app_conf *cv_state_find_app(const struct cv_state *state, const char *name);
 struct cv_tunnel_conf *cv_state_find_tunnel(const struct cv_state *state, const char *name);
 struct cv_set_conf *cv_state_find_set(const struct cv_state *state, const char *name);
@@ -640,13 +662,18 @@ int cv_instance_down(struct cv_instance *inst, struct cv_err *err);
 /* ---- what is: read from the kernel ---- */
 
 #define CV_HOOK_CLSACT "clsact"
+#define CV_HOOK_TCX "tcx"
 
+/* A device: each that a pattern fits, or the pattern itself if it fits none. */
 struct cv_dev_info {
 	char name[CV_IFNAME_MAX + 1];
-	uint32_t ifindex;
-	bool ingress; /* our filter is attached there now */
+	const struct cv_dev_conf *conf; /* of the state; borrowed */
+	uint32_t ifindex; /* 0: it does not exist */
+	bool ingress; /* our filter or link is attached there now */
 	bool egress;
-	uint32_t prio;
+	bool is_misplaced; /* on tcx it does not stand where it was asked to */
+	uint32_t prio; /* of the tc filters */
+	uint32_t handle;
 };
 
 struct cv_app_info {

@@ -5,6 +5,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdarg.h>
 #include <string.h>
@@ -250,6 +251,24 @@ int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err)
 	if (!rc)
 		rc = pin_program(skel->progs.cv_cls_egress, inst->progs, err);
 	return rc;
+}
+
+int cv_object_load_classify(struct cv_instance *inst, const char *name, struct cv_err *err)
+{
+	CV_CLEANUP(free_classify) struct cv_classify_bpf *skel = NULL;
+	struct bpf_program *prog;
+	int fd;
+
+	start_log(inst);
+	skel = cv_classify_bpf__open();
+	if (!skel)
+		return out_of_memory(err, "classify");
+	fd = load(inst, skel->obj, "classify", err);
+	if (fd)
+		return fd;
+	prog = bpf_object__find_program_by_name(skel->obj, name);
+	fd = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? cv_err_set(err, -errno, "program %s: %s", name, strerrordesc_np(errno)) : fd;
 }
 
 static void free_segment(struct cv_segment_bpf **skel)

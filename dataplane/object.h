@@ -34,6 +34,9 @@ const char *cv_object_build(void);
  * of the instance that are not there yet. */
 int cv_object_pin_classify(struct cv_instance *inst, struct cv_err *err);
 
+/* Loads one of them once more and pins nothing. Returns its fd. */
+int cv_object_load_classify(struct cv_instance *inst, const char *name, struct cv_err *err);
+
 /* Loads the tc program that encapsulates segments and pins it, in place of one of another build; or
  * loads it only. */
 int cv_object_pin_segment(struct cv_instance *inst, struct cv_err *err);

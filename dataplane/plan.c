@@ -30,9 +30,12 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	free(plan->outer);
 	free(plan->live_guards);
 	free(plan->guards);
+	for (size_t i = 0; i < plan->dev_count; i++)
+		cv_dev_plan_fini(&plan->devs[i]);
 	free(plan->devs);
-	free(plan->ifindexes);
+	cv_names_fini(&plan->dev_names);
 	free(plan->apps_of);
+	cv_dev_look_free(&plan->dev_look);
 	for (size_t i = 0; i < plan->route_count; i++)
 		free(plan->routes[i].hops);
 	free(plan->routes);
@@ -76,13 +79,11 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->outer = calloc(1, sizeof(*plan->outer));
 	plan->live_guards = calloc(CV_MAX_GUARDS, sizeof(*plan->live_guards));
 	plan->guards = calloc(CV_MAX_GUARDS, sizeof(*plan->guards));
-	plan->devs = calloc(state->dev_count + 1, sizeof(*plan->devs));
 	/* A default route stands for two, each may need an ip rule, and that of IPv4 a twin with two
 	 * rules of its own. */
 	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
 	plan->fib_rules = calloc(4 * state->route_count + 2 * count_route_marks(state) + 1,
 				 sizeof(*plan->fib_rules));
-	plan->ifindexes = calloc(state->dev_count + 1, sizeof(*plan->ifindexes));
 	plan->apps_of = calloc(state->app_count + 1, sizeof(struct cv_app *));
 	plan->remotes = calloc(state->tunnel_count + 1, sizeof(*plan->remotes));
 	plan->peers = calloc(state->tunnel_count + 1, sizeof(*plan->peers));
@@ -91,18 +92,20 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 		return NULL;
 	if (!plan->live_tunnels || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
 	    !plan->apps || !plan->live_outer || !plan->outer || !plan->live_guards ||
-	    !plan->guards || !plan->devs || !plan->routes || !plan->fib_rules || !plan->remotes ||
-	    !plan->peers || !plan->ifindexes || !plan->apps_of)
+	    !plan->guards || !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers ||
+	    !plan->apps_of)
 		return NULL;
 	return CV_TAKE_PTR(plan);
 }
 
 /* ---- what names stand for ---- */
 
-static void note_devs(struct cv_plan *plan)
+static int name_devs(struct cv_plan *plan, struct cv_err *err)
 {
-	for (size_t i = 0; i < plan->dev_count; i++)
-		plan->ifindexes[plan->devs[i].conf - plan->state->devs] = plan->devs[i].ifindex;
+	int rc = cv_names_init(&plan->dev_names, plan->devs ? plan->devs->name : NULL,
+			       sizeof(*plan->devs), plan->dev_count);
+
+	return rc ? cv_err_set(err, rc, "devs: out of memory") : 0;
 }
 
 /* Of an app that stands there several times the first one counts, and of both sets the own one. */
@@ -135,9 +138,9 @@ const struct cv_app *cv_plan_app(const struct cv_plan *plan, const char *name)
 
 uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
 {
-	const struct cv_dev_conf *conf = cv_state_find_dev(plan->state, name);
+	uint32_t index = cv_names_find(&plan->dev_names, name);
 
-	return conf ? plan->ifindexes[conf - plan->state->devs] : 0;
+	return index == CV_NAMES_NONE ? 0 : plan->devs[index].ifindex;
 }
 
 /* ---- a plan ---- */
@@ -166,7 +169,8 @@ static int fill(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *e
 {
 	int rc = cv_dev_plan(inst, plan, err);
 
-	note_devs(plan);
+	if (!rc)
+		rc = name_devs(plan, err);
 	if (!rc)
 		rc = cv_tunnel_plan(inst, plan, err);
 	if (!rc)

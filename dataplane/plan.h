@@ -17,6 +17,7 @@
 #include "compiler/changes.h"
 #include "compiler/peers.h"
 #include "compiler/rules.h"
+#include "dev.h"
 #include "image.h"
 #include "instance.h"
 #include "map.h"
@@ -26,12 +27,6 @@
 #include "nl_route.h"
 #include "nl_rule.h"
 #include "stub.h"
-
-struct cv_dev_plan {
-	const struct cv_dev_conf *conf;
-	uint32_t ifindex;
-	uint32_t prio;
-};
 
 /* One of several ways of a route. */
 struct cv_hop_plan {
@@ -115,11 +110,12 @@ struct cv_plan {
 	struct cv_guard *guards;
 	bool guard_is_live[CV_MAX_GUARDS]; /* its program works; by id of a live one */
 
-	/* What the names in the state came to, in its order; 0, NULL: they are not in the plan. */
-	uint32_t *ifindexes; /* of its devs */
-	const struct cv_app **apps_of; /* of its apps */
+	/* What the names of the state's apps came to, in its order; NULL: they are not in the plan. */
+	const struct cv_app **apps_of;
 
-	struct cv_dev_plan *devs;
+	struct cv_dev_look *dev_look; /* owned */
+	struct cv_dev_plan *devs; /* owned; those that are there */
+	struct cv_names dev_names; /* of them */
 	size_t dev_count;
 	struct cv_route_plan *routes;
 	size_t route_count;

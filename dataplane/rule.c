@@ -143,7 +143,13 @@ static uint32_t resolve_rule_id(void *arg, const char *name)
 static int check_device(const struct context *context, const struct cv_rule_conf *conf,
 			const char *name, struct cv_err *err)
 {
+	const struct cv_dev_conf *dev;
+
 	if (!name[0] || resolve_ifindex(context, name))
+		return 0;
+	/* One that comes later: until then no packet is of it, and what is sent to it is lost. */
+	dev = cv_state_dev_of(context->plan->state, name);
+	if (dev && (dev->optional || cv_dev_conf_is_pattern(dev)))
 		return 0;
 	cv_err_set(err, -ENODEV, "rule %s: there is no device %s", conf->name, name);
 	cv_err_hint(err, "add the device first, or mend the name; 'ip link' shows those that are");

@@ -83,6 +83,33 @@ static int find_foreign(struct cv_instance *inst, const struct cv_state *state,
 
 /* ---- problems ---- */
 
+static int add_line(const char *text, void *arg)
+{
+	return add_problem(arg, "%s", text);
+}
+
+static int check_dev(const struct cv_dev_info *info, struct cv_status *status)
+{
+	const struct cv_dev_conf *conf = info->conf;
+	const char *what = conf->tcx ? "link on tcx" : "filter";
+	bool lacks_ingress = conf->ingress && !info->ingress;
+
+	if (!info->ifindex)
+		return conf->optional || cv_dev_conf_is_pattern(conf)
+			       ? 0
+			       : add_problem(status, "dev %s: does not exist", info->name);
+	if (lacks_ingress || (conf->egress && !info->egress))
+		return add_problem(status, "dev %s: its %s %s is gone", info->name,
+				   cv_dev_side_name(lacks_ingress), what);
+	if (info->is_misplaced)
+		return add_problem(status,
+				   "dev %s: on tcx it does not stand where it was asked to; "
+				   "'culvert repair' moves it",
+				   info->name);
+	return 0;
+}
+
+/* The devices, and who is beside us there. */
 static int check_devs(struct cv_instance *inst, const struct cv_state *state,
 		      struct cv_status *status, struct cv_err *err)
 {
@@ -90,16 +117,8 @@ static int check_devs(struct cv_instance *inst, const struct cv_state *state,
 	size_t count;
 	int rc = cv_dev_list(inst, state, &infos, &count, err);
 
-	for (size_t i = 0; !rc && i < count; i++) {
-		const struct cv_dev_conf *conf = &state->devs[i];
-
-		if (!infos[i].ifindex)
-			rc = add_problem(status, "dev %s: does not exist", conf->name);
-		else if (conf->ingress && !infos[i].ingress)
-			rc = add_problem(status, "dev %s: its ingress filter is gone", conf->name);
-		else if (conf->egress && !infos[i].egress)
-			rc = add_problem(status, "dev %s: its egress filter is gone", conf->name);
-	}
+	for (size_t i = 0; !rc && i < count; i++)
+		rc = check_dev(&infos[i], status);
 	return rc;
 }
 
@@ -168,11 +187,6 @@ static int check_routes(struct cv_instance *inst, const struct cv_state *state,
 					 cv_prefix_format(&conf->to, to));
 	}
 	return rc;
-}
-
-static int add_line(const char *text, void *arg)
-{
-	return add_problem(arg, "%s", text);
 }
 
 static int add_reply_problem(const struct cv_dev_conf *dev, const struct cv_route_conf *route,

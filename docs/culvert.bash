@@ -41,7 +41,7 @@ _culvert_files() {
 # The words of an object; those of a rule depend on whether `action` was written already.
 _culvert_words() {
 	case $1 in
-	dev) echo "ingress egress prio src-valid-mark" ;;
+	dev) echo "ingress egress prio handle tcx first last before after optional src-valid-mark" ;;
 	app) echo "exe exe-sha256 parent-exe unit cgroup uid gid comm netns gate" ;;
 	tunnel)
 		echo "mode local nonlocal remote weight key vni overlap dport variant inner-smac inner-dmac" \
