@@ -280,6 +280,59 @@ static void json_marks(struct cv_json *json, const struct cv_mark_users *marks)
 	cv_json_close(json);
 }
 
+static const char *ending_text(enum cv_ending ending)
+{
+	return ending == CV_ENDS_YES ? "yes" : ending == CV_ENDS_NO ? "no" : "maybe";
+}
+
+/* NULL: we are not on that side. */
+static const char *position_text(enum cv_position position)
+{
+	static const char *const texts[] = {
+		[CV_STANDS_BEFORE] = "before", [CV_STANDS_AFTER] = "after"
+	};
+
+	return position == CV_STANDS_ALONE ? NULL : texts[position];
+}
+
+static void json_number_or_null(struct cv_json *json, const char *key, uint32_t number)
+{
+	if (number)
+		cv_json_number(json, key, number);
+	else
+		cv_json_null(json, key);
+}
+
+static void json_foreign(struct cv_json *json, const struct cv_foreign_info *info)
+{
+	cv_json_open_object(json, NULL);
+	cv_json_string(json, "dev", info->dev);
+	cv_json_string(json, "dir", info->ingress ? "in" : "out");
+	cv_json_string(json, "hook", info->is_tcx ? CV_HOOK_TCX : CV_HOOK_CLSACT);
+	json_number_or_null(json, "prio", info->prio);
+	cv_json_string(json, "kind", info->kind);
+	cv_json_string(json, "name", info->name);
+	json_number_or_null(json, "prog_id", info->prog_id);
+	json_number_or_null(json, "link_id", info->link_id);
+	cv_json_string(json, "position", position_text(info->position));
+	cv_json_string(json, "ends_chain", ending_text(info->ending));
+	cv_json_close(json);
+}
+
+static void print_foreign(const struct cv_foreign_info *info, FILE *out)
+{
+	const char *position = position_text(info->position);
+
+	fprintf(out, "foreign: dev %s %s ", info->dev, info->ingress ? "ingress" : "egress");
+	if (info->is_tcx)
+		fprintf(out, "tcx program %u %s", info->prog_id, info->name);
+	else
+		fprintf(out, "prio %u %s %s", info->prio, info->kind, info->name);
+	if (position)
+		fprintf(out, ", %s culvert", position);
+	fprintf(out, ", ends the chain: %s\n", ending_text(info->ending));
+}
+
 static void json_image(struct cv_json *json, const struct cv_image_info *image)
 {
 	cv_json_open_object(json, "image");
@@ -334,17 +387,8 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	cv_json_close(&json);
 	cv_json_sources(&json, status->sources);
 	cv_json_open_array(&json, "foreign");
-	for (size_t i = 0; i < status->foreign_count; i++) {
-		const struct cv_foreign_info *info = &status->foreign[i];
-
-		cv_json_open_object(&json, NULL);
-		cv_json_string(&json, "dev", info->dev);
-		cv_json_string(&json, "dir", info->ingress ? "in" : "out");
-		cv_json_number(&json, "prio", info->prio);
-		cv_json_string(&json, "kind", info->kind);
-		cv_json_string(&json, "name", info->name);
-		cv_json_close(&json);
-	}
+	for (size_t i = 0; i < status->foreign_count; i++)
+		json_foreign(&json, &status->foreign[i]);
 	cv_json_close(&json);
 	json_marks(&json, &status->marks);
 	cv_json_open_array(&json, "problems");
@@ -419,9 +463,7 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 	if (session->has_stats)
 		rc = print_sources(status, out);
 	for (size_t i = 0; i < status->foreign_count; i++)
-		fprintf(out, "foreign: dev %s %s prio %u %s %s\n", status->foreign[i].dev,
-			status->foreign[i].ingress ? "ingress" : "egress", status->foreign[i].prio,
-			status->foreign[i].kind, status->foreign[i].name);
+		print_foreign(&status->foreign[i], out);
 	for (size_t i = 0; i < status->problem_count; i++)
 		fprintf(out, "problem: %s\n", status->problems[i]);
 	return rc ? rc : print_marks(&status->marks, out);

@@ -821,13 +821,25 @@ enum cv_ending {
 	CV_ENDS_YES, /* none goes on */
 };
 
-/* Another program's filter next to ours. */
+/* Where a filter or program stands. */
+enum cv_position {
+	CV_STANDS_ALONE, /* we are not there */
+	CV_STANDS_BEFORE, /* packets meet it, then us */
+	CV_STANDS_AFTER,
+};
+
+/* Somebody else's filter or program next to ours. */
 struct cv_foreign_info {
 	char dev[CV_IFNAME_MAX + 1];
 	bool ingress;
-	uint32_t prio;
+	bool is_tcx; /* else it is a filter on clsact */
+	uint32_t prio; /* of a filter */
 	char kind[16]; /* bpf, u32, ... */
 	char name[64]; /* may be empty */
+	uint32_t prog_id; /* 0: it is no program */
+	uint32_t link_id; /* on tcx; 0: attached without a link */
+	enum cv_position position;
+	enum cv_ending ending;
 };
 
 /* The image in which packets look rules up. */

@@ -7,8 +7,7 @@
 
 #include "marks/marks.h"
 #include "hooks.h"
-#include "nl_link.h"
-#include "nl_tc.h"
+#include "neighbour.h"
 #include "own.h"
 #include "plan.h"
 #include "reply.h"
@@ -33,52 +32,6 @@ static int add_problem(struct cv_status *status, const char *format, ...)
 		return -ENOMEM;
 	status->problem_count++;
 	return 0;
-}
-
-/* ---- foreign filters ---- */
-
-struct foreign_search {
-	struct cv_status *status;
-	const char *dev;
-};
-
-static int add_foreign(const struct cv_filter *filter, void *arg, struct cv_err *err)
-{
-	struct foreign_search *search = arg;
-	struct cv_status *status = search->status;
-	struct cv_foreign_info *grown, *info;
-
-	if (!strncmp(filter->name, "culvert:", strlen("culvert:")))
-		return 0;
-	grown = reallocarray(status->foreign, status->foreign_count + 1, sizeof(*grown));
-	if (!grown)
-		return cv_err_set(err, -ENOMEM, "status: out of memory");
-	status->foreign = grown;
-	info = &grown[status->foreign_count++];
-	*info = (struct cv_foreign_info){ .ingress = filter->ingress, .prio = filter->prio };
-	snprintf(info->dev, sizeof(info->dev), "%s", search->dev);
-	memcpy(info->kind, filter->kind, sizeof(info->kind));
-	memcpy(info->name, filter->name, sizeof(info->name));
-	return 0;
-}
-
-static int find_foreign(struct cv_instance *inst, const struct cv_state *state,
-			struct cv_status *status, struct cv_err *err)
-{
-	int rc = 0;
-
-	for (size_t i = 0; !rc && i < state->dev_count; i++) {
-		struct foreign_search search = { .status = status, .dev = state->devs[i].name };
-		struct cv_link link;
-
-		if (cv_link_by_name(inst->nl, search.dev, &link, NULL))
-			continue;
-		rc = cv_filter_list(inst->nl, link.ifindex, true, add_foreign, &search, err);
-		if (!rc)
-			rc = cv_filter_list(inst->nl, link.ifindex, false, add_foreign, &search,
-					    err);
-	}
-	return rc;
 }
 
 /* ---- problems ---- */
@@ -119,7 +72,12 @@ static int check_devs(struct cv_instance *inst, const struct cv_state *state,
 
 	for (size_t i = 0; !rc && i < count; i++)
 		rc = check_dev(&infos[i], status);
-	return rc;
+	if (!rc)
+		rc = cv_neighbours_find(inst, infos, count, &status->foreign,
+					&status->foreign_count, err);
+	return rc ? rc
+		  : cv_neighbour_problems(state, status->foreign, status->foreign_count, add_line,
+					  status);
 }
 
 static bool has_ingress(const struct cv_state *state)
@@ -340,8 +298,6 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 			rc = cv_rule_image(inst, &status.image, err);
 		status.generation = rc ? 0 : meta.generation;
 	}
-	if (!rc)
-		rc = find_foreign(inst, state, &status, err);
 	if (!rc)
 		rc = cv_marks_find(inst, state, &status.marks, err);
 	if (!rc)
