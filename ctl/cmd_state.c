@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "acts.h"
+#include "args.h"
 #include "command.h"
 #include "config.h"
 #include "elements.h"
 #include "out.h"
 #include "own.h"
+#include "pending.h"
 #include "schema.h"
 #include "sources.h"
 
@@ -105,6 +107,23 @@ static bool take_flag(const char *flag, int *argc, char **argv)
 	return false;
 }
 
+/* Takes --confirm SECONDS out of the words. */
+static int take_confirm(int *argc, char **argv, uint32_t *seconds, struct cv_err *err)
+{
+	for (int i = 0; i < *argc; i++) {
+		if (strcmp(argv[i], "--confirm"))
+			continue;
+		if (i + 1 == *argc)
+			return cv_err_input(err, "apply: --confirm: how many seconds?");
+		if (cv_arg_number("--confirm", argv[i + 1], 1, CV_SECONDS_MAX, seconds, err))
+			return err->code;
+		memmove(&argv[i], &argv[i + 2], (*argc - i - 2) * sizeof(*argv));
+		*argc -= 2;
+		return 0;
+	}
+	return 0;
+}
+
 /* Reads a file, and makes what it says what is wanted. */
 static int want_file(struct cv_session *session, const char *file,
 		     int (*open_session)(struct cv_session *session, struct cv_err *err),
@@ -162,14 +181,20 @@ static int look_at(struct cv_session *session, const char *file, enum cv_change_
 static int run_apply(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
 	bool is_trial = take_flag("--dry-run", &argc, argv);
+	uint32_t seconds = 0;
 	size_t count;
-	int rc = one_file("apply", argc, err);
+	int rc = take_confirm(&argc, argv, &seconds, err);
 
+	if (!rc)
+		rc = one_file("apply", argc, err);
+	if (!rc && is_trial && seconds)
+		rc = cv_err_input(err, "apply: --dry-run changes nothing that could be confirmed");
 	if (rc)
 		return rc;
 	if (is_trial)
 		return look_at(session, argv[0], CV_CHANGE_TRY, &count, err);
 	rc = want_file(session, argv[0], cv_session_open_anew, err);
+	session->confirm_seconds = seconds;
 	return rc || !session->is_verbose ? rc : commit_and_tell(session, stderr, &count, err);
 }
 
@@ -228,10 +253,14 @@ static int run_down(struct cv_session *session, int argc, char **argv, struct cv
 	int rc = no_words("down", argc, argv, err);
 
 	/* The applied state is not read: it may be what is broken. */
+	session->is_past_pending = true;
 	if (!rc)
 		rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+	session->is_past_pending = false;
 	if (!rc)
 		rc = cv_instance_down(session->inst, err);
+	if (!rc)
+		rc = cv_pending_end(session->inst, err);
 	cv_state_init(&nothing);
 	if (!rc) {
 		cv_session_want(session, &nothing);
@@ -357,6 +386,38 @@ static void json_writer(struct cv_json *json, const struct cv_writer *writer)
 	cv_json_close(json);
 }
 
+/* A change that is to be confirmed. */
+static void json_pending(struct cv_json *json, const struct cv_session *session)
+{
+	struct cv_pending pending;
+
+	if (!cv_pending_find(session, &pending)) {
+		cv_json_null(json, "confirm");
+		return;
+	}
+	cv_json_open_object(json, "confirm");
+	cv_json_number(json, "deadline_seconds", cv_pending_seconds_left(&pending));
+	cv_json_string(json, "by", pending.by);
+	cv_json_string(json, "command", pending.command);
+	cv_json_string(json, "failed", *pending.failed ? pending.failed : NULL);
+	cv_json_close(json);
+}
+
+static void print_pending(const struct cv_session *session)
+{
+	struct cv_pending pending;
+
+	if (!cv_pending_find(session, &pending))
+		return;
+	if (*pending.failed)
+		fprintf(session->out, "not confirmed, and rolling back failed: '%s' of %s: %s\n",
+			pending.command, pending.by, pending.failed);
+	else
+		fprintf(session->out,
+			"to be confirmed within %u s, or it is rolled back: '%s' of %s\n",
+			cv_pending_seconds_left(&pending), pending.command, pending.by);
+}
+
 static void status_json(const struct cv_session *session, const struct cv_status *status)
 {
 	const struct cv_state *state = &session->applied;
@@ -380,6 +441,7 @@ static void status_json(const struct cv_session *session, const struct cv_status
 	json_image(&json, &status->image);
 	json_segment(&json, status);
 	json_writer(&json, &status->writer);
+	json_pending(&json, session);
 	cv_json_open_object(&json, "drops");
 	for (size_t i = 0; i < status->drops.count; i++)
 		cv_json_number(&json, status->drops.items[i].reason,
@@ -448,6 +510,7 @@ static int status_text(const struct cv_session *session, const struct cv_status 
 	if (*status->segment_in)
 		fprintf(out, "UDP_SEGMENT and SCTP packets are segmented between %s and %s\n",
 			status->segment_in, status->segment_out);
+	print_pending(session);
 	if (status->writer.pid)
 		fprintf(out, "changed now by pid %d: '%s'%s\n", status->writer.pid,
 			status->writer.command, status->writer.is_stopped ? ", stopped" : "");
@@ -535,9 +598,12 @@ const struct cv_verb cv_state_verbs[] = {
 	{ "diff", "FILE",
 	  "what 'apply' would change, compared with the kernel; exit status 4 if anything",
 	  run_diff, NULL },
-	{ "apply", "FILE [--dry-run]",
-	  "makes the running state what the file says, or changes nothing; --dry-run: loads and verifies all, and says what it would change",
+	{ "apply", "FILE [--dry-run] [--confirm SECONDS]",
+	  "makes the running state what the file says, or changes nothing; --dry-run: loads and verifies all, and says what it would change; --confirm: rolls it back then, unless 'confirm' comes before",
 	  run_apply, NULL },
+	{ "confirm", "[--rollback]",
+	  "keeps what was applied with --confirm; --rollback: takes it back at once",
+	  cv_confirm_run, NULL },
 	{ "repair", "",
 	  "puts back what is missing, and follows changes of the underlay's routes and MTU",
 	  run_repair, NULL },

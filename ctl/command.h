@@ -30,6 +30,9 @@ extern const struct cv_noun_verb cv_tunnel_check_verb;
 int cv_explain_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
 extern const struct cv_group cv_explain_words;
 
+/* 'confirm' (cmd_confirm.c). */
+int cv_confirm_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+
 /* 'monitor' (cmd_monitor.c). */
 int cv_monitor_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
 extern const struct cv_group cv_monitor_words;

@@ -7,7 +7,9 @@
 #include <time.h>
 
 #include "config.h"
+#include "elements.h"
 #include "own.h"
+#include "pending.h"
 #include "words.h"
 
 static void print_log(enum cv_log_level level, const char *text, void *arg)
@@ -106,7 +108,7 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
 	session->access = access;
 	if (!rc)
 		warn_of_interruption(session);
-	return rc;
+	return rc ? rc : cv_pending_settle(session, err);
 }
 
 int cv_session_open(struct cv_session *session, enum cv_access access, struct cv_err *err)
@@ -245,7 +247,8 @@ static void print_progress(const char *about, size_t acts, void *arg)
 	cv_progress_show(&((struct cv_session *)arg)->progress, about, acts);
 }
 
-int cv_session_commit(struct cv_session *session, struct cv_err *err)
+/* Applies what is wanted, or looks at what that takes. */
+static int apply_wanted(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_change change = { .old = &session->applied,
 				    .wanted = &session->wanted,
@@ -253,11 +256,24 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 				    .mode = session->mode,
 				    .what = session->what,
 				    .is_repair = session->is_repair,
+				    .is_same = is_same(session),
 				    .read_old = read_old,
 				    .make_text = make_text,
 				    .tell = session->tell,
 				    .progress = print_progress,
 				    .arg = session };
+	struct cv_pending pending;
+	int rc = cv_pending_open(session, change.is_same, &pending, err);
+
+	cv_progress_begin(&session->progress, session->is_quiet || session->is_json);
+	if (!rc)
+		rc = cv_instance_apply(session->inst, &change, err);
+	cv_progress_end(&session->progress);
+	return cv_pending_close(session, &pending, rc, err);
+}
+
+int cv_session_commit(struct cv_session *session, struct cv_err *err)
+{
 	int rc;
 
 	if (!session->is_changed)
@@ -265,15 +281,40 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err)
 	session->is_changed = false;
 	if (!session->is_checked && cv_config_check(&session->wanted, session->report))
 		return -EINVAL;
-	change.is_same = is_same(session);
-	cv_progress_begin(&session->progress, session->is_quiet || session->is_json);
-	rc = cv_instance_apply(session->inst, &change, err);
-	cv_progress_end(&session->progress);
+	rc = apply_wanted(session, err);
 	if (rc)
 		return rc;
 	/* What follows in a batch, if anything, starts from what was written. */
 	forget(session);
 	return 0;
+}
+
+/* Elements of files are read again; where that fails, those that are in the kernel stay. */
+static void read_elements(struct cv_state *state, struct cv_report *silent)
+{
+	for (size_t i = 0; i < state->set_count; i++)
+		if (cv_elements_read(&state->sets[i], silent))
+			state->sets[i].is_file_read = false;
+}
+
+int cv_session_put_back(struct cv_session *session, const char *text, struct cv_err *err)
+{
+	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
+	struct cv_state state;
+	int rc = cv_session_open_anew(session, err);
+
+	if (!rc && cv_report_new(&silent, NULL, false))
+		rc = cv_err_set(err, -ENOMEM, "state: out of memory");
+	if (rc)
+		return rc;
+	cv_state_init(&state);
+	if (cv_config_parse(&state, NULL, text, strlen(text), silent)) {
+		cv_state_fini(&state);
+		return cv_err_set(err, -EPROTO, "the former state cannot be read");
+	}
+	read_elements(&state, silent);
+	cv_session_want(session, &state);
+	return cv_session_commit(session, err);
 }
 
 void cv_session_want(struct cv_session *session, struct cv_state *state)

@@ -41,6 +41,8 @@ struct cv_session {
 	struct cv_progress progress;
 	struct cv_act_printer *acts; /* see acts.h */
 	cv_act_fn tell; /* of each act, with the session as its argument; NULL: nobody listens */
+	uint32_t confirm_seconds; /* that a change has to be confirmed; 0: it need not be */
+	bool is_past_pending; /* a change that is to be confirmed is no hindrance: see pending.h */
 	bool has_finding; /* what was looked at is not as it should be: exit status 4 */
 	const char *only; /* key of the one object to show; NULL: all */
 };
@@ -68,6 +70,9 @@ int cv_session_open_anew(struct cv_session *session, struct cv_err *err);
 
 /* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
+
+/* Makes the state of a text, which was written by us, the running one. The session is open to change. */
+int cv_session_put_back(struct cv_session *session, const char *text, struct cv_err *err);
 
 /* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);

@@ -659,6 +659,51 @@ bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interrupt
  * last one. */
 int cv_instance_down(struct cv_instance *inst, struct cv_err *err);
 
+/* ---- changes that are to be confirmed ---- */
+
+#define CV_PENDING_TEXT 256
+
+/* A change that is rolled back unless it is confirmed in time. */
+struct cv_pending {
+	uint64_t id; /* no two of the machine's run have the same */
+	uint32_t seconds; /* that were given to confirm it */
+	int64_t deadline_ns; /* of CLOCK_BOOTTIME */
+	char by[CV_PENDING_TEXT]; /* who made it */
+	char command[CV_PENDING_TEXT]; /* with which one */
+	char failed
+		[CV_PENDING_TEXT]; /* why it could not be rolled back; empty: that was not tried */
+};
+
+/* False if there is none. */
+bool cv_pending_get(const struct cv_instance *inst, struct cv_pending *out);
+/* Seconds until it is rolled back, rounded up; 0: it is to be done now, or it failed. */
+uint32_t cv_pending_seconds_left(const struct cv_pending *pending);
+/* The text of the state from before. *text: caller frees. */
+int cv_pending_former(const struct cv_instance *inst, char **text, struct cv_err *err);
+
+/* Writes it down, before the change is made; seconds, by and command are given, the rest is filled in. */
+int cv_pending_begin(const struct cv_instance *inst, struct cv_pending *pending, const char *former,
+		     struct cv_err *err);
+/* The time begins anew: the change works only now. */
+int cv_pending_renew(const struct cv_instance *inst, struct cv_pending *pending,
+		     struct cv_err *err);
+/* It could not be rolled back; it stays for somebody to see. */
+int cv_pending_fail(const struct cv_instance *inst, const char *why, struct cv_err *err);
+/* It is confirmed, or rolled back; that there is none is no error. */
+int cv_pending_end(const struct cv_instance *inst, struct cv_err *err);
+
+/*
+ * Starts two sentries: processes of this program that outlive this one, its session and its terminal,
+ * watch over the deadline and each other, and start a new one in place of one that died. command is what
+ * each is started as, to which two words are added for cv_sentry_wait(). Returns when both watch.
+ */
+int cv_sentries_start(char *const command[], struct cv_err *err);
+
+/* What a sentry does: waits for the deadline. Returns 1 when it has come, 0 when the change is confirmed
+ * or taken back already. The other arguments are those that cv_sentries_start() was given, and added. */
+int cv_sentry_wait(const struct cv_instance *inst, char *const command[], const char *ready,
+		   const char *partner, struct cv_err *err);
+
 /* ---- what is: read from the kernel ---- */
 
 #define CV_HOOK_CLSACT "clsact"

@@ -22,9 +22,9 @@
 #include "plan.h"
 #include "preload.h"
 #include "takeover.h"
+#include "text.h"
 
 #define CV_APPLIED_FILE "state.yaml"
-#define CV_APPLIED_MAX (1u << 30) /* more than any state file that is read becomes */
 
 void cv_log(const struct cv_instance *inst, enum cv_log_level level, const char *format, ...)
 {
@@ -556,46 +556,23 @@ int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *e
 
 int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err)
 {
-	CV_FREE char *buf = NULL;
-	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX];
-	struct stat st;
 	int rc = cv_applied_path(inst, path, err);
 
-	if (rc)
-		return rc;
-	file = fopen(path, "re");
-	if (!file && errno != ENOENT)
-		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
-	if (!file) {
-		*text = strdup("");
-		return *text ? 0 : cv_err_set(err, -ENOMEM, "%s: out of memory", path);
-	}
-	if (fstat(fileno(file), &st) || st.st_size > CV_APPLIED_MAX)
-		return cv_err_set(err, -EFBIG, "%s: cannot be ours, too large", path);
-	buf = calloc(1, st.st_size + 1);
-	if (!buf)
-		return cv_err_set(err, -ENOMEM, "%s: out of memory", path);
-	if (fread(buf, 1, st.st_size, file) != (size_t)st.st_size)
-		return cv_err_set(err, -EIO, "%s: read: %s", path, strerrordesc_np(EIO));
-	*text = CV_TAKE_PTR(buf);
-	return 0;
+	return rc ? rc : cv_text_read(path, text, err);
+}
+
+static void put_text(FILE *file, const void *arg)
+{
+	fputs(arg, file);
 }
 
 int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err)
 {
-	CV_FCLOSE FILE *file = NULL;
-	char path[PATH_MAX], next[PATH_MAX];
+	char path[PATH_MAX];
 	int rc = cv_applied_path(inst, path, err);
 
 	if (!rc)
-		rc = set_path(next, err, "%s/" CV_APPLIED_FILE ".next", inst->state_dir);
-	if (!rc)
 		rc = cv_dir_make(inst->state_dir, err);
-	if (rc)
-		return rc;
-	file = fopen(next, "we");
-	if (!file || fputs(text, file) < 0 || fflush(file) || rename(next, path))
-		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
-	return 0;
+	return rc ? rc : cv_text_write(path, put_text, text, err);
 }

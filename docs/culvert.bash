@@ -157,7 +157,7 @@ _culvert_pairs() {
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --wait --help --version"
 	local objects="dev app tunnel peer route set rule"
-	local verbs="check diff apply save status repair explain monitor down schema version help"
+	local verbs="check diff apply confirm save status repair explain monitor down schema version help"
 	local cur prev cword i=1
 	local -a words globals=()
 	COMPREPLY=()
@@ -205,6 +205,7 @@ _culvert() {
 	1)
 		case $object in
 		check | diff | apply) _culvert_files "$cur" ;;
+		confirm) _culvert_offer "--rollback" "$cur" ;;
 		help) _culvert_offer "$objects" "$cur" ;;
 		dev) _culvert_offer "add del show help" "$cur" ;;
 		tunnel) _culvert_offer "add replace del show check help" "$cur" ;;
@@ -213,6 +214,10 @@ _culvert() {
 		return
 		;;
 	2)
+		if [[ $object == apply ]]; then
+			_culvert_offer "--dry-run --confirm" "$cur"
+			return
+		fi
 		case $object:$verb in
 		dev:add) _culvert_offer "$(_culvert_devices)" "$cur" ;;
 		*:add) ;;

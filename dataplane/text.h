@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Texts that are kept in files of ours, read whole and replaced in one step. */
+#ifndef CV_TEXT_H
+#define CV_TEXT_H
+
+#include <stdio.h>
+
+#include "err.h"
+
+/* Reads a file; "" if there is none. *text: caller frees. */
+int cv_text_read(const char *path, char **text, struct cv_err *err);
+
+/* Replaces a file by what put writes; whoever reads it has the old or the new one. */
+int cv_text_write(const char *path, void (*put)(FILE *file, const void *arg), const void *arg,
+		  struct cv_err *err);
+
+#endif
