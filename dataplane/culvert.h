@@ -992,6 +992,35 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 		  struct cv_err *err);
 void cv_status_fini(struct cv_status *status);
 
+/* ---- watching ---- */
+
+/* How urgently one should look whether something is to be repaired. */
+enum cv_stir {
+	CV_STIR_NONE,
+	CV_STIR_CALM, /* something changed that may matter */
+	CV_STIR_LATE, /* the same, and it may be complete only a little later */
+	CV_STIR_URGENT, /* something was taken away that may be ours */
+};
+
+struct cv_stirred {
+	enum cv_stir stir;
+	uint32_t
+		port; /* netlink socket of who took something away, mostly its process id; 0: not known */
+};
+
+struct cv_watch;
+
+/* Begins to listen. The instance is borrowed until close. */
+int cv_watch_open(struct cv_watch **out, const struct cv_instance *inst, struct cv_err *err);
+void cv_watch_close(struct cv_watch **watch);
+
+/* Tells it what is applied: which devices and files matter. To be called again when cv_watch_is_stale(). */
+int cv_watch_follow(struct cv_watch *watch, const struct cv_state *state, struct cv_err *err);
+bool cv_watch_is_stale(const struct cv_watch *watch);
+
+/* Waits until something changed, other_fd is readable (returns 1), or timeout_ms are over (-1: for ever). */
+int cv_watch_wait(struct cv_watch *watch, int other_fd, int timeout_ms, struct cv_stirred *out);
+
 /* ---- explaining one packet ---- */
 
 /* A packet in words, where it enters this network namespace or is sent by it. */

@@ -125,7 +125,7 @@ kill -CONT "$STARTED"
 rolled_back "its process stopped" $(($(now_ms) - BEGIN - 1000))
 
 title "one sentry after the other is killed"
-cut 4
+cut 9
 for ((i = 0; i < 3; i++)); do
 	mapfile -t pids < <(sentries)
 	kill -KILL "${pids[i % 2]}"
