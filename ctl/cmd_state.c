@@ -210,15 +210,11 @@ static int run_diff(struct cv_session *session, int argc, char **argv, struct cv
 	return rc;
 }
 
-/* Applies once more what is applied: what is missing comes back, what changed around it is heeded. */
-static int run_repair(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+int cv_session_repair(struct cv_session *session, struct cv_err *err)
 {
-	int rc = no_words("repair", argc, argv, err);
+	int rc = cv_session_open(session, CV_ACCESS_WRITE, err);
 	struct cv_state *wanted;
-	size_t count;
 
-	if (!rc)
-		rc = cv_session_open(session, CV_ACCESS_WRITE, err);
 	if (!rc)
 		rc = cv_session_wanted(session, &wanted, err);
 	for (size_t i = 0; !rc && i < wanted->set_count; i++)
@@ -226,9 +222,24 @@ static int run_repair(struct cv_session *session, int argc, char **argv, struct 
 	if (rc)
 		return rc;
 	session->is_changed = session->is_repair = true;
-	rc = session->is_quiet ? cv_session_commit(session, err)
-			       : commit_and_tell(session, session->out, &count, err);
+	rc = cv_session_commit(session, err);
 	session->is_repair = false;
+	return rc;
+}
+
+static int run_repair(struct cv_session *session, int argc, char **argv, struct cv_err *err)
+{
+	int rc = no_words("repair", argc, argv, err);
+
+	if (!rc)
+		rc = cv_session_commit(session, err); /* of a batch, what came before */
+	if (!rc && !session->is_quiet)
+		rc = cv_acts_print(session, session->out, err);
+	if (rc)
+		return rc;
+	rc = cv_session_repair(session, err);
+	if (!session->is_quiet)
+		cv_acts_end(session);
 	return rc;
 }
 
@@ -607,6 +618,7 @@ const struct cv_verb cv_state_verbs[] = {
 	{ "repair", "",
 	  "puts back what is missing, and follows changes of the underlay's routes and MTU",
 	  run_repair, NULL },
+	{ "watch", "", "stays, and repairs at once what others take away", cv_watch_run, NULL },
 	{ "save", "", "prints the running state as a state file", run_save, NULL },
 	{ "status", "", "what is running, who stands beside it, and what is wrong", run_status,
 	  NULL },

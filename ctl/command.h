@@ -33,6 +33,13 @@ extern const struct cv_group cv_explain_words;
 /* 'confirm' (cmd_confirm.c). */
 int cv_confirm_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
 
+/* Applies once more what is applied (cmd_state.c): what is missing comes back, and what changed around it
+ * is heeded. */
+int cv_session_repair(struct cv_session *session, struct cv_err *err);
+
+/* 'watch' (cmd_watch.c). */
+int cv_watch_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
+
 /* 'monitor' (cmd_monitor.c). */
 int cv_monitor_run(struct cv_session *session, int argc, char **argv, struct cv_err *err);
 extern const struct cv_group cv_monitor_words;
