@@ -14,6 +14,7 @@ libdir ?= $(PREFIX)/lib
 includedir ?= $(PREFIX)/include
 mandir ?= $(PREFIX)/share/man
 datadir ?= $(PREFIX)/share
+unitdir ?= $(PREFIX)/lib/systemd/system
 completionsdir ?= $(PREFIX)/share/bash-completion/completions
 # Not below PREFIX: ip reads /etc/iproute2 only.
 sysconfdir ?= /etc
@@ -74,6 +75,7 @@ BPF_HEADERS := $(wildcard bpf/*.h)
 BENCH_BPF_SRC := $(wildcard netns-tests/bench/*.bpf.c)
 MAN_SRC := $(wildcard docs/*.8.scd docs/*.5.scd)
 COMPLETION := $(wildcard docs/culvert.bash)
+UNITS := $(wildcard docs/*.service.in)
 
 objects = $(patsubst %.c,$(OUT)/%.o,$(1))
 BPF_NAMES := $(patsubst bpf/%.bpf.c,%,$(BPF_SRC))
@@ -497,7 +499,8 @@ man_file = $(mandir)/man$(subst .,,$(suffix $(1)))/$(notdir $(1))
 # Every file that `make install` puts down, and all that `make uninstall` removes.
 INSTALLED = $(sbindir)/culvert $(BPF_NAMES:%=$(BPF_DIR)/%.bpf.o) $(includedir)/culvert/abi.h \
 	$(foreach page,$(MAN),$(call man_file,$(page))) $(if $(COMPLETION),$(completionsdir)/culvert) \
-	$(datadir)/culvert/culvert.schema.json $(PROTOS_DIR)/culvert.conf
+	$(datadir)/culvert/culvert.schema.json $(PROTOS_DIR)/culvert.conf \
+	$(UNITS:docs/%.in=$(unitdir)/%)
 
 .PHONY: install uninstall clean
 install: all
@@ -508,6 +511,9 @@ install: all
 	$(Q)$(foreach page,$(MAN),install -D -m 644 $(page) $(DESTDIR)$(call man_file,$(page)) &&) :
 	$(Q)$(if $(COMPLETION),install -D -m 644 $(COMPLETION) $(DESTDIR)$(completionsdir)/culvert,:)
 	$(Q)install -D -m 644 $(SCHEMA) $(DESTDIR)$(datadir)/culvert/culvert.schema.json
+	$(Q)install -d $(DESTDIR)$(unitdir)
+	$(Q)$(foreach unit,$(UNITS),sed -e 's,@sbindir@,$(sbindir),g' -e 's,@sysconfdir@,$(sysconfdir),g' \
+		$(unit) >$(DESTDIR)$(unitdir)/$(notdir $(unit:.in=)) &&) :
 	$(Q)install -d $(DESTDIR)$(PROTOS_DIR)
 	$(Q)echo '$(PROTOS_LINE)' >$(DESTDIR)$(PROTOS_DIR)/culvert.conf
 

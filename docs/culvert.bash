@@ -157,7 +157,7 @@ _culvert_pairs() {
 _culvert() {
 	local options="-n -j -s -q -v -batch --bpffs --state --cgroup --wait --help --version"
 	local objects="dev app tunnel peer route set rule"
-	local verbs="check diff apply confirm save status repair explain monitor down schema version help"
+	local verbs="check diff apply confirm save status repair watch explain monitor down schema version help"
 	local cur prev cword i=1
 	local -a words globals=()
 	COMPREPLY=()
