@@ -111,7 +111,7 @@ static bool is_anything_applied(const struct watcher *watcher)
 	return cv_instance_applied(watcher->inst, &text, NULL) || *text;
 }
 
-static void repair_and_tell(struct watcher *watcher)
+static void repair_and_report(struct watcher *watcher)
 {
 	struct cv_session *session = watcher->session;
 	CV_FREE char *text = NULL;
@@ -120,8 +120,10 @@ static void repair_and_tell(struct watcher *watcher)
 	struct cv_err err = { 0 };
 	int rc, held_ms;
 
-	if (!out)
+	if (!out) {
+		cv_pace_defer(&watcher->pace, now_ms());
 		return;
+	}
 	rc = repair(session, out, &acts, &err);
 	fclose(out);
 	if (acts) {
@@ -136,6 +138,19 @@ static void repair_and_tell(struct watcher *watcher)
 	if (held_ms)
 		tell_of_fight(watcher, text, held_ms);
 	watcher->port = 0;
+}
+
+/* Messages come out at once, and what failed once is not how the command ends. */
+static void repair_and_tell(struct watcher *watcher)
+{
+	struct cv_session *session = watcher->session;
+	struct cv_report *whole = session->report;
+
+	if (cv_report_new(&session->report, stderr, session->is_json))
+		return;
+	repair_and_report(watcher);
+	cv_report_free(&session->report);
+	session->report = whole;
 }
 
 /* ---- what happens ---- */
