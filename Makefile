@@ -70,6 +70,7 @@ TEST_SRC := $(filter %_test.c,$(DATAPLANE_ALL) $(CTL_ALL) $(RULESET_ALL))
 FUZZ_SRC := $(filter %_fuzz.c,$(DATAPLANE_ALL) $(CTL_ALL))
 PROGRUN_SRC := $(wildcard netns-tests/progrun/*.c)
 TOOL_SRC := $(wildcard netns-tests/tools/*.c)
+FAULT_SHIM := $(OUT)/fault.so
 HOST_HEADERS := bpf/abi.h $(wildcard dataplane/*.h dataplane/*/*.h ctl/*.h ctl/*/*.h)
 BPF_HEADERS := $(wildcard bpf/*.h)
 BENCH_BPF_SRC := $(wildcard netns-tests/bench/*.bpf.c)
@@ -209,7 +210,7 @@ help:
 	@echo 'Variables:  V=1 (show commands) SAN=1 (address and undefined sanitizers) WERROR=0'
 	@echo '            CC CFLAGS LDFLAGS CLANG LLVM_STRIP BPFTOOL BUILD PREFIX DESTDIR sysconfdir'
 
-tests: $(TESTS) $(PROGRUN) $(TOOLS)
+tests: $(TESTS) $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
 skeletons: $(SKELETONS)
 
 # ---- BPF: source, object, skeleton -----------------------------------------------------------
@@ -288,6 +289,12 @@ $(foreach src,$(PROGRUN_SRC),$(eval $(call test_program,$(OUT)/tests/progrun_$(n
 
 $(TOOLS): $(OUT)/%: $(OUT)/netns-tests/tools/%.o $(LIBRULESETS) $(LIBCULVERT)
 	$(call link)
+
+# Preloaded into the command by tests; not sanitized: it stands between the command and the kernel.
+$(FAULT_SHIM): netns-tests/faults/fault.c $(FLAGS_FILE)
+	$(call say,LINK,$@)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(BASE_CFLAGS) -fPIC -shared $(LDFLAGS) -o $@ $<
 
 # ---- man pages -------------------------------------------------------------------------------
 
@@ -387,7 +394,7 @@ check-install: all $(BPF_NAMES:%=$(OUT)/embedded/%.bpf.o)
 need_root = @[ "$$(id -u)" = 0 ] || { echo 'make $@ needs root: sudo make $@' >&2; exit 1; }
 
 .PHONY: check-root check-progrun check-scenarios
-check-root: all $(PROGRUN) $(TOOLS)
+check-root: all $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	$(call run_parts,check-progrun check-scenarios)
 
@@ -398,13 +405,13 @@ check-progrun: $(PROGRUN)
 # How scripts learn what was built, and where.
 TELL := CULVERT=$(abspath $(COMMAND)) CULVERT_BUILD=$(abspath $(OUT))
 
-check-scenarios: all $(TOOLS)
+check-scenarios: all $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	@$(TELL) netns-tests/run
 
 # Slow: minutes a kernel. A kernel that cannot be had is skipped, and vmtest says why.
 .PHONY: check-vm
-check-vm: all $(PROGRUN) $(TOOLS)
+check-vm: all $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	@failed=0; for kernel in $(VM_KERNELS); do \
 		echo "== kernel $$kernel"; status=0; \
@@ -418,7 +425,7 @@ check-vm: all $(PROGRUN) $(TOOLS)
 lint:
 	+@scripts/lint
 
-bench: all $(TOOLS) $(PROGRUN)
+bench: all $(TOOLS) $(PROGRUN) $(FAULT_SHIM)
 	$(need_root)
 	@$(TELL) scripts/bench
 

@@ -1,0 +1,427 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/*
+ * Preloaded into the command, this makes one of its system calls fail, or the process die at it. What the
+ * kernel is asked for is caught by syscall user dispatch, so nothing passes it by, whichever library asks.
+ * Set by the environment:
+ *
+ *   FAULT_CALLS  changes: calls that change something outside of the process, and those that make it
+ *                ready (programs, maps, files opened for writing); all: every other call, too
+ *   FAULT_AT     number of the call among those, from 1; 0 or absent: none
+ *   FAULT_DO     fail    the call is not made, and fails
+ *                rest    as fail, and so do all later calls of the same name
+ *                after   the call is made, and its result is lost: it seems to have failed
+ *                kill    SIGKILL in place of the call
+ *                killed  SIGKILL as soon as the call was made
+ *   FAULT_ERRNO  with which it fails
+ *   FAULT_LOG    a file: a line "NUMBER NAME RESULT" for each counted call; that of the fault has "fault"
+ *   FAULT_IDS    a file: a line "map ID", "prog ID" or "link ID" for each that was made
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/bpf.h>
+#include <linux/netlink.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/uio.h>
+#include <ucontext.h>
+#include <unistd.h>
+
+#ifndef PR_SET_SYSCALL_USER_DISPATCH
+#define PR_SET_SYSCALL_USER_DISPATCH 59
+#define PR_SYS_DISPATCH_ON 1
+#endif
+#define FILTER_ALLOW 0
+#define FILTER_BLOCK 1
+#define KERNEL_SIGSET_BYTES 8
+#define KERNEL_SA_RESTORER 0x04000000
+
+enum fault { FAIL, REST, AFTER, KILL, KILLED };
+static const char *const fault_names[] = { "fail", "rest", "after", "kill", "killed" };
+
+static struct {
+	bool counts_all;
+	long at;
+	enum fault fault;
+	int code;
+	int log_fd;
+	int ids_fd;
+	long count;
+	const char *failing; /* name of the calls that fail from now on */
+} state = { .log_fd = -1, .ids_fd = -1 };
+
+static char selector = FILTER_ALLOW;
+
+struct call {
+	long number;
+	long args[6];
+};
+
+/* ---- raw system calls: the selector lets them pass ---- */
+
+#ifndef __x86_64__
+#error "only for x86-64"
+#endif
+
+static long make(const struct call *call)
+{
+	register long r10 __asm__("r10") = call->args[3];
+	register long r8 __asm__("r8") = call->args[4];
+	register long r9 __asm__("r9") = call->args[5];
+	long ret;
+
+	__asm__ volatile("syscall"
+			 : "=a"(ret)
+			 : "a"(call->number), "D"(call->args[0]), "S"(call->args[1]),
+			   "d"(call->args[2]), "r"(r10), "r"(r8), "r"(r9)
+			 : "rcx", "r11", "memory");
+	return ret;
+}
+
+static long ask(long number, long a, long b, long c)
+{
+	return make(&(struct call){ .number = number, .args = { a, b, c } });
+}
+
+/* The way back from the handler. It lies in a section of its own: calls from there are never caught. */
+void fault_restore(void);
+__asm__(".pushsection fault_way_back, \"ax\"\n"
+	".globl fault_restore\n"
+	"fault_restore:\n"
+	"	mov $15, %eax\n" /* rt_sigreturn */
+	"	syscall\n"
+	"	nop\n" /* the address that the kernel looks at is the one behind the call */
+	".popsection\n");
+extern const char __start_fault_way_back[], __stop_fault_way_back[];
+
+static __attribute__((noreturn)) void die(void)
+{
+	for (;;)
+		ask(SYS_kill, ask(SYS_getpid, 0, 0, 0), SIGKILL, 0);
+}
+
+static void print(int fd, const char *format, ...) __attribute__((format(printf, 2, 3)));
+static void print(int fd, const char *format, ...)
+{
+	char line[96];
+	va_list args;
+	int len;
+
+	if (fd < 0)
+		return;
+	va_start(args, format);
+	len = vsnprintf(line, sizeof(line), format, args);
+	va_end(args);
+	ask(SYS_write, fd, (long)line, len);
+}
+
+/* ---- what a call is ---- */
+
+/* Commands of bpf() that change or make something; the others are not named. */
+static const char *const bpf_names[] = {
+	[BPF_MAP_CREATE] = "bpf:map-create",
+	[BPF_MAP_UPDATE_ELEM] = "bpf:map-update",
+	[BPF_MAP_DELETE_ELEM] = "bpf:map-delete",
+	[BPF_PROG_LOAD] = "bpf:prog-load",
+	[BPF_OBJ_PIN] = "bpf:pin",
+	[BPF_PROG_ATTACH] = "bpf:attach",
+	[BPF_PROG_DETACH] = "bpf:detach",
+	[BPF_BTF_LOAD] = "bpf:btf-load",
+	[BPF_MAP_LOOKUP_AND_DELETE_ELEM] = "bpf:map-take",
+	[BPF_MAP_FREEZE] = "bpf:map-freeze",
+	[BPF_MAP_UPDATE_BATCH] = "bpf:map-update-batch",
+	[BPF_MAP_DELETE_BATCH] = "bpf:map-delete-batch",
+	[BPF_LINK_CREATE] = "bpf:link-create",
+	[BPF_LINK_UPDATE] = "bpf:link-update",
+	[BPF_LINK_DETACH] = "bpf:link-detach",
+};
+
+static const char *name_bpf(long command)
+{
+	return (size_t)command < sizeof(bpf_names) / sizeof(*bpf_names) ? bpf_names[command] : NULL;
+}
+
+/* Of rtnetlink's four messages of a kind, the third one asks. */
+static const char *name_message(const struct nlmsghdr *header, size_t len)
+{
+	static const char *const names[] = { "netlink:new", "netlink:del", NULL, "netlink:set" };
+
+	/* Netlink begins every message with its own length; what else is sent begins otherwise. */
+	if (len < sizeof(*header) || header->nlmsg_len > len || header->nlmsg_type < NLMSG_MIN_TYPE)
+		return NULL;
+	return names[header->nlmsg_type % 4];
+}
+
+static const char *name_send(const struct call *call)
+{
+	const struct msghdr *msg = (const struct msghdr *)call->args[1];
+
+	if (call->number == SYS_sendto)
+		return name_message((const void *)call->args[1], call->args[2]);
+	return msg->msg_iovlen ? name_message(msg->msg_iov->iov_base, msg->msg_iov->iov_len) : NULL;
+}
+
+static bool is_open_to_write(long flags)
+{
+	return (flags & O_ACCMODE) != O_RDONLY || flags & (O_CREAT | O_TRUNC);
+}
+
+static const struct {
+	long number;
+	const char *name;
+} plain_names[] = {
+	{ SYS_mount, "mount" },
+	{ SYS_umount2, "umount" },
+	{ SYS_rename, "rename" },
+	{ SYS_renameat, "rename" },
+	{ SYS_renameat2, "rename" },
+	{ SYS_unlink, "unlink" },
+	{ SYS_unlinkat, "unlink" },
+	{ SYS_rmdir, "rmdir" },
+	{ SYS_mkdir, "mkdir" },
+	{ SYS_mkdirat, "mkdir" },
+	{ SYS_link, "link" },
+	{ SYS_linkat, "link" },
+	{ SYS_symlink, "symlink" },
+	{ SYS_symlinkat, "symlink" },
+	{ SYS_setsockopt, "setsockopt" },
+	{ SYS_fsync, "fsync" },
+	{ SYS_fdatasync, "fsync" },
+	{ SYS_ftruncate, "ftruncate" },
+	{ SYS_chmod, "chmod" },
+	{ SYS_fchmod, "chmod" },
+	{ SYS_chown, "chown" },
+	{ SYS_fchown, "chown" },
+	{ SYS_setns, "setns" },
+	{ SYS_unshare, "unshare" },
+	{ SYS_fsopen, "fsopen" },
+	{ SYS_fsconfig, "fsconfig" },
+	{ SYS_fsmount, "fsmount" },
+	{ SYS_move_mount, "move_mount" },
+};
+
+/* The name of a call that changes something; NULL of others. */
+static const char *name_change(const struct call *call)
+{
+	switch (call->number) {
+	case SYS_bpf:
+		return name_bpf(call->args[0]);
+	case SYS_sendto:
+	case SYS_sendmsg:
+		return name_send(call);
+	case SYS_open:
+		return is_open_to_write(call->args[1]) ? "open" : NULL;
+	case SYS_openat:
+		return is_open_to_write(call->args[2]) ? "open" : NULL;
+	case SYS_write:
+	case SYS_pwrite64:
+	case SYS_writev:
+		return call->args[0] > STDERR_FILENO ? "write" : NULL;
+	case SYS_mmap: /* of a file or a map, to write */
+		return call->args[4] >= 0 && call->args[3] & MAP_SHARED &&
+				       call->args[2] & PROT_WRITE
+			       ? "mmap"
+			       : NULL;
+	}
+	for (size_t i = 0; i < sizeof(plain_names) / sizeof(*plain_names); i++)
+		if (plain_names[i].number == call->number)
+			return plain_names[i].name;
+	return NULL;
+}
+
+/* Calls that cannot fail, or whose failure nobody could hear of. */
+static bool is_infallible(const struct call *call)
+{
+	switch (call->number) {
+	case SYS_exit:
+	case SYS_exit_group:
+	case SYS_rt_sigreturn:
+	case SYS_rt_sigaction:
+	case SYS_rt_sigprocmask:
+	case SYS_munmap:
+	case SYS_close:
+	case SYS_getpid:
+	case SYS_getppid:
+	case SYS_gettid:
+	case SYS_kill:
+	case SYS_tgkill:
+		return true;
+	case SYS_write:
+		return call->args[0] <= STDERR_FILENO;
+	}
+	return false;
+}
+
+/* The name of a counted call; NULL of others. */
+static const char *name_counted(const struct call *call, char *buffer, size_t size)
+{
+	const char *name = name_change(call);
+
+	if (name || !state.counts_all || is_infallible(call))
+		return name;
+	if (call->number == SYS_bpf)
+		snprintf(buffer, size, "bpf:%ld", call->args[0]);
+	else
+		snprintf(buffer, size, "call:%ld", call->number);
+	return buffer;
+}
+
+/* ---- what was made ---- */
+
+static void note_id(int fd, const char *kind)
+{
+	uint32_t info[64] = { 0 };
+	union bpf_attr attr = { .info = { .bpf_fd = fd,
+					  .info_len = sizeof(info),
+					  .info = (uint64_t)(uintptr_t)info } };
+
+	/* The id is the second word of all three. */
+	if (!ask(SYS_bpf, BPF_OBJ_GET_INFO_BY_FD, (long)&attr, sizeof(attr)))
+		print(state.ids_fd, "%s %u\n", kind, info[1]);
+}
+
+static void note_made(const struct call *call, long ret)
+{
+	if (call->number != SYS_bpf || ret < 0 || state.ids_fd < 0)
+		return;
+	if (call->args[0] == BPF_MAP_CREATE)
+		note_id(ret, "map");
+	if (call->args[0] == BPF_PROG_LOAD)
+		note_id(ret, "prog");
+	if (call->args[0] == BPF_LINK_CREATE)
+		note_id(ret, "link");
+}
+
+/* ---- the fault ---- */
+
+static long make_and_note(const struct call *call)
+{
+	long ret = make(call);
+
+	note_made(call, ret);
+	return ret;
+}
+
+static long do_fault(const struct call *call, const char *name)
+{
+	static char failing[32];
+
+	switch (state.fault) {
+	case REST:
+		snprintf(failing, sizeof(failing), "%s", name);
+		state.failing = failing;
+		break;
+	case AFTER:
+		make_and_note(call);
+		break;
+	case KILLED:
+		make_and_note(call);
+		die();
+	case KILL:
+		die();
+	case FAIL:
+		break;
+	}
+	return -state.code;
+}
+
+static long answer(const struct call *call)
+{
+	char buffer[32];
+	const char *name = name_counted(call, buffer, sizeof(buffer));
+	long ret;
+
+	if (!name)
+		return make_and_note(call);
+	state.count++;
+	if (state.count == state.at) {
+		print(state.log_fd, "%ld %s fault\n", state.count, name);
+		return do_fault(call, name);
+	}
+	if (state.failing && !strcmp(state.failing, name))
+		return -state.code;
+	ret = make_and_note(call);
+	print(state.log_fd, "%ld %s %ld\n", state.count, name, ret);
+	return ret;
+}
+
+static void handle(int signal, siginfo_t *info, void *context)
+{
+	greg_t *regs = ((ucontext_t *)context)->uc_mcontext.gregs;
+	struct call call = { .number = info->si_syscall,
+			     .args = { regs[REG_RDI], regs[REG_RSI], regs[REG_RDX], regs[REG_R10],
+				       regs[REG_R8], regs[REG_R9] } };
+	int saved = errno;
+
+	(void)signal;
+	selector = FILTER_ALLOW;
+	regs[REG_RAX] = answer(&call);
+	errno = saved;
+	selector = FILTER_BLOCK;
+}
+
+/* ---- beginning ---- */
+
+static int open_log(const char *variable)
+{
+	const char *path = getenv(variable);
+
+	return path ? open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644) : -1;
+}
+
+static long number_of(const char *variable)
+{
+	const char *text = getenv(variable);
+
+	return text ? strtol(text, NULL, 10) : 0;
+}
+
+static void read_environment(void)
+{
+	const char *calls = getenv("FAULT_CALLS"), *what = getenv("FAULT_DO");
+
+	state.counts_all = calls && !strcmp(calls, "all");
+	state.at = number_of("FAULT_AT");
+	state.code = (int)number_of("FAULT_ERRNO");
+	state.log_fd = open_log("FAULT_LOG");
+	state.ids_fd = open_log("FAULT_IDS");
+	for (size_t i = 0; what && i < sizeof(fault_names) / sizeof(*fault_names); i++)
+		if (!strcmp(what, fault_names[i]))
+			state.fault = i;
+}
+
+/* What the C library's sigaction() sets has a way back of its own, which would be caught. */
+static bool handle_signal(void)
+{
+	struct {
+		void (*handler)(int signal, siginfo_t *info, void *context);
+		unsigned long flags;
+		void (*restorer)(void);
+		uint64_t mask;
+	} action = { handle, SA_SIGINFO | KERNEL_SA_RESTORER, fault_restore, 0 };
+	struct call call = { .number = SYS_rt_sigaction,
+			     .args = { SIGSYS, (long)&action, 0, KERNEL_SIGSET_BYTES } };
+
+	return !make(&call);
+}
+
+static __attribute__((constructor)) void begin(void)
+{
+	read_environment();
+	if (!handle_signal() ||
+	    prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, __start_fault_way_back,
+		  __stop_fault_way_back - __start_fault_way_back, &selector)) {
+		fputs("fault.so: no syscall user dispatch\n", stderr);
+		_exit(77);
+	}
+	selector = FILTER_BLOCK;
+}
