@@ -17,7 +17,11 @@ static __always_inline const void *cv_cell(__u32 bank, __u32 cell)
 	void *segment = bpf_map_lookup_elem(&CV_MAP_RULES, &slot);
 	const __u8 *cells = segment ? bpf_map_lookup_elem(segment, &zero) : NULL;
 
-	return cells ? cells + (cell & (CV_ARENA_SEGMENT_CELLS - 1)) * CV_CELL_BYTES : NULL;
+	if (!cells)
+		return NULL;
+	/* Nothing may be added ahead of the check: Linux 6.1 refuses that. */
+	asm volatile("" : "+r"(cells));
+	return cells + (cell & (CV_ARENA_SEGMENT_CELLS - 1)) * CV_CELL_BYTES;
 }
 
 /* The same where first is the bank's cell 0: most of what every packet reads lies in that segment, and

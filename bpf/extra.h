@@ -74,7 +74,7 @@ static __always_inline bool cv_header_holds(const struct cv_extra *extra, __u32 
 		return false;
 	if (flags & CV_MATCH_LEN &&
 	    !cv_extra_agrees(extra, CV_MATCH_LEN,
-			     cv_is_within(pkt->len, extra->len_min, extra->len_max)))
+			     cv_is_within(cv_pkt_len(pkt), extra->len_min, extra->len_max)))
 		return false;
 	if (flags & CV_MATCH_FRAGMENT &&
 	    !cv_extra_agrees(extra, CV_MATCH_FRAGMENT, pkt->is_fragment))

@@ -98,7 +98,7 @@ static __always_inline void cv_read_no_link(struct cv_pkt *pkt)
 static __always_inline void cv_parse_other(struct __sk_buff *skb, struct cv_pkt *pkt)
 {
 	__builtin_memset(pkt, 0, sizeof(*pkt));
-	pkt->l3 = cv_read_link(skb, pkt);
+	pkt->l3 = pkt->end = cv_read_link(skb, pkt);
 	pkt->bytes = CV_CTX(skb, len) - pkt->l3;
 	pkt->ifindex = CV_CTX(skb, ifindex);
 	pkt->mark = CV_CTX(skb, mark);

@@ -39,7 +39,6 @@ struct cv_pkt {
 	__u32 app; /* CV_APP_NONE until the owner was asked */
 	__u32 tunnel; /* it was taken out of; 0: none */
 	__be32 fragment_id; /* that all fragments of a packet have; IPv4: in the first two bytes */
-	__u32 len; /* of the IP packet by its own header; bytes, if that cannot say so much */
 	__u32 flow_label; /* IPv6 */
 	__u16 sport;
 	__u16 dport;
@@ -64,6 +63,12 @@ struct cv_pkt {
 	__u16 ethertype; /* behind all tags, host order; 0: none */
 };
 #define CV_NO_VLAN 0xffff
+
+/* Length of the IP packet by its own header, or as it is if that cannot say so much; 0: it is not IP. */
+static __always_inline __u32 cv_pkt_len(const struct cv_pkt *pkt)
+{
+	return pkt->end - pkt->l3;
+}
 
 /*
  * Reads a 32-bit member of the context by just that instruction: out of two reads the compiler would
@@ -180,7 +185,6 @@ static __always_inline bool cv_parse_ipv4(struct __sk_buff *skb, struct cv_pkt *
 	pkt->fragment_id = ip->id;
 	pkt->l4 = pkt->l3 + ip->ihl * 4;
 	pkt->end = cv_end_of(skb, pkt->l3, bpf_ntohs(ip->tot_len));
-	pkt->len = pkt->end - pkt->l3;
 	pkt->family = 4;
 	if (!pkt->is_later)
 		cv_parse_ports(skb, pkt);
@@ -264,7 +268,6 @@ static __always_inline bool cv_parse_ipv6(struct __sk_buff *skb, struct cv_pkt *
 	pkt->has_df = true;
 	pkt->l4 = pkt->l3 + sizeof(*ip);
 	pkt->end = cv_end_of(skb, pkt->l4, bpf_ntohs(ip->payload_len));
-	pkt->len = pkt->end - pkt->l3;
 	pkt->family = 6;
 	if (cv_skip_ipv6_ext(skb, pkt))
 		cv_parse_ports(skb, pkt);

@@ -193,7 +193,7 @@ static __always_inline bool cv_set_field_number(const struct cv_pkt *pkt, __u32 
 		*value = pkt->mark;
 		return true;
 	case CV_SET_FIELD_LEN:
-		*value = pkt->len;
+		*value = cv_pkt_len(pkt);
 		return pkt->family;
 	case CV_SET_FIELD_VLAN:
 		*value = pkt->vlan;
