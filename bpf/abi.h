@@ -736,22 +736,27 @@ struct cv_meter {
 };
 _Static_assert(sizeof(struct cv_meter) == 16, "cv_meter is map ABI");
 
-/* What a match leads to. */
-struct cv_rule {
-	char name[CV_NAME_LEN];
+/* What a match leads to. Stands in the arena before the first record of the rule, and in one cache
+ * line with it, if it can. */
+struct cv_rule_cell {
+	__u32 name; /* where it stands: a cell, and which eighth of that (CV_NAME_CELL, CV_NAME_BYTE) */
 	__u32 id; /* of its counters, below CV_MAX_RULE_IDS; kept while the rule lives */
 	__u32 order; /* ascending in the order in which rules are asked */
-	__u32 flags; /* CV_ACTION_*; with one of CV_ACTION_MORE a struct cv_actions follows */
 	__u32 mark;
 	__u32 mark_mask; /* bits that the action sets */
 	__u32 priority; /* skb->priority, MAJOR << 16 | MINOR */
-	__u8 dscp;
-	__u8 verdict; /* enum cv_verdict */
+	__u16 flags; /* CV_ACTION_*; with one of CV_ACTION_MORE a struct cv_actions follows */
 	__u16 born; /* generations of the image in which it is; not for packets, which see records */
 	__u16 dead;
-	__u8 pad[2];
+	__u8 dscp;
+	__u8 verdict; /* enum cv_verdict */
 };
-_Static_assert(sizeof(struct cv_rule) == 64, "cv_rule is map ABI");
+_Static_assert(sizeof(struct cv_rule_cell) == 32, "cv_rule_cell is a cell");
+
+/* Names end with a zero and lie close together; behind one may be another. */
+#define CV_NAME_UNIT 4 /* bytes */
+#define CV_NAME_CELL(name) ((name) / 8)
+#define CV_NAME_BYTE(name) ((name) % 8 * CV_NAME_UNIT)
 
 #define CV_RULES_NEED_OWNER(dir) (1u << (dir)) /* some match of that direction has an app */
 /* What some match asks for, and is read of a packet only then. */
@@ -812,7 +817,7 @@ enum cv_root_index {
 	CV_ROOT_COUNT
 };
 
-#define CV_IMAGE_MAGIC 0x63766932u /* "cvi2": of this layout */
+#define CV_IMAGE_MAGIC 0x63766933u /* "cvi3": of this layout */
 
 /*
  * Compiled rules, as packets look them up: stands at cell 0 of a bank, which has one while a
@@ -841,15 +846,18 @@ struct cv_image {
 	__u32 steps; /* that the worst packet may take */
 	__u16 generation; /* newest that was committed */
 	__u16 is_open; /* 1: a change was begun; if nobody is at it, build the image anew */
+	__u32 names; /* where the next name may stand, as in cv_rule_cell.name */
+	__u32 names_end;
+	__u8 pad[24];
 };
-_Static_assert(sizeof(struct cv_image) == 96, "cv_image is map ABI");
+_Static_assert(sizeof(struct cv_image) == 128, "cv_image is map ABI");
 
 /*
  * A rule of the image, for user space: a hash table by name, in which the next entry is tried if one
  * is taken. Rules that are gone stay.
  */
 struct cv_rule_entry {
-	__u32 rule; /* cell of struct cv_rule; 0: free */
+	__u32 rule; /* cell of struct cv_rule_cell; 0: free */
 	/* Where its records are: one place, a cell of struct cv_place_chunk, or nowhere (0).
 	 *   place: 1 : 1 | tuple : 6 | enum cv_root_index : 2 | slot : 23
 	 *   chunk: 0 : 1 | cell : 31 */
@@ -995,7 +1003,7 @@ static inline __attribute__((always_inline)) __u64 cv_tuple_hash6(const struct c
  * behind all that. It holds for packets of generations from born to dead - 1.
  */
 struct cv_record {
-	__u32 rule; /* cell of its struct cv_rule; above it CV_RECORD_* */
+	__u32 rule; /* cell of its struct cv_rule_cell; above it CV_RECORD_* */
 	__u32 order; /* of the rule */
 	__u16 born;
 	__u16 dead; /* CV_GENERATION_NEVER: it lives */
@@ -1106,7 +1114,7 @@ _Static_assert(CV_MAX_RULE_IDS <= CV_STATS_CHUNKS * CV_STATS_RULES, "every rule 
 /* A packet that a rule has sampled: a record of the ring CV_MAP_EVENTS. */
 struct cv_event {
 	__u64 time_ns; /* CLOCK_BOOTTIME */
-	char rule[CV_NAME_LEN];
+	char rule[CV_NAME_LEN]; /* ends with a zero, behind which may be anything */
 	__u32 rule_id;
 	__u32 ifindex;
 	__u32 mark;

@@ -40,7 +40,7 @@ static __always_inline int cv_set_tos(struct __sk_buff *skb, const struct cv_pkt
 
 /* The actions of a rule that change what later rules see of the packet; the packet itself stays as it
  * is. */
-static __always_inline void cv_rule_show(struct cv_pkt *pkt, const struct cv_rule *rule)
+static __always_inline void cv_rule_show(struct cv_pkt *pkt, const struct cv_rule_cell *rule)
 {
 	if (rule->flags & CV_ACTION_MARK)
 		pkt->mark = (pkt->mark & ~rule->mark_mask) | rule->mark;
@@ -50,7 +50,7 @@ static __always_inline void cv_rule_show(struct cv_pkt *pkt, const struct cv_rul
 
 /* The actions that most rules have. A frame that is no IP has no DSCP. */
 static __always_inline void cv_rule_write(struct __sk_buff *skb, struct cv_pkt *pkt,
-					  const struct cv_rule *rule)
+					  const struct cv_rule_cell *rule)
 {
 	if (rule->flags & CV_ACTION_DSCP && pkt->family)
 		cv_set_tos(skb, pkt, rule->dscp << 2, CV_TOS_DSCP);

@@ -27,7 +27,7 @@
 #define CV_NEXT_RULE (-100) /* no verdict of tc */
 
 /* What the rule's verdict is in tc's terms, or CV_NEXT_RULE. */
-static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct cv_rule *rule)
+static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct cv_rule_cell *rule)
 {
 	if (rule->verdict == CV_VERDICT_ACCEPT)
 		return TC_ACT_OK;
@@ -40,7 +40,7 @@ static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct 
 }
 
 /* True if the rule does what takes few instructions, as most do. */
-static __always_inline bool cv_is_plain(const struct cv_rule *rule)
+static __always_inline bool cv_is_plain(const struct cv_rule_cell *rule)
 {
 	return !(rule->flags & ~(CV_ACTION_MARK | CV_ACTION_PRIORITY)) &&
 	       (rule->verdict == CV_VERDICT_NEXT || rule->verdict == CV_VERDICT_ACCEPT ||
@@ -49,7 +49,7 @@ static __always_inline bool cv_is_plain(const struct cv_rule *rule)
 
 /* Does what a plain rule says. Returns as cv_obey() does. */
 static __always_inline int cv_obey_plain(struct __sk_buff *skb, struct cv_pkt *pkt,
-					 const struct cv_rule *rule)
+					 const struct cv_rule_cell *rule)
 {
 	cv_count_rule(rule->id, pkt->bytes);
 	if (rule->flags & CV_ACTION_PRIORITY)
@@ -66,7 +66,7 @@ static __always_inline int cv_obey_plain(struct __sk_buff *skb, struct cv_pkt *p
 __attribute__((noinline)) int cv_obey(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
 				      __u32 cell, __u32 dir)
 {
-	const struct cv_rule *rule = cv_rule_at(live, cell);
+	const struct cv_rule_cell *rule = cv_rule_at(live, cell);
 	int reason;
 
 	if (!pkt || !rule)
@@ -75,7 +75,7 @@ __attribute__((noinline)) int cv_obey(struct __sk_buff *skb, struct cv_pkt *pkt,
 	cv_rule_write(skb, pkt, rule);
 	if (!(rule->flags & CV_ACTION_MORE))
 		return cv_verdict_of(pkt, rule);
-	reason = cv_do_more(skb, pkt, rule, cv_rule_actions(rule), dir);
+	reason = cv_do_more(skb, pkt, live, rule, cv_rule_actions(rule), dir);
 	if (reason != CV_R_OK) {
 		cv_count_reason(pkt->tunnel, reason);
 		return TC_ACT_SHOT;
@@ -105,14 +105,36 @@ __attribute__((noinline)) int cv_ask_owner(struct __sk_buff *skb, struct cv_pkt 
 
 #define CV_RULES_NEED_ANY_OWNER (CV_RULES_NEED_OWNER(CV_DIR_IN) | CV_RULES_NEED_OWNER(CV_DIR_OUT))
 
-/* Asks the rules, one after the other while they say continue, and does what they say. */
+/* Behind the rule at that cell, which says continue: asks the others, one after the other while they
+ * do, and does what they say. Returns tc's verdict. A global function, for few packets come to it. */
+__attribute__((noinline)) int cv_continue(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					  __u32 cell, __u32 dir)
+{
+	const struct cv_rule_cell *rule = cv_rule_at(live, cell);
+	int i, verdict;
+
+	if (!pkt)
+		return TC_ACT_UNSPEC; /* never, but the verifier asks */
+	for (i = 1; rule && i < CV_MAX_CONTINUES; i++) {
+		cell = cv_rule_search(skb, pkt, live, dir, rule->order);
+		rule = cv_rule_at(live, cell);
+		if (!rule)
+			break;
+		verdict = cv_obey(skb, pkt, live, cell, dir);
+		if (verdict != CV_NEXT_RULE)
+			return verdict;
+	}
+	return TC_ACT_UNSPEC;
+}
+
+/* Asks the rules and does what they say. */
 static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt,
 				       const struct cv_image *image, __u64 live,
 				       enum cv_direction dir)
 {
-	const struct cv_rule *rule;
-	__u32 after = 0, cell;
-	int i, verdict;
+	const struct cv_rule_cell *rule;
+	__u32 cell;
+	int verdict;
 
 	if (image->flags & CV_RULES_NEED_LINK)
 		cv_read_link(skb, pkt);
@@ -120,18 +142,13 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 		cv_read_fields(skb, pkt, image->flags);
 	if (image->flags & CV_RULES_NEED_ANY_OWNER)
 		cv_ask_owner(skb, pkt, image->flags, image->netns_cookie, dir);
-	for (i = 0; i < CV_MAX_CONTINUES; i++) {
-		cell = cv_rule_find(skb, pkt, image, live, dir, after);
-		rule = cell ? cv_cell_near(image, CV_LIVE_BANK(live), cell) : NULL;
-		if (!rule)
-			break;
-		after = rule->order;
-		verdict = cv_is_plain(rule) ? cv_obey_plain(skb, pkt, rule)
-					    : cv_obey(skb, pkt, live, cell, dir);
-		if (verdict != CV_NEXT_RULE)
-			return verdict;
-	}
-	return TC_ACT_UNSPEC;
+	cell = cv_rule_find(skb, pkt, image, live, dir, 0);
+	rule = cell ? cv_cell_near(image, CV_LIVE_BANK(live), cell) : NULL;
+	if (!rule)
+		return TC_ACT_UNSPEC;
+	verdict = cv_is_plain(rule) ? cv_obey_plain(skb, pkt, rule)
+				    : cv_obey(skb, pkt, live, cell, dir);
+	return verdict == CV_NEXT_RULE ? cv_continue(skb, pkt, live, cell, dir) : verdict;
 }
 
 /* True if a rule may say anything about a packet that leaves, or has to know of it to tell whose the

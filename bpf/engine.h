@@ -402,7 +402,7 @@ struct cv_asking {
 static long cv_extra_step(__u32 i, struct cv_asking *asking)
 {
 	struct cv_query *query = asking->query;
-	const struct cv_rule *rule;
+	const struct cv_rule_cell *rule;
 
 	if (cv_extra_of_cell_holds(asking->pkt, query->live, query->extra)) {
 		rule = cv_cell(CV_LIVE_BANK(query->live), query->rule);

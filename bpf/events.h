@@ -3,6 +3,7 @@
 #ifndef CV_EVENTS_H
 #define CV_EVENTS_H
 
+#include "arena.h"
 #include "count.h"
 #include "maps.h"
 #include "packet.h"
@@ -26,12 +27,13 @@ static __always_inline __u32 cv_capture(struct __sk_buff *skb, struct cv_event *
 }
 
 /* Tells of one packet of one_in, chosen at random. */
-static __always_inline void cv_sample(struct __sk_buff *skb, const struct cv_pkt *pkt,
-				      const struct cv_rule *rule, __u32 dir, __u32 one_in)
+static __always_inline void cv_sample(struct __sk_buff *skb, const struct cv_pkt *pkt, __u64 live,
+				      const struct cv_rule_cell *rule, __u32 dir, __u32 one_in)
 {
+	const __u8 *names = cv_cell(CV_LIVE_BANK(live), CV_NAME_CELL(rule->name));
 	struct cv_event *event;
 
-	if (one_in > 1 && bpf_get_prandom_u32() % one_in)
+	if (!names || (one_in > 1 && bpf_get_prandom_u32() % one_in))
 		return;
 	event = bpf_ringbuf_reserve(&CV_MAP_EVENTS, sizeof(*event), 0);
 	if (!event) {
@@ -40,7 +42,7 @@ static __always_inline void cv_sample(struct __sk_buff *skb, const struct cv_pkt
 	}
 	__builtin_memset(event, 0, offsetof(struct cv_event, bytes));
 	event->time_ns = bpf_ktime_get_boot_ns();
-	__builtin_memcpy(event->rule, rule->name, sizeof(event->rule));
+	__builtin_memcpy(event->rule, names + CV_NAME_BYTE(rule->name), sizeof(event->rule));
 	event->rule_id = rule->id;
 	event->ifindex = pkt->ifindex;
 	event->mark = pkt->mark;

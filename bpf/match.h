@@ -104,13 +104,13 @@ __attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pk
 }
 
 /* The rule at a cell; NULL for cell 0. */
-static __always_inline const struct cv_rule *cv_rule_at(__u64 live, __u32 cell)
+static __always_inline const struct cv_rule_cell *cv_rule_at(__u64 live, __u32 cell)
 {
 	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
 }
 
 /* Its actions, if it has one of CV_ACTION_MORE. */
-static __always_inline const struct cv_actions *cv_rule_actions(const struct cv_rule *rule)
+static __always_inline const struct cv_actions *cv_rule_actions(const struct cv_rule_cell *rule)
 {
 	return (const struct cv_actions *)(rule + 1);
 }

@@ -12,9 +12,9 @@
 #include "redirect.h"
 
 /* Returns CV_R_OK, or the reason to drop the packet. */
-static __always_inline int cv_do_more(struct __sk_buff *skb, struct cv_pkt *pkt,
-				      const struct cv_rule *rule, const struct cv_actions *actions,
-				      __u32 dir)
+static __always_inline int cv_do_more(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+				      const struct cv_rule_cell *rule,
+				      const struct cv_actions *actions, __u32 dir)
 {
 	__u32 bytes = cv_wire_bytes(skb, pkt, dir);
 
@@ -24,7 +24,7 @@ static __always_inline int cv_do_more(struct __sk_buff *skb, struct cv_pkt *pkt,
 	    !cv_pace(skb, pkt, rule->id, actions->pace_bytes_ps, bytes))
 		return CV_R_PACE_HORIZON;
 	if (rule->flags & CV_ACTION_SAMPLE)
-		cv_sample(skb, pkt, rule, dir, actions->sample_one_in);
+		cv_sample(skb, pkt, live, rule, dir, actions->sample_one_in);
 	if (rule->flags & CV_ACTION_MIRROR)
 		cv_copy_to(skb, pkt, dir, actions->mirror_ifindex);
 	return CV_R_OK;

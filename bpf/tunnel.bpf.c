@@ -29,7 +29,7 @@
 __attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __u32 cell,
 					      __u32 tunnel)
 {
-	const struct cv_rule *rule = cv_rule_at(live, cell);
+	const struct cv_rule_cell *rule = cv_rule_at(live, cell);
 
 	if (!pkt || !rule)
 		return CV_FOLLOW_PASS;

@@ -181,13 +181,7 @@ static int same_matches(const struct comparison *comparison, uint32_t live, uint
 
 static bool same_rule(const struct cv_compiled_rule *a, const struct cv_compiled_rule *b)
 {
-	struct cv_rule a_plain = a->rule, b_plain = b->rule;
-
-	/* The engine's. */
-	a_plain.order = b_plain.order = 0;
-	a_plain.born = b_plain.born = 0;
-	a_plain.dead = b_plain.dead = 0;
-	return !memcmp(&a_plain, &b_plain, sizeof(a_plain)) &&
+	return !memcmp(&a->rule, &b->rule, sizeof(a->rule)) &&
 	       !memcmp(&a->actions, &b->actions, sizeof(a->actions));
 }
 

@@ -179,13 +179,6 @@ static void drop_match(struct cv_rules *wanted)
 	wanted->match_count--;
 }
 
-static void edit_order(struct cv_rules *wanted)
-{
-	wanted->rules[1].rule.order = 5;
-	wanted->rules[1].rule.born = 5;
-	wanted->rules[1].rule.dead = 5;
-}
-
 static void edit_cookie(struct cv_rules *wanted)
 {
 	wanted->netns_cookie++;
@@ -207,7 +200,6 @@ static void what_is_equal_is_left_alone(void **state)
 	(void)state;
 	assert_edit(leave, "", false);
 	assert_edit(turn_matches, "", false);
-	assert_edit(edit_order, "", false);
 	assert_edit(need_owner, "", false);
 }
 

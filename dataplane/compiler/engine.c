@@ -12,7 +12,7 @@
 
 #define ORDER_GAP 65536 /* between two rules, if there are not too many */
 #define MIN_SLOTS 8
-#define RULE_CELLS (sizeof(struct cv_rule) / CV_CELL_BYTES)
+#define NAME_CELLS 64 /* of names that are taken at once */
 #define ACTION_CELLS (sizeof(struct cv_actions) / CV_CELL_BYTES)
 
 /* An image in the making. */
@@ -40,22 +40,55 @@ static int arena_full(const struct cv_arena *arena, struct cv_err *err)
 
 /* ---- rules ---- */
 
-uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *rule, uint32_t order,
-		       uint16_t born)
+/* Returns where it stands, 0: there is no memory. Names have cells of their own: packets do not read
+ * them. */
+static uint32_t write_name(struct cv_arena *arena, const char *name)
 {
-	bool has_more = rule->rule.flags & CV_ACTION_MORE;
-	uint32_t cell = cv_arena_take(arena, RULE_CELLS + (has_more ? ACTION_CELLS : 0), false);
-	struct cv_rule *written;
+	struct cv_image *image = cv_arena_image(arena);
+	uint32_t units = strlen(name) / CV_NAME_UNIT + 1, at;
 
-	if (!cell)
+	if (image->names + units > image->names_end) {
+		uint32_t cell = cv_arena_take(arena, NAME_CELLS, false);
+
+		if (!cell)
+			return 0;
+		image->names = cell * (CV_CELL_BYTES / CV_NAME_UNIT);
+		image->names_end = image->names + NAME_CELLS * (CV_CELL_BYTES / CV_NAME_UNIT);
+	}
+	at = image->names;
+	image->names += units;
+	memcpy((char *)cv_arena_at(arena, CV_NAME_CELL(at)) + CV_NAME_BYTE(at), name,
+	       strlen(name) + 1);
+	return at;
+}
+
+uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *compiled,
+		       uint32_t order, uint16_t born)
+{
+	const struct cv_rule *rule = &compiled->rule;
+	bool has_more = rule->flags & CV_ACTION_MORE;
+	uint32_t name = write_name(arena, rule->name);
+	uint32_t cell = cv_arena_take(arena, 1 + (has_more ? ACTION_CELLS : 0), false);
+	struct cv_rule_cell *written;
+
+	if (!name || !cell)
 		return 0;
 	written = cv_arena_at(arena, cell);
-	*written = rule->rule;
-	written->order = order;
-	written->born = born;
-	written->dead = CV_GENERATION_NEVER;
+	*written = (struct cv_rule_cell){
+		.name = name,
+		.id = rule->id,
+		.order = order,
+		.mark = rule->mark,
+		.mark_mask = rule->mark_mask,
+		.priority = rule->priority,
+		.flags = rule->flags,
+		.born = born,
+		.dead = CV_GENERATION_NEVER,
+		.dscp = rule->dscp,
+		.verdict = rule->verdict,
+	};
 	if (has_more)
-		memcpy(written + 1, &rule->actions, sizeof(rule->actions));
+		memcpy(written + 1, &compiled->actions, sizeof(compiled->actions));
 	return cell;
 }
 
@@ -234,6 +267,13 @@ static bool sort_by_slot(struct root_build *root, const struct cv_tuple *tuple, 
 	return true;
 }
 
+/* Lets the next two cells be in one cache line: those of a rule and its record. */
+static void share_line(struct cv_arena *arena)
+{
+	if (arena->used & 1)
+		cv_arena_take(arena, 1, true);
+}
+
 /* Returns false if there is no memory. */
 static bool write_slot(struct root_build *root, struct cv_tuple *tuple, uint32_t index,
 		       struct cv_item **items, uint32_t count)
@@ -243,6 +283,7 @@ static bool write_slot(struct root_build *root, struct cv_tuple *tuple, uint32_t
 
 	if (!count)
 		return true;
+	share_line(build->arena);
 	for (uint32_t i = 0; i < count; i++) {
 		const struct cv_rule_entry *entry = need_rule(build, items[i]->rule);
 

@@ -16,7 +16,7 @@ static struct cv_rule_entry *entry_at(const struct cv_arena *arena, uint32_t ind
 	       index % in_cell;
 }
 
-static uint32_t name_hash(const char name[CV_NAME_LEN])
+static uint32_t name_hash(const char *name)
 {
 	uint64_t words[CV_NAME_LEN / sizeof(uint64_t)] = { 0 }, hash = 0;
 
@@ -43,8 +43,8 @@ bool cv_entries_make(struct cv_arena *arena, uint32_t rules)
 struct cv_rule_entry *cv_entry_add(struct cv_arena *arena, uint32_t cell)
 {
 	struct cv_image *image = cv_arena_image(arena);
-	const struct cv_rule *rule = cv_arena_at(arena, cell);
-	uint32_t at = name_hash(rule->name) % image->entry_room;
+	const struct cv_rule_cell *rule = cv_arena_at(arena, cell);
+	uint32_t at = name_hash(cv_rule_name(arena, rule)) % image->entry_room;
 	struct cv_rule_entry *entry = entry_at(arena, at);
 
 	/* One entry stays free, so that every search ends. */
@@ -67,12 +67,12 @@ struct cv_rule_entry *cv_entry_find(const struct cv_arena *arena, const char *na
 
 	for (;; at = (at + 1) % image->entry_room) {
 		struct cv_rule_entry *entry = entry_at(arena, at);
-		const struct cv_rule *rule;
+		const struct cv_rule_cell *rule;
 
 		if (!entry->rule)
 			return NULL;
 		rule = cv_arena_at(arena, entry->rule);
-		if (rule->dead == CV_GENERATION_NEVER && !strcmp(rule->name, name))
+		if (rule->dead == CV_GENERATION_NEVER && !strcmp(cv_rule_name(arena, rule), name))
 			return entry;
 	}
 }

@@ -130,8 +130,15 @@ static inline bool cv_is_born(uint16_t born, uint16_t dead, uint16_t generation)
 }
 
 /* Writes a rule to cells. Returns the first one, 0: there is no memory. */
-uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *rule, uint32_t order,
-		       uint16_t born);
+uint32_t cv_rule_write(struct cv_arena *arena, const struct cv_compiled_rule *compiled,
+		       uint32_t order, uint16_t born);
+
+static inline const char *cv_rule_name(const struct cv_arena *arena,
+				       const struct cv_rule_cell *rule)
+{
+	return (const char *)cv_arena_at(arena, CV_NAME_CELL(rule->name)) +
+	       CV_NAME_BYTE(rule->name);
+}
 
 static inline uint32_t *cv_tuple_slot(const struct cv_arena *arena, const struct cv_tuple *tuple,
 				      uint64_t hash)
@@ -151,7 +158,7 @@ struct cv_rule_entry *cv_entry_add(struct cv_arena *arena, uint32_t cell);
 struct cv_rule_entry *cv_entry_find(const struct cv_arena *arena, const char *name);
 
 /* Calls fn for each rule, those that are gone included, in no order. */
-typedef void (*cv_rule_fn)(void *arg, const struct cv_rule *rule);
+typedef void (*cv_rule_fn)(void *arg, const struct cv_rule_cell *rule);
 void cv_entries_visit(const struct cv_arena *arena, cv_rule_fn fn, void *arg);
 
 /* Notes where a record of the rule is: CV_PLACE. False: there is no memory. */

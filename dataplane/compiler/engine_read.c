@@ -24,6 +24,7 @@ int cv_engine_adopt(struct cv_arena *arena, const struct cv_arena_source *source
 struct reading {
 	const struct cv_arena *arena;
 	struct cv_rules *out;
+	const struct cv_rule_cell **cells; /* of out's rules, while they are read; borrowed */
 	uint32_t *orders; /* of out's rules */
 	uint16_t generation;
 	size_t room; /* for matches */
@@ -33,23 +34,35 @@ struct reading {
 
 static int compare_rules(const void *a, const void *b)
 {
-	uint32_t left = ((const struct cv_compiled_rule *)a)->rule.order;
-	uint32_t right = ((const struct cv_compiled_rule *)b)->rule.order;
+	uint32_t left = (*(const struct cv_rule_cell *const *)a)->order;
+	uint32_t right = (*(const struct cv_rule_cell *const *)b)->order;
 
 	return (left > right) - (left < right);
 }
 
-static void read_rule(void *arg, const struct cv_rule *rule)
+static void note_rule(void *arg, const struct cv_rule_cell *rule)
 {
 	struct reading *reading = arg;
-	struct cv_compiled_rule *out;
 
-	if (!cv_is_born(rule->born, rule->dead, reading->generation))
-		return;
-	out = &reading->out->rules[reading->out->rule_count++];
-	*out = (struct cv_compiled_rule){ .rule = *rule };
-	out->rule.born = 0;
-	out->rule.dead = 0;
+	if (cv_is_born(rule->born, rule->dead, reading->generation))
+		reading->cells[reading->out->rule_count++] = rule;
+}
+
+static void read_rule(const struct cv_arena *arena, const struct cv_rule_cell *rule,
+		      struct cv_compiled_rule *out)
+{
+	*out = (struct cv_compiled_rule){
+		.rule = {
+			.id = rule->id,
+			.flags = rule->flags,
+			.mark = rule->mark,
+			.mark_mask = rule->mark_mask,
+			.priority = rule->priority,
+			.dscp = rule->dscp,
+			.verdict = rule->verdict,
+		},
+	};
+	strncpy(out->rule.name, cv_rule_name(arena, rule), sizeof(out->rule.name) - 1);
 	if (rule->flags & CV_ACTION_MORE)
 		memcpy(&out->actions, rule + 1, sizeof(out->actions));
 }
@@ -57,17 +70,20 @@ static void read_rule(void *arg, const struct cv_rule *rule)
 static bool read_rules(struct reading *reading)
 {
 	size_t count = cv_arena_image(reading->arena)->entry_count;
+	CV_FREE const struct cv_rule_cell **cells =
+		calloc(count + 1, sizeof(struct cv_rule_cell *));
 	struct cv_rules *out = reading->out;
 
 	out->rules = calloc(count + 1, sizeof(*out->rules));
 	reading->orders = calloc(count + 1, sizeof(*reading->orders));
-	if (!out->rules || !reading->orders)
+	if (!cells || !out->rules || !reading->orders)
 		return false;
-	cv_entries_visit(reading->arena, read_rule, reading);
-	qsort(out->rules, out->rule_count, sizeof(*out->rules), compare_rules);
+	reading->cells = cells;
+	cv_entries_visit(reading->arena, note_rule, reading);
+	qsort(cells, out->rule_count, sizeof(*cells), compare_rules);
 	for (size_t i = 0; i < out->rule_count; i++) {
-		reading->orders[i] = out->rules[i].rule.order;
-		out->rules[i].rule.order = 0;
+		reading->orders[i] = cells[i]->order;
+		read_rule(reading->arena, cells[i], &out->rules[i]);
 	}
 	return true;
 }

@@ -10,6 +10,7 @@
 #include <cmocka.h>
 
 #include "engine.h"
+#include "engine_parts.h"
 #include "random_rules.h"
 #include "own.h"
 
@@ -66,9 +67,9 @@ static bool extra_holds(const struct cv_extra *extra, const void *arg)
 	return cv_oracle_holds(&no_sets, &match, arg);
 }
 
-static const struct cv_rule *find(const struct cv_arena *arena, uint16_t generation,
-				  const struct cv_oracle_packet *packet, enum cv_direction dir,
-				  uint32_t after, uint32_t *steps)
+static const struct cv_rule_cell *find(const struct cv_arena *arena, uint16_t generation,
+				       const struct cv_oracle_packet *packet, enum cv_direction dir,
+				       uint32_t after, uint32_t *steps)
 {
 	struct cv_engine_packet asked = engine_packet(packet, dir);
 	uint32_t cell =
@@ -87,14 +88,17 @@ static void assert_packet(const struct cv_arena *arena, uint16_t generation,
 
 	for (int i = 0; i < 3; i++) {
 		long expected = random_expected(rules, first, packet, dir);
-		const struct cv_rule *rule = find(arena, generation, packet, dir, after, &steps);
+		const struct cv_rule_cell *rule =
+			find(arena, generation, packet, dir, after, &steps);
 
 		if (steps > cv_arena_image(arena)->steps)
 			fail_msg("%u steps, promised: %u", steps, cv_arena_image(arena)->steps);
 		if (!rule && expected < 0)
 			return;
-		if (!rule || expected < 0 || strcmp(rule->name, rules->rules[expected].rule.name))
-			fail_msg("after %u: %s, expected: %s", after, rule ? rule->name : "none",
+		if (!rule || expected < 0 ||
+		    strcmp(cv_rule_name(arena, rule), rules->rules[expected].rule.name))
+			fail_msg("after %u: %s, expected: %s", after,
+				 rule ? cv_rule_name(arena, rule) : "none",
 				 expected < 0 ? "none" : rules->rules[expected].rule.name);
 		after = rule->order;
 		first = expected + 1;
@@ -504,6 +508,7 @@ static void what_cannot_hold_is_not_looked_at(void **state)
 	struct cv_oracle_packet packet = { .family = 4, .proto = 6 };
 	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
 	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	const struct cv_rule_cell *rule;
 	uint32_t steps = 0;
 
 	(void)state;
@@ -518,8 +523,9 @@ static void what_cannot_hold_is_not_looked_at(void **state)
 	assert_null(find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps));
 	assert_int_equal(steps, 0);
 	packet.dport = 149;
-	assert_string_equal(find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps)->name,
-			    "r49");
+	rule = find(&arena, CV_ENGINE_FIRST, &packet, CV_DIR_IN, 0, &steps);
+	assert_non_null(rule);
+	assert_string_equal(cv_rule_name(&arena, rule), "r49");
 }
 
 /* ---- sets made to hurt ---- */

@@ -309,7 +309,8 @@ int cv_engine_insert(struct cv_engine_update *update, const struct cv_engine_rul
 	if (behind && !entry)
 		return -ENOENT;
 	if (entry)
-		order = ((const struct cv_rule *)cv_arena_at(update->arena, entry->rule))->order;
+		order = ((const struct cv_rule_cell *)cv_arena_at(update->arena, entry->rule))
+				->order;
 	order = order_behind(update->arena, order);
 	return order ? insert_rule(update, rule, order, err) : -ESTALE;
 }
@@ -350,7 +351,7 @@ static void end_records(void *arg, uint32_t rule, uint32_t place)
 
 static void end_rule(struct cv_engine_update *update, const struct cv_rule_entry *entry)
 {
-	struct cv_rule *rule = cv_arena_at(update->arena, entry->rule);
+	struct cv_rule_cell *rule = cv_arena_at(update->arena, entry->rule);
 	struct cv_image *image = begin(update);
 
 	cv_places_visit(update->arena, entry, end_records, update);
@@ -379,7 +380,7 @@ int cv_engine_replace(struct cv_engine_update *update, const struct cv_engine_ru
 
 	if (!entry)
 		return -ENOENT;
-	order = ((const struct cv_rule *)cv_arena_at(update->arena, entry->rule))->order;
+	order = ((const struct cv_rule_cell *)cv_arena_at(update->arena, entry->rule))->order;
 	end_rule(update, entry);
 	return insert_rule(update, rule, order, err);
 }

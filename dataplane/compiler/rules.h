@@ -12,8 +12,21 @@
 
 #include "abi.h"
 
+/* What a match leads to: a struct cv_rule_cell with its name, which names the members. */
+struct cv_rule {
+	char name[CV_NAME_LEN];
+	uint32_t id;
+	uint32_t flags;
+	uint32_t mark;
+	uint32_t mark_mask;
+	uint32_t priority;
+	uint8_t dscp;
+	uint8_t verdict;
+	uint8_t pad[2];
+};
+
 struct cv_compiled_rule {
-	struct cv_rule rule; /* order: set by the engine */
+	struct cv_rule rule;
 	struct cv_actions actions; /* all zero without one of CV_ACTION_MORE */
 };
 

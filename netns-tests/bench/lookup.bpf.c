@@ -57,7 +57,7 @@ static __always_inline void take_packet(struct cv_pkt *pkt, const struct lookup_
 /* Says which rule the packet met: the cell of it, 0 for none. */
 static __always_inline void met_rule(__u64 live, __u32 cell, __u32 mark)
 {
-	const struct cv_rule *rule = cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+	const struct cv_rule_cell *rule = cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
 
 	lookup_last = rule ? rule->mark : 0;
 	lookup_wrong += lookup_last != mark;

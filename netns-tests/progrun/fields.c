@@ -626,11 +626,9 @@ static void fill_matches(const struct cv_match *matches, size_t count, uint32_t 
 	struct test_rules set = { .flags = needs };
 
 	for (size_t i = 0; i < count; i++) {
-		set.rules[i] = (struct cv_rule){ .id = RULE_ID,
-						 .order = i,
-						 .flags = CV_ACTION_MARK,
-						 .mark = i + 1,
-						 .mark_mask = ONES };
+		set.rules[i] = (struct cv_rule){
+			.id = RULE_ID, .flags = CV_ACTION_MARK, .mark = i + 1, .mark_mask = ONES
+		};
 		set.matches[i] = matches[i];
 		set.matches[i].rule = i;
 	}

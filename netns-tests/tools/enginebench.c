@@ -157,7 +157,7 @@ static uint32_t mark_of(const struct bench *bench, const struct cv_oracle_packet
 	uint32_t cell =
 		cv_engine_find(&bench->arena, bench->generation, &asked, 0, no_extra, NULL, steps);
 
-	return cell ? ((struct cv_rule *)cv_arena_at(&bench->arena, cell))->mark : 0;
+	return cell ? ((struct cv_rule_cell *)cv_arena_at(&bench->arena, cell))->mark : 0;
 }
 
 static void draw(struct bench *bench, struct cv_oracle_packet *packet)
