@@ -89,6 +89,8 @@ LIBCTL := $(OUT)/libctl.a
 # Rule sets and packets, for tests and measurements.
 LIBRULESETS := $(OUT)/librulesets.a
 COMMAND := $(OUT)/culvert
+# The same with the map ABI to come, for the scenario of upgrades.
+NEXT := $(OUT)/next/culvert
 TESTS := $(patsubst %.c,$(OUT)/tests/%,$(notdir $(TEST_SRC)))
 PROGRUN := $(patsubst netns-tests/progrun/%.c,$(OUT)/tests/progrun_%,$(PROGRUN_SRC))
 TOOLS := $(patsubst netns-tests/tools/%.c,$(OUT)/%,$(TOOL_SRC))
@@ -394,7 +396,7 @@ check-install: all $(BPF_NAMES:%=$(OUT)/embedded/%.bpf.o)
 need_root = @[ "$$(id -u)" = 0 ] || { echo 'make $@ needs root: sudo make $@' >&2; exit 1; }
 
 .PHONY: check-root check-progrun check-scenarios
-check-root: all $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
+check-root: all $(NEXT) $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	$(call run_parts,check-progrun check-scenarios)
 
@@ -405,7 +407,11 @@ check-progrun: $(PROGRUN)
 # How scripts learn what was built, and where.
 TELL := CULVERT=$(abspath $(COMMAND)) CULVERT_BUILD=$(abspath $(OUT))
 
-check-scenarios: all $(TOOLS) $(FAULT_SHIM)
+$(NEXT): $(COMMAND)
+	$(Q)$(MAKE) --no-print-directory -s BUILD=$(OUT)/next SAN= \
+		CFLAGS='-O0 -DCV_ABI_VERSION=2' $@
+
+check-scenarios: all $(NEXT) $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	@$(TELL) netns-tests/run
 

@@ -81,14 +81,29 @@ stream_ends "taking over by a change"
 expect_equal 2 "$(CULVERT=$NEXT cv_json b status | jq .abi)" "ABI at b"
 [[ ! -e $WORK/bpf/v1 ]] || fail "of the old version something is left: $(find "$WORK/bpf/v1")"
 
-title "pins that are lost are made anew under traffic"
+title "pins that are lost are made anew; until then nothing leaves a tunnel's route in the clear"
 pins >"$WORK/pins"
-stream_start
 umount "$WORK/bpf"
 mount -t bpf bpf "$WORK/bpf"
+plain() { in_ns r nft -j list counters table netdev plain | jq '[.nftables[].counter? // empty | .packets] | add'; }
+in_ns r nft -f - <<-NFT
+	table netdev plain {
+		counter inner4 {}
+		counter inner6 {}
+		chain in {
+			type filter hook ingress device ra priority 0
+			ip daddr $B_IN4 counter name inner4
+			ip6 daddr $B_IN6 counter name inner6
+		}
+	}
+NFT
+in_ns a "$program" "$TOOLS/traffic.py" udp 5 "$B_IN4,$B_IN6" --port 7000 >"$WORK/lost" 2>&1 || :
+expect_equal 0 "$(plain)" "packets in the clear"
+expect_line "pins are gone" <(CULVERT=$NEXT cv a status)
 expect_status 0 next a repair
 expect_status 0 next b repair
-stream_ends "with lost pins"
+in_ns a "$program" "$TOOLS/traffic.py" udp 100 "$B_IN4,$B_IN6" --port 7000 >"$WORK/talk" 2>&1 ||
+	fail "after repair: $(tail -n 3 "$WORK/talk")"
 expect_equal "$(<"$WORK/pins")" "$(pins)" "pins after repair"
 for site in a b; do
 	expect_status 0 next "$site" repair
