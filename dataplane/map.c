@@ -10,6 +10,7 @@
 #include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "own.h"
 
@@ -206,6 +207,33 @@ int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shap
 		return cv_err_set(err, -errno, "map %s: set slot: %s", shape->name,
 				  strerrordesc_np(errno));
 	return 0;
+}
+
+void cv_slot_batch_close(struct cv_slot_batch *batch)
+{
+	while (batch->count)
+		close(batch->arrays[--batch->count]);
+}
+
+int cv_slot_batch_put(struct cv_slot_batch *batch, struct cv_err *err)
+{
+	LIBBPF_OPTS(bpf_map_batch_opts, opts);
+	uint32_t count = batch->count;
+
+	if (count &&
+	    bpf_map_update_batch(batch->map_fd, batch->slots, batch->arrays, &count, &opts))
+		return cv_err_set(err, -errno, "set slots: %s", strerrordesc_np(errno));
+	cv_slot_batch_close(batch);
+	return 0;
+}
+
+int cv_slot_batch_add(struct cv_slot_batch *batch, uint32_t slot, int array, struct cv_err *err)
+{
+	if (array < 0)
+		return array;
+	batch->slots[batch->count] = slot;
+	batch->arrays[batch->count++] = array;
+	return batch->count < CV_SLOTS_AT_ONCE ? 0 : cv_slot_batch_put(batch, err);
 }
 
 int cv_percpu_sum(int map_fd, const void *key, uint64_t *sums, size_t counters, struct cv_err *err)

@@ -50,6 +50,25 @@ int cv_slot_make(const struct cv_slot_shape *shape, const void *values, struct c
 int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
 		  const void *values, struct cv_err *err);
 
+#define CV_SLOTS_AT_ONCE 64
+
+/* Arrays that are to be put into slots of one map, whose keys are numbers: each change of a slot waits
+ * for all programs that run, but those of a batch wait once (Linux 6.1 still does for each). */
+struct cv_slot_batch {
+	int map_fd; /* borrowed */
+	uint32_t slots[CV_SLOTS_AT_ONCE];
+	int arrays[CV_SLOTS_AT_ONCE]; /* owned */
+	uint32_t count;
+};
+
+/* Adds one, and puts all in when there are as many as fit. Takes the array; a negative one is an error
+ * that has been told, and returned. */
+int cv_slot_batch_add(struct cv_slot_batch *batch, uint32_t slot, int array, struct cv_err *err);
+/* Puts in what has been added. */
+int cv_slot_batch_put(struct cv_slot_batch *batch, struct cv_err *err);
+/* Drops what was not put in. */
+void cv_slot_batch_close(struct cv_slot_batch *batch);
+
 /* Adds up a per-CPU value that consists of 64-bit counters only. -ENOENT sets no text. */
 int cv_percpu_sum(int map_fd, const void *key, uint64_t *sums, size_t counters, struct cv_err *err);
 /* Sets all CPUs' counters to zero. */

@@ -65,22 +65,32 @@ static int gather(struct cv_peer_plan *peers, const struct cv_state *state, cons
 }
 
 /* The prefixes of all routes, as peers whose remote is the number of their prefix, from 1. */
-struct routes {
+struct cv_peer_routes {
 	struct cv_peer_prefix *items; /* owned */
 	size_t count;
 	struct cv_peer_set set;
 };
 
-static void free_routes(struct routes *routes)
+static void free_routes(struct cv_peer_routes **routes)
 {
-	free(routes->items);
-	cv_peer_set_fini(&routes->set);
+	if (!*routes)
+		return;
+	free((*routes)->items);
+	cv_peer_set_fini(&(*routes)->set);
+	free(*routes);
+	*routes = NULL;
+}
+
+void cv_peer_ways_fini(struct cv_peer_ways *ways)
+{
+	free_routes(&ways->families[0]);
+	free_routes(&ways->families[1]);
 }
 
 static int add_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
 {
 	static const struct cv_addr nobody;
-	struct routes *routes = arg;
+	struct cv_peer_routes *routes = arg;
 	size_t count = routes->count;
 	struct cv_peer_prefix *grown;
 
@@ -94,7 +104,7 @@ static int add_route(const struct cv_fib_route *route, void *arg, struct cv_err 
 	return 0;
 }
 
-static int compile_routes(struct routes *routes, struct cv_err *err)
+static int compile_routes(struct cv_peer_routes *routes, struct cv_err *err)
 {
 	size_t kept = cv_peer_prefixes_sort(routes->items, routes->count);
 
@@ -104,21 +114,52 @@ static int compile_routes(struct routes *routes, struct cv_err *err)
 	return cv_peers_compile(&routes->set, routes->items, kept, 4, err);
 }
 
-int cv_peer_find_ways(struct cv_instance *inst, struct cv_peer_plan *peers, uint8_t family,
-		      struct cv_err *err)
+static int read_routes(struct cv_instance *inst, uint8_t family, struct cv_peer_routes **out,
+		       struct cv_err *err)
 {
-	CV_CLEANUP(free_routes) struct routes routes = { 0 };
-	int rc = cv_fib_list(inst->nl, family, 0, NULL, add_route, &routes, err);
+	CV_CLEANUP(free_routes) struct cv_peer_routes *routes = calloc(1, sizeof(*routes));
+	int rc;
 
+	if (!routes)
+		return cv_err_set(err, -ENOMEM, "routes: out of memory");
+	rc = cv_fib_list(inst->nl, family, 0, NULL, add_route, routes, err);
 	if (!rc)
-		rc = compile_routes(&routes, err);
-	for (size_t i = 0; !rc && i < peers->remote_count; i++) {
-		const uint32_t *number = cv_peers_find(&routes.set, 4, &peers->remotes[i]);
+		rc = compile_routes(routes, err);
+	if (!rc)
+		*out = CV_TAKE_PTR(routes);
+	return rc;
+}
+
+#define CV_FEW_REMOTES 32 /* asking for each is less than reading all routes */
+
+static void give_each_a_way(struct cv_peer_plan *peers)
+{
+	for (size_t i = 0; i < peers->remote_count; i++)
+		peers->ways[i] = i;
+	peers->way_count = peers->remote_count;
+}
+
+int cv_peer_find_ways(struct cv_instance *inst, struct cv_peer_ways *ways,
+		      struct cv_peer_plan *peers, uint8_t family, struct cv_err *err)
+{
+	struct cv_peer_routes **routes = &ways->families[family == 6];
+	int rc = 0;
+
+	if (peers->remote_count <= CV_FEW_REMOTES) {
+		give_each_a_way(peers);
+		return 0;
+	}
+	if (!*routes)
+		rc = read_routes(inst, family, routes, err);
+	if (rc)
+		return rc;
+	for (size_t i = 0; i < peers->remote_count; i++) {
+		const uint32_t *number = cv_peers_find(&(*routes)->set, 4, &peers->remotes[i]);
 
 		peers->ways[i] = number ? *number : 0;
 	}
-	peers->way_count = routes.count + 1;
-	return rc;
+	peers->way_count = (*routes)->count + 1;
+	return 0;
 }
 
 int cv_peer_gather(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint32_t id,
@@ -278,42 +319,50 @@ static int fill_cells(int fd, const struct cv_peer_set *set, struct cv_err *err)
 	return 0;
 }
 
-static int write_set(const struct cv_instance *inst, const struct cv_peer_plan *peers,
-		     struct cv_err *err)
+/* Returns the array of a set. */
+static int make_set(const struct cv_peer_plan *peers, struct cv_err *err)
 {
 	uint32_t size = peers->remote_slot / CV_MAX_REMOTE_SLOTS;
-	uint32_t slot = peers->remote_slot % CV_MAX_REMOTE_SLOTS;
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_RDONLY_PROG | BPF_F_MMAPABLE);
-	CV_CLOSE int map = cv_instance_map(inst, sizes[size].map, err);
-	CV_CLOSE int fd = -1;
+	CV_CLOSE int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, sizes[size].map, sizeof(uint32_t),
+					 sizeof(struct cv_peer_cell), sizes[size].cells, &opts);
 	int rc;
 
-	if (map < 0)
-		return map;
-	fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, sizes[size].map, sizeof(uint32_t),
-			    sizeof(struct cv_peer_cell), sizes[size].cells, &opts);
 	if (fd < 0)
 		return cv_err_set(err, -errno, "peers: create: %s", strerrordesc_np(errno));
 	rc = fill_cells(fd, &peers->set, err);
-	if (!rc && bpf_map_update_elem(map, &slot, &fd, BPF_ANY))
-		rc = cv_err_set(err, -errno, "peers: set slot: %s", strerrordesc_np(errno));
-	return rc;
+	return rc ? rc : CV_TAKE_FD(fd);
+}
+
+/* The sets of one size, which go into one map. */
+static int grow_size(struct cv_instance *inst, const struct cv_plan *plan, uint32_t size,
+		     struct cv_err *err)
+{
+	CV_CLOSE int map = cv_instance_map(inst, sizes[size].map, err);
+	CV_CLEANUP(cv_slot_batch_close) struct cv_slot_batch batch = { .map_fd = map };
+	int rc = map < 0 ? map : 0;
+
+	for (size_t i = 0; !rc && i < plan->peer_count; i++) {
+		const struct cv_peer_plan *peers = &plan->peers[i];
+
+		if (!peers->set.cells || peers->is_live ||
+		    peers->remote_slot / CV_MAX_REMOTE_SLOTS != size)
+			continue;
+		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "peers",
+				   plan->tunnels[peers->tunnel].name, err);
+		if (rc > 0)
+			rc = cv_slot_batch_add(&batch, peers->remote_slot % CV_MAX_REMOTE_SLOTS,
+					       make_set(peers, err), err);
+	}
+	return rc ? rc : cv_slot_batch_put(&batch, err);
 }
 
 int cv_peer_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < plan->peer_count; i++) {
-		const struct cv_peer_plan *peers = &plan->peers[i];
-
-		if (!peers->set.cells || peers->is_live)
-			continue;
-		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "peers",
-				   plan->tunnels[peers->tunnel].name, err);
-		if (rc > 0)
-			rc = write_set(inst, peers, err);
-	}
+	for (uint32_t size = 0; !rc && plan->peer_count && size < CV_PEER_SIZE_COUNT; size++)
+		rc = grow_size(inst, plan, size, err);
 	return rc;
 }
 

@@ -16,9 +16,16 @@ int cv_peer_gather(struct cv_plan *plan, const struct cv_tunnel_conf *conf, uint
 /* Those of the tunnel of that id, NULL if it has none of its own. */
 struct cv_peer_plan *cv_peer_of(const struct cv_plan *plan, uint32_t id);
 
-/* Asks the kernel for its routes, and notes which of them leads to each remote, all of a family. */
-int cv_peer_find_ways(struct cv_instance *inst, struct cv_peer_plan *peers, uint8_t family,
-		      struct cv_err *err);
+/* The prefixes of the kernel's routes, by family (4, 6); read when they are needed first. */
+struct cv_peer_ways {
+	struct cv_peer_routes *families[2]; /* owned */
+};
+void cv_peer_ways_fini(struct cv_peer_ways *ways);
+
+/* Notes which of the kernel's routes leads to each remote, all of a family. Of a few remotes each
+ * counts as led to by a route of its own. */
+int cv_peer_find_ways(struct cv_instance *inst, struct cv_peer_ways *ways,
+		      struct cv_peer_plan *peers, uint8_t family, struct cv_err *err);
 
 /* Called with a remote that stands for all those that the same route leads to. */
 typedef int (*cv_peer_remote_fn)(const struct cv_addr *remote, void *arg, struct cv_err *err);

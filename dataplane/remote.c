@@ -3,6 +3,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <math.h>
 #include <string.h>
 #include <unistd.h>
@@ -29,33 +30,72 @@ static uint64_t hash_addr(const struct cv_addr *addr)
 	return mix(mix(halves[0]) ^ halves[1]);
 }
 
-/* The smaller, the better: an exponential variable whose rate is the weight. */
-static double draw(uint64_t remote_hash, uint32_t bucket, uint32_t weight)
+/* What a remote draws for a bucket: as many bits as a double has. */
+static uint64_t draw(uint64_t remote_hash, uint64_t bucket_hash)
 {
-	uint64_t bits = mix(remote_hash ^ mix(bucket + 1)) >> 11; /* 53 bits, as a double has */
+	return mix(remote_hash ^ bucket_hash) >> 11;
+}
 
-	return -log(((double)bits + 0.5) / 0x1p53) / weight;
+/* The smaller, the better: an exponential variable whose rate is the weight. */
+static double weigh(uint64_t drawn, uint32_t weight)
+{
+	return -log(((double)drawn + 0.5) / 0x1p53) / weight;
+}
+
+static uint8_t best_of_weighted(const uint64_t *hashes, const uint32_t *weights, size_t count,
+				uint64_t bucket_hash)
+{
+	double best = INFINITY;
+	uint8_t chosen = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		double weighed = weigh(draw(hashes[i], bucket_hash), weights[i]);
+
+		if (weighed < best) {
+			best = weighed;
+			chosen = (uint8_t)i;
+		}
+	}
+	return chosen;
+}
+
+/* The same with equal weights: who draws most. Of two logarithms that are one number the first would
+ * have been taken, which happens once in many millions of buckets. */
+static uint8_t best_of_equal(const uint64_t *hashes, size_t count, uint64_t bucket_hash)
+{
+	uint64_t most = 0;
+	uint8_t chosen = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		uint64_t drawn = draw(hashes[i], bucket_hash);
+
+		if (!i || drawn > most) {
+			most = drawn;
+			chosen = (uint8_t)i;
+		}
+	}
+	return chosen;
+}
+
+static bool are_equal(const uint32_t *weights, size_t count)
+{
+	for (size_t i = 1; weights && i < count; i++)
+		if (weights[i] != weights[0])
+			return false;
+	return true;
 }
 
 void cv_remote_spread(const struct cv_addr *remotes, const uint32_t *weights, size_t count,
 		      uint8_t bucket[CV_REMOTE_BUCKETS])
 {
+	bool is_equal = are_equal(weights, count);
 	uint64_t hashes[CV_MAX_REMOTES];
 
 	for (size_t i = 0; i < count; i++)
 		hashes[i] = hash_addr(&remotes[i]);
-	for (uint32_t b = 0; b < CV_REMOTE_BUCKETS; b++) {
-		double best = INFINITY;
-
-		for (size_t i = 0; i < count; i++) {
-			double drawn = draw(hashes[i], b, weights ? weights[i] : 1);
-
-			if (drawn < best) {
-				best = drawn;
-				bucket[b] = (uint8_t)i;
-			}
-		}
-	}
+	for (uint32_t b = 0; b < CV_REMOTE_BUCKETS; b++)
+		bucket[b] = is_equal ? best_of_equal(hashes, count, mix(b + 1))
+				     : best_of_weighted(hashes, weights, count, mix(b + 1));
 }
 
 /* ---- plan ---- */
@@ -132,49 +172,10 @@ int cv_remote_plan(struct cv_instance *inst, struct cv_plan *plan,
 
 /* ---- grow and shrink ---- */
 
-/* Of several changes of slots each would wait for all programs that run; together they wait once. */
-#define CV_SLOTS_AT_ONCE 256
-
-/* Sets that are made and not yet put into their slots. */
-struct batch {
-	int map; /* of slots */
-	uint32_t slots[CV_SLOTS_AT_ONCE];
-	int sets[CV_SLOTS_AT_ONCE]; /* owned */
-	uint32_t count;
-};
-
-static void close_batch(struct batch *batch)
-{
-	while (batch->count)
-		close(batch->sets[--batch->count]);
-}
-
-static int put_batch(struct batch *batch, struct cv_err *err)
-{
-	LIBBPF_OPTS(bpf_map_batch_opts, opts);
-	uint32_t count = batch->count;
-
-	if (count && bpf_map_update_batch(batch->map, batch->slots, batch->sets, &count, &opts))
-		return cv_err_set(err, -errno, "remotes: set slots: %s", strerrordesc_np(errno));
-	close_batch(batch);
-	return 0;
-}
-
-static int write_set(struct batch *batch, const struct cv_remote_plan *remote, struct cv_err *err)
-{
-	int set = cv_slot_make(&set_shape, remote->set, err);
-
-	if (set < 0)
-		return set;
-	batch->slots[batch->count] = remote->slot;
-	batch->sets[batch->count++] = set;
-	return batch->count < CV_SLOTS_AT_ONCE ? 0 : put_batch(batch, err);
-}
-
 int cv_remote_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
-	CV_CLEANUP(close_batch) struct batch batch = { .map = fd };
+	CV_CLEANUP(cv_slot_batch_close) struct cv_slot_batch batch = { .map_fd = fd };
 	int rc = fd < 0 ? fd : 0;
 
 	for (size_t i = 0; !rc && i < plan->remote_count; i++) {
@@ -185,9 +186,12 @@ int cv_remote_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 		rc = cv_tunnel_act(plan, CV_ACT_ADD, "map", "remotes",
 				   plan->tunnels[remote->slot / 2].name, err);
 		if (rc > 0)
-			rc = write_set(&batch, remote, err);
+			rc = cv_slot_batch_add(&batch, remote->slot,
+					       cv_slot_make(&set_shape, remote->set, err), err);
 	}
-	return rc ? rc : put_batch(&batch, err);
+	if (!rc)
+		rc = cv_slot_batch_put(&batch, err);
+	return rc ? cv_err_prefix(err, "remotes") : 0;
 }
 
 static bool reads_set(const struct cv_tunnel *tunnel)
@@ -195,25 +199,81 @@ static bool reads_set(const struct cv_tunnel *tunnel)
 	return tunnel->mode && tunnel->remote_kind == CV_REMOTE_SET;
 }
 
+static bool is_left(const struct cv_plan *plan, uint32_t id)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id];
+	const struct cv_tunnel *wanted = &plan->tunnels[id];
+
+	return reads_set(live) && !(reads_set(wanted) && wanted->remote_slot == live->remote_slot);
+}
+
+static int empty_slot(int fd, const struct cv_tunnel *live, struct cv_err *err)
+{
+	if (bpf_map_delete_elem(fd, &live->remote_slot) && errno != ENOENT)
+		return cv_err_set(err, -errno, "remotes of tunnel %s: remove: %s", live->name,
+				  strerrordesc_np(errno));
+	return 0;
+}
+
+/* Slots that are emptied one by one wait for all programs that run, each for itself. So with many, one
+ * empty set takes the place of all. */
+#define CV_FEW_SLOTS 8
+
+struct emptying {
+	struct cv_slot_batch batch;
+	int nothing; /* the empty set; -1: slots are emptied */
+};
+
+static void end_emptying(struct emptying *emptying)
+{
+	cv_slot_batch_close(&emptying->batch);
+	if (emptying->nothing >= 0)
+		close(emptying->nothing);
+}
+
+static int start_emptying(struct emptying *emptying, const struct cv_plan *plan, struct cv_err *err)
+{
+	CV_FREE struct cv_remote_set *zeros = calloc(1, sizeof(*zeros));
+	uint32_t count = 0;
+
+	if (!zeros)
+		return cv_err_set(err, -ENOMEM, "remotes: out of memory");
+	for (uint32_t id = 1; id < CV_MAX_TUNNELS; id++)
+		count += is_left(plan, id);
+	if (count <= CV_FEW_SLOTS || !cv_acts_are_made(plan))
+		return 0;
+	emptying->nothing = cv_slot_make(&set_shape, zeros, err);
+	return emptying->nothing < 0 ? emptying->nothing : 0;
+}
+
+static int empty_one(struct emptying *emptying, const struct cv_tunnel *live, struct cv_err *err)
+{
+	int copy;
+
+	if (emptying->nothing < 0)
+		return empty_slot(emptying->batch.map_fd, live, err);
+	copy = fcntl(emptying->nothing, F_DUPFD_CLOEXEC, 0);
+	if (copy < 0)
+		return cv_err_set(err, -errno, "remotes of tunnel %s: %s", live->name,
+				  strerrordesc_np(errno));
+	return cv_slot_batch_add(&emptying->batch, live->remote_slot, copy, err);
+}
+
 int cv_remote_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_REMOTES), err);
-	int rc = fd < 0 ? fd : 0;
+	CV_CLEANUP(end_emptying)
+	struct emptying emptying = { .batch = { .map_fd = fd }, .nothing = -1 };
+	int rc = fd < 0 ? fd : start_emptying(&emptying, plan, err);
 
 	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++) {
 		const struct cv_tunnel *live = &plan->live_tunnels[id];
-		const struct cv_tunnel *wanted = &plan->tunnels[id];
 
-		if (!reads_set(live) ||
-		    (reads_set(wanted) && wanted->remote_slot == live->remote_slot))
+		if (!is_left(plan, id))
 			continue;
 		rc = cv_tunnel_act(plan, CV_ACT_DEL, "map", "remotes", live->name, err);
-		if (rc <= 0)
-			continue;
-		rc = 0;
-		if (bpf_map_delete_elem(fd, &live->remote_slot) && errno != ENOENT)
-			rc = cv_err_set(err, -errno, "remotes of tunnel %s: remove: %s", live->name,
-					strerrordesc_np(errno));
+		if (rc > 0)
+			rc = empty_one(&emptying, live, err);
 	}
-	return rc;
+	return rc ? rc : cv_slot_batch_put(&emptying.batch, err);
 }

@@ -57,6 +57,8 @@ uint32_t cv_tunnel_find(const struct cv_tunnel *tunnels, const char *name)
 	return 0;
 }
 
+#define CV_LOCALS 16
+
 /* What planning all tunnels needs to know once. */
 struct planning {
 	struct cv_instance *inst;
@@ -64,11 +66,16 @@ struct planning {
 	struct cv_names live_names; /* of live_tunnels */
 	uint32_t next_id; /* no id below it is free */
 	struct cv_path paths[CV_MAX_TUNNELS]; /* what ICMP announced, by id */
+	struct cv_peer_ways ways;
+	struct cv_addr locals[CV_LOCALS]; /* that were asked for lately; family 0: none */
+	bool local_is_here[CV_LOCALS];
+	uint32_t next_local;
 };
 
 static void end_planning(struct planning *planning)
 {
 	cv_names_fini(&planning->live_names);
+	cv_peer_ways_fini(&planning->ways);
 }
 
 static uint32_t live_id(const struct planning *planning, const char *name)
@@ -186,11 +193,12 @@ static int look_up_local(struct cv_instance *inst, const struct cv_tunnel_conf *
 	return rc;
 }
 
-static int look_up_remotes(struct cv_instance *inst, struct cv_plan *plan,
-			   const struct cv_tunnel_conf *conf, uint32_t id,
-			   struct cv_fib_answer *answer, struct cv_err *err)
+static int look_up_remotes(struct planning *planning, const struct cv_tunnel_conf *conf,
+			   uint32_t id, struct cv_fib_answer *answer, struct cv_err *err)
 {
 	static const struct cv_prefix everything;
+	struct cv_instance *inst = planning->inst;
+	struct cv_plan *plan = planning->plan;
 	struct look_up look_up = { inst, plan, conf, answer };
 	size_t count = conf->segments.count ? 1 : conf->remotes.count;
 	int rc = 0;
@@ -199,7 +207,8 @@ static int look_up_remotes(struct cv_instance *inst, struct cv_plan *plan,
 		rc = look_up_next(cv_mode_destination(conf, i), &look_up, err);
 	if (!conf->has_peers)
 		return rc;
-	rc = cv_peer_find_ways(inst, cv_peer_of(plan, id), conf->local.family, err);
+	rc = cv_peer_find_ways(inst, &planning->ways, cv_peer_of(plan, id), conf->local.family,
+			       err);
 	if (!rc)
 		rc = cv_peer_each_way(cv_peer_of(plan, id), &everything, look_up_next, &look_up,
 				      err);
@@ -208,13 +217,27 @@ static int look_up_remotes(struct cv_instance *inst, struct cv_plan *plan,
 	return rc;
 }
 
-static int check_local(struct cv_instance *inst, const struct cv_tunnel_conf *conf,
+/* True if it is an address of this host. Many tunnels have the same local address. */
+static bool is_here(struct planning *planning, const struct cv_addr *addr)
+{
+	uint32_t next = planning->next_local++ % CV_LOCALS;
+	struct cv_fib_answer answer;
+
+	for (size_t i = 0; i < CV_LOCALS; i++)
+		if (!memcmp(&planning->locals[i], addr, sizeof(*addr)))
+			return planning->local_is_here[i];
+	planning->locals[next] = *addr;
+	planning->local_is_here[next] =
+		!cv_fib_lookup(planning->inst->nl, addr, &any_addr, 0, &answer, NULL) &&
+		answer.is_local;
+	return planning->local_is_here[next];
+}
+
+static int check_local(struct planning *planning, const struct cv_tunnel_conf *conf,
 		       struct cv_err *err)
 {
-	struct cv_fib_answer answer;
 	char local[CV_PREFIX_TEXT];
-	bool is_local = !cv_fib_lookup(inst->nl, &conf->local, &any_addr, 0, &answer, NULL) &&
-			answer.is_local;
+	bool is_local = is_here(planning, &conf->local);
 
 	if (is_local != conf->is_nonlocal)
 		return 0;
@@ -351,9 +374,9 @@ static int plan_tunnel(struct planning *planning, const struct cv_tunnel_conf *c
 	fill_from_conf(plan, conf, &tunnel);
 	rc = conf->has_peers ? cv_peer_gather(plan, conf, id, err) : 0;
 	if (!rc)
-		rc = check_local(inst, conf, err);
+		rc = check_local(planning, conf, err);
 	if (!rc)
-		rc = look_up_remotes(inst, plan, conf, id, &answer, err);
+		rc = look_up_remotes(planning, conf, id, &answer, err);
 	if (!rc)
 		rc = choose_mtu(planned, conf, answer.mtu_bytes,
 				live->mode ? fresh_mtu(&planning->paths[id]) : 0, &tunnel, err);

@@ -71,18 +71,32 @@ meta=$(find "$WORK/bpf" -path "*$(cv_json a status | jq -r .instance)/maps/cv_me
 mapfile -t bytes < <(bpftool -j map lookup pinned "$meta" key 0 0 0 0 | jq -r '.value[]')
 bytes[32]=0x39
 bpftool map update pinned "$meta" key 0 0 0 0 value "${bytes[@]}"
-ids=$(cv_json a route show | jq -c 'map(.prog_id)')
+# shared: the program that all tunnels share, as it is pinned and as their stubs find it.
+shared() {
+	bpftool -j prog show pinned "${meta%/maps/*}/progs/cv_xmit" | jq .id
+	bpftool -j map dump pinned "${meta%/*}/cv_xmit_progs" | jq -c '.[0].value'
+}
+ids=$(cv_json a route show | jq -c 'map(.prog_id)') before=$(shared)
 filter=$(in_ns a tc -j filter show dev a0 ingress | jq '[.[].options.prog.id // empty][0]')
 start_in a stream "$program" "$TOOLS/traffic.py" udp 3000 "$B_IN4,$B_IN6" --port 7000
 stream=$STARTED
 expect_status 0 cv a repair
 wait "$stream" || fail "packets were lost: $(tail -n 3 "$WORK/stream.log")"
-[[ $(cv_json a route show | jq -c 'map(.prog_id)') != "$ids" ]] || fail "the route programs stayed"
+expect_equal "$ids" "$(cv_json a route show | jq -c 'map(.prog_id)')" "stubs of the routes"
+for line in 1 2; do
+	[[ $(shared | sed -n ${line}p) != "$(sed -n ${line}p <<<"$before")" ]] || fail "the shared program stayed"
+done
 [[ $(in_ns a tc -j filter show dev a0 ingress | jq '[.[].options.prog.id // empty][0]') != "$filter" ]] ||
 	fail "the filter's program stayed"
 expect_equal 1 "$(in_ns a ip -j route show proto 201 | jq length)" "IPv4 routes"
 talk || fail "the tunnel does not work after the upgrade: $(<"$WORK/talk")"
 
+title "a bpffs that was lost is made anew, with other programs for the routes"
+umount -l "$WORK/bpf"
+expect_status 0 cv a repair
+expect_status 0 cv b repair
+wait_for 5 talk || fail "the tunnel does not work: $(<"$WORK/talk")"
+expect_equal 1 "$(in_ns a ip -j route show proto 201 | jq length)" "IPv4 routes"
 title "files of sets are read anew"
 echo 10.5.0.0/16 >"$WORK/elements"
 expect_status 0 cv a set add listed type prefix file "$WORK/elements"
