@@ -4,6 +4,7 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/tc_act/tc_gact.h>
@@ -221,6 +222,8 @@ enum cv_ending cv_ending_of_program(uint32_t prog_id, bool is_tcx)
 
 /* ---- what actions do ---- */
 
+#define TC_U32_ROOT_TABLE 0x80000000 /* TC_U32_HTID() of the first table of a prio */
+
 /* What one action makes of the packet, or of those behind it in the list. */
 enum outcome {
 	OUTCOME_PIPE, /* the next action has it */
@@ -306,20 +309,74 @@ static enum outcome outcome_of_actions(struct nlattr *actions)
 	return outcome == OUTCOME_PIPE ? OUTCOME_END : outcome;
 }
 
+/* True if that flag says that the filter is for the network card alone. */
+static bool is_for_hardware(const struct nlattr *flags)
+{
+	return flags && nla_len(flags) >= 4 && nla_get_u32(flags) & TCA_CLS_FLAGS_SKIP_SW;
+}
+
+/* u32 compares nothing, in the table that packets come to first: "match u32 0 0". */
+static bool u32_takes_all(const struct cv_filter *filter, struct nlattr **attrs)
+{
+	struct tc_u32_sel sel;
+	struct tc_u32_key key;
+	const char *keys;
+
+	if (TC_U32_HTID(filter->handle) != TC_U32_ROOT_TABLE || TC_U32_HASH(filter->handle) ||
+	    !attrs[TCA_U32_SEL] || attrs[TCA_U32_MARK] || attrs[TCA_U32_LINK] ||
+	    is_for_hardware(attrs[TCA_U32_FLAGS]) || nla_len(attrs[TCA_U32_SEL]) < (int)sizeof(sel))
+		return false;
+	memcpy(&sel, nla_data(attrs[TCA_U32_SEL]), sizeof(sel));
+	if (nla_len(attrs[TCA_U32_SEL]) < (int)(sizeof(sel) + sel.nkeys * sizeof(key)))
+		return false;
+	keys = (const char *)nla_data(attrs[TCA_U32_SEL]) + sizeof(sel);
+	for (size_t i = 0; i < sel.nkeys; i++) {
+		memcpy(&key, keys + i * sizeof(key), sizeof(key));
+		if (key.mask)
+			return false;
+	}
+	return true;
+}
+
 /* True if the filter is for every packet there is. */
 static bool takes_all(const struct cv_filter *filter, const struct nlattr *options)
 {
-	const struct nlattr *flags =
-		options ? nla_find(nla_data(options), nla_len(options), TCA_MATCHALL_FLAGS) : NULL;
+	struct nlattr *attrs[TCA_U32_MAX + 1];
 
-	return !strcmp(filter->kind, "matchall") && filter->protocol == ETH_P_ALL &&
-	       !(flags && nla_len(flags) >= 4 && nla_get_u32(flags) & TCA_CLS_FLAGS_SKIP_SW);
+	if (filter->protocol != ETH_P_ALL || !options)
+		return false;
+	if (!strcmp(filter->kind, "matchall"))
+		return !is_for_hardware(
+			nla_find(nla_data(options), nla_len(options), TCA_MATCHALL_FLAGS));
+	return !strcmp(filter->kind, "u32") &&
+	       nla_parse_nested(attrs, TCA_U32_MAX, (struct nlattr *)options, NULL) >= 0 &&
+	       u32_takes_all(filter, attrs);
+}
+
+/* Of a classic program (tc's bytecode), which the kernel lists as it is. */
+static enum cv_ending ending_of_classic(const struct nlattr *ops)
+{
+	size_t count = ops ? nla_len(ops) / sizeof(struct sock_filter) : 0;
+	uint8_t returned = 0;
+
+	for (size_t i = 0; i < count; i++) {
+		struct sock_filter op;
+
+		memcpy(&op, (const char *)nla_data(ops) + i * sizeof(op), sizeof(op));
+		if (BPF_CLASS(op.code) != BPF_RET)
+			continue;
+		returned |= BPF_RVAL(op.code) == BPF_K ? kind_of_number((int32_t)op.k, false)
+						       : HOLDS_UNKNOWN;
+	}
+	return ending_of(returned);
 }
 
 enum cv_ending cv_ending_of_filter(const struct cv_filter *filter, const struct nlattr *options)
 {
 	if (filter->direct_action)
-		return CV_ENDS_MAYBE;
+		return ending_of_classic(
+			options ? nla_find(nla_data(options), nla_len(options), TCA_BPF_OPS)
+				: NULL);
 	switch (outcome_of_actions(cv_tc_actions(filter->kind, options))) {
 	case OUTCOME_NEXT:
 		return CV_ENDS_NO;

@@ -16,7 +16,7 @@ struct cv_filter;
 struct nlattr;
 
 /* Of a filter with actions, from its options (may be NULL). One that matches some packets only ends
- * the chain for these: maybe. Of a bpf filter nothing is known without its program: maybe. */
+ * the chain for these: maybe. Of a filter with a program that has an id, that is to be asked: maybe. */
 enum cv_ending cv_ending_of_filter(const struct cv_filter *filter, const struct nlattr *options);
 
 /* Of a program on tcx, or of a direct-action one on clsact, from what it can return. Maybe if this

@@ -6,6 +6,7 @@
 
 #include <cmocka.h>
 
+#include <linux/filter.h>
 #include <linux/if_ether.h>
 #include <linux/pkt_cls.h>
 #include <linux/tc_act/tc_gact.h>
@@ -224,11 +225,87 @@ static void endings_of_filters(void **unused)
 			fail_msg("%s", cases[i].name);
 }
 
+/* u32 with the keys given, at that handle, with the action ok. */
+static enum cv_ending ending_of_u32(uint32_t handle, uint16_t protocol, uint8_t count,
+				    uint32_t mask, int extra)
+{
+	struct cv_filter filter = { .kind = "u32", .protocol = protocol, .handle = handle };
+	struct nl_msg *msg = nlmsg_alloc();
+	struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS), *list;
+	struct {
+		struct tc_u32_sel sel;
+		struct tc_u32_key keys[2];
+	} match = { .sel.nkeys = count, .keys[1].mask = mask };
+	enum cv_ending found;
+
+	nla_put(msg, TCA_U32_SEL, sizeof(match), &match);
+	if (extra)
+		nla_put_u32(msg, extra, TCA_CLS_FLAGS_SKIP_SW);
+	list = nla_nest_start(msg, TCA_U32_ACT);
+	put_action(msg, 1, &(struct action){ "gact", TC_ACT_OK, 0 });
+	nla_nest_end(msg, list);
+	nla_nest_end(msg, options);
+	found = cv_ending_of_filter(&filter, options);
+	nlmsg_free(msg);
+	return found;
+}
+
+static void endings_of_u32(void **unused)
+{
+	(void)unused;
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 2, 0, 0), CV_ENDS_YES);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 0, 0, 0), CV_ENDS_YES);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 1, 1, 0), CV_ENDS_YES);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 2, 1, 0), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 3, 0, 0), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_IP, 2, 0, 0), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80100800, ETH_P_ALL, 2, 0, 0), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80001800, ETH_P_ALL, 2, 0, 0), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 2, 0, TCA_U32_LINK), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_u32(0x80000800, ETH_P_ALL, 2, 0, TCA_U32_FLAGS), CV_ENDS_MAYBE);
+}
+
+static enum cv_ending ending_of_classic(const struct sock_filter *ops, size_t count)
+{
+	const struct cv_filter filter = { .kind = "bpf", .direct_action = true };
+	struct nl_msg *msg = nlmsg_alloc();
+	struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS);
+	enum cv_ending found;
+
+	nla_put(msg, TCA_BPF_OPS, (int)(count * sizeof(*ops)), ops);
+	nla_nest_end(msg, options);
+	found = cv_ending_of_filter(&filter, options);
+	nlmsg_free(msg);
+	return found;
+}
+
+static void endings_of_classic_programs(void **unused)
+{
+	const struct cv_filter modern = { .kind = "bpf", .direct_action = true };
+	const struct sock_filter next = { BPF_RET | BPF_K, 0, 0, UINT32_MAX };
+	const struct sock_filter ok = { BPF_RET | BPF_K, 0, 0, 0 };
+	const struct sock_filter drops_some[] = { { BPF_JMP | BPF_JEQ | BPF_K, 0, 1, 7 },
+						  { BPF_RET | BPF_K, 0, 0, 2 },
+						  next };
+	const struct sock_filter accumulator = { BPF_RET | BPF_A, 0, 0, 0 };
+
+	(void)unused;
+	assert_int_equal(ending_of_classic(&next, 1), CV_ENDS_NO);
+	assert_int_equal(ending_of_classic(&ok, 1), CV_ENDS_YES);
+	assert_int_equal(ending_of_classic(drops_some, 3), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_classic(drops_some, 2), CV_ENDS_YES);
+	assert_int_equal(ending_of_classic(&accumulator, 1), CV_ENDS_MAYBE);
+	assert_int_equal(ending_of_classic(NULL, 0), CV_ENDS_MAYBE);
+	assert_int_equal(cv_ending_of_filter(&modern, NULL), CV_ENDS_MAYBE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(endings_of_programs),
 		cmocka_unit_test(endings_of_filters),
+		cmocka_unit_test(endings_of_u32),
+		cmocka_unit_test(endings_of_classic_programs),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -90,8 +90,9 @@ static int look_at_clsact(struct search *search, const struct cv_dev_side *side,
 		info->prog_id = filter->prog_id;
 		memcpy(info->kind, filter->kind, sizeof(info->kind));
 		memcpy(info->name, filter->name, sizeof(info->name));
-		info->ending = filter->direct_action ? cv_ending_of_program(filter->prog_id, false)
-						     : filter->ending;
+		info->ending = filter->direct_action && filter->prog_id
+				       ? cv_ending_of_program(filter->prog_id, false)
+				       : filter->ending;
 		info->position = *was_passed ? CV_STANDS_AFTER : CV_STANDS_ALONE;
 	}
 	return 0;

@@ -53,7 +53,7 @@ struct cv_filter {
 	/* Of filters that are listed: */
 	uint32_t chain; /* packets begin in chain 0 */
 	uint16_t protocol; /* ETH_P_*, host order: which packets the prio is for */
-	enum cv_ending ending; /* of one whose actions say it; a program's is CV_ENDS_MAYBE */
+	enum cv_ending ending; /* of one without prog_id; else its program is to be asked */
 };
 
 /* Adds a direct-action bpf filter for all protocols, chain 0, with the program prog_fd;
