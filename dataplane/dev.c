@@ -114,7 +114,7 @@ static int check_sides(struct cv_instance *inst, const struct cv_dev_plan *dev, 
 {
 	int rc = 0;
 
-	for (int ingress = 0; !rc && ingress <= 1; ingress++)
+	for (int ingress = 1; !rc && ingress >= 0; ingress--)
 		if (is_wanted(dev, ingress))
 			rc = dev->conf->tcx ? check_anchor(inst, dev, ingress, err)
 					    : check_filter(dev, ingress, err);
@@ -300,6 +300,7 @@ struct work {
 	struct cv_instance *inst;
 	const struct cv_plan *plan;
 	int progs[2]; /* by ingress; owned; -1: not there */
+	uint32_t prog_ids[2];
 	bool is_noted; /* the ledger says what is about to be done */
 };
 
@@ -325,7 +326,7 @@ static struct cv_dev entry_of(const struct cv_dev_plan *dev)
 		      (dev->conf->tcx ? CV_DEV_TCX : CV_DEV_CLSACT);
 	if (dev->conf->src_valid_mark)
 		entry.flags |= dev->was.flags & CV_DEV_SRC_VALID_MARK;
-	if (!dev->conf->tcx && dev->qdisc == CV_QDISC_CLSACT)
+	if (dev->qdisc == CV_QDISC_CLSACT)
 		entry.flags |= dev->was.flags & CV_DEV_CLSACT_OURS;
 	return entry;
 }
@@ -442,7 +443,7 @@ static int attach_filter(struct work *work, const struct cv_dev_plan *dev, bool 
 		cv_dev_side_filter(&dev->sides[ingress], dev->prio, dev->handle);
 	struct cv_filter filter = our_filter(dev->ifindex, ingress, dev->prio, dev->handle);
 	struct cv_act act = act_on(old ? CV_ACT_CHANGE : CV_ACT_ADD, "dev", dev->conf);
-	uint32_t id = cv_prog_id(work->progs[ingress]);
+	uint32_t id = work->prog_ids[ingress];
 	bool is_ours = old && cv_filter_is_ours(old);
 	int rc;
 
@@ -560,7 +561,7 @@ static int attach_link(struct work *work, const struct cv_dev_plan *dev, bool in
 	const struct cv_dev_side *side = &dev->sides[ingress];
 	bool is_misplaced = cv_dev_side_is_misplaced(side, dev->conf);
 	struct cv_act act = act_on(side->link.id ? CV_ACT_CHANGE : CV_ACT_ADD, "dev", dev->conf);
-	uint32_t id = cv_prog_id(work->progs[ingress]);
+	uint32_t id = work->prog_ids[ingress];
 	int rc;
 
 	if (side->link.id && side->link.prog_id == id && !is_misplaced && !is_to_be_renewed(work))
@@ -618,6 +619,7 @@ static int open_programs(struct work *work, struct cv_err *err)
 			work->progs[ingress] = -1;
 		if (work->progs[ingress] < -1)
 			return work->progs[ingress];
+		work->prog_ids[ingress] = cv_prog_id(work->progs[ingress]);
 	}
 	return 0;
 }
@@ -775,7 +777,6 @@ static int drop_clsact(struct work *work, const struct cv_dev_plan *dev, struct 
 /* Takes off what is not wanted; of a device that the state has not (conf NULL), all that is ours. */
 static int shrink_dev(struct work *work, const struct cv_dev_plan *dev, struct cv_err *err)
 {
-	bool needs_clsact = dev->conf && !dev->conf->tcx;
 	int rc = 0;
 
 	for (int ingress = 1; !rc && ingress >= 0; ingress--) {
@@ -783,7 +784,9 @@ static int shrink_dev(struct work *work, const struct cv_dev_plan *dev, struct c
 		if (!rc)
 			rc = detach_links(work, dev, ingress, err);
 	}
-	if (!rc && !needs_clsact && dev->was.flags & CV_DEV_CLSACT_OURS)
+	/* To add or remove a clsact qdisc the kernel takes the device's queues away for some
+	 * milliseconds, and what it sends then is lost: on tcx ours stays for the way back. */
+	if (!rc && !dev->conf && dev->was.flags & CV_DEV_CLSACT_OURS)
 		rc = drop_clsact(work, dev, err);
 	if (!rc && dev->was.flags & CV_DEV_SRC_VALID_MARK &&
 	    !(dev->conf && dev->conf->src_valid_mark))
