@@ -235,11 +235,25 @@ static int check_rules(const struct cv_state *state, struct cv_status *status)
 			   status->image.rules, state->rule_count);
 }
 
+/* A state without pins: somebody has unmounted the bpffs, or another one hides it. */
+static int check_pins(const struct cv_instance *inst, const struct cv_state *state,
+		      struct cv_status *status)
+{
+	if (cv_instance_exists(inst) || !(state->dev_count || state->app_count ||
+					  state->tunnel_count || state->route_count ||
+					  state->set_count || state->rule_count))
+		return 0;
+	return add_problem(status, "its pins are gone, the bpffs was unmounted: 'culvert repair' "
+				   "makes them anew");
+}
+
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 			 struct cv_status *status, struct cv_err *err)
 {
-	int rc = check_devs(inst, state, status, err);
+	int rc = check_pins(inst, state, status);
 
+	if (!rc)
+		rc = check_devs(inst, state, status, err);
 	if (!rc)
 		rc = check_tunnels(state, status);
 	if (!rc)
