@@ -340,6 +340,11 @@ static int show(struct cv_session *session, struct cv_err *err)
 	return 0;
 }
 
+static bool covers(const struct cv_state *state, const char *key)
+{
+	return cv_state_dev_of(state, key);
+}
+
 const struct cv_noun cv_noun_dev = {
 	.name = "dev",
 	.section = "devices",
@@ -356,6 +361,7 @@ const struct cv_noun cv_noun_dev = {
 	.add = add,
 	.find = find,
 	.del = del,
+	.covers = covers,
 	.count = count,
 	.at = at,
 	.show = show,

@@ -160,7 +160,7 @@ static bool is_there(const struct cv_noun *noun, const struct cv_state *state, c
 	for (size_t i = 0; i < noun->count(state); i++)
 		if (cv_key_is(noun, noun->at(state, i), key))
 			return true;
-	return false;
+	return noun->covers && noun->covers(state, key);
 }
 
 struct shown {

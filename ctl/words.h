@@ -107,6 +107,8 @@ struct cv_noun {
 	void (*del)(struct cv_state *state, void *conf);
 	/* What uses it still ("route 10.9.0.0/16"), written to buf; false: nothing. May be NULL. */
 	bool (*find_user)(const struct cv_state *state, const void *conf, char *buf, size_t size);
+	/* True if one of the state stands for that key, as a pattern does. May be NULL. */
+	bool (*covers)(const struct cv_state *state, const char *key);
 	size_t (*count)(const struct cv_state *state);
 	void *(*at)(const struct cv_state *state, size_t index);
 	int (*show)(struct cv_session *session, struct cv_err *err);
