@@ -475,6 +475,10 @@ static void tell_owner(FILE *out, const struct cv_explanation *explanation)
 	begin(out, "owner");
 	if (!strcmp(owner->source, "given"))
 		fprintf(out, "app %s, as given\n", owner->app);
+	else if (!strcmp(owner->source, CV_EXPLAINED_UNKNOWN))
+		fputs("not known, taken for none: to look for its socket needs CAP_BPF, CAP_NET_ADMIN and "
+		      "CAP_PERFMON; 'app NAME' says whose it is\n",
+		      out);
 	else if (explanation->is_forwarded && !owner->has_socket)
 		fputs("none: another host's packet\n", out);
 	else if (!owner->has_socket)

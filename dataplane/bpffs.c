@@ -14,6 +14,7 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/vfs.h>
+#include <unistd.h>
 
 #include "map.h"
 #include "own.h"
@@ -92,6 +93,12 @@ static bool is_our_mount(const char *dir)
 			is_ours = !strcmp(entry->mnt_type, "bpf") &&
 				  !strcmp(entry->mnt_fsname, CV_MOUNT_SOURCE);
 	return is_ours;
+}
+
+void cv_bpffs_admit(const char *dir, gid_t group)
+{
+	if (is_our_mount(dir) && chown(dir, -1, group))
+		return; /* then they may not, as before */
 }
 
 void cv_bpffs_unmount(const char *dir)

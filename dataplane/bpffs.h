@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "err.h"
 
@@ -15,6 +16,8 @@ int cv_bpffs_mount(const char *dir, struct cv_err *err);
 /* Unmounts dir if cv_bpffs_mount() mounted it and nothing is left in it. Never fails: what is still
  * in use stays. */
 void cv_bpffs_unmount(const char *dir);
+/* Lets a group into dir if cv_bpffs_mount() mounted it: a folder of somebody else's stays as it is. */
+void cv_bpffs_admit(const char *dir, gid_t group);
 bool cv_is_bpffs(const char *dir);
 
 /* Where the cgroup2 hierarchy is mounted, and how deep below its root that mount begins. -ENOENT

@@ -15,6 +15,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "readers.h"
 #include "segment.h"
 #include "takeover.h"
 
@@ -227,6 +228,8 @@ static int finish(struct cv_acts *acts, const struct cv_change *change, struct c
 		return rc;
 	if (is_empty(change->wanted))
 		return cv_instance_remove(acts->inst, err);
+	if (acts->made || change->is_repair)
+		cv_readers_admit(acts->inst);
 	return cv_journal_end(acts->inst, err);
 }
 

@@ -67,7 +67,7 @@ static size_t chunk_size(const struct cv_counters *counters)
 
 static int map_chunk(struct cv_counters *counters, uint32_t index, int fd, struct cv_err *err)
 {
-	void *memory = mmap(NULL, chunk_size(counters), PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	void *memory = cv_map_memory(fd, chunk_size(counters), MAP_SHARED);
 
 	if (memory == MAP_FAILED)
 		return cv_err_set(err, -errno, "counters of rules: map: %s",
@@ -78,7 +78,7 @@ static int map_chunk(struct cv_counters *counters, uint32_t index, int fd, struc
 
 static int map_by_id(struct cv_counters *counters, uint32_t index, uint32_t id, struct cv_err *err)
 {
-	CV_CLOSE int fd = bpf_map_get_fd_by_id(id);
+	CV_CLOSE int fd = cv_map_by_id(id);
 
 	if (fd < 0)
 		return cv_err_set(err, -errno, "counters of rules: open by id: %s",
@@ -199,8 +199,7 @@ int cv_counters_grow(struct cv_counters *counters, const struct cv_rules *rules,
 static int open_first(const struct cv_counters *counters, struct cv_err *err)
 {
 	uint32_t zero = 0, id;
-	int fd =
-		bpf_map_lookup_elem(counters->slots_fd, &zero, &id) ? -1 : bpf_map_get_fd_by_id(id);
+	int fd = bpf_map_lookup_elem(counters->slots_fd, &zero, &id) ? -1 : cv_map_by_id(id);
 
 	return fd >= 0 ? fd
 		       : cv_err_set(err, -errno, "counters of rules: open by id: %s",

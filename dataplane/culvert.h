@@ -1051,9 +1051,13 @@ struct cv_packet_conf {
 	char tunnel[CV_NAME_MAX + 1]; /* it was taken out of; empty: none */
 };
 
+/* Source of an owner whose socket this process may not look for; the packet is taken for nobody's. */
+#define CV_EXPLAINED_UNKNOWN "unknown"
+
 struct cv_explained_owner {
 	char app[CV_NAME_MAX + 1]; /* empty: none */
-	const char *source; /* "given", or as cv_owner_source_name(); static */
+	const char
+		*source; /* "given", CV_EXPLAINED_UNKNOWN, or as cv_owner_source_name(); static */
 	bool is_exact;
 	bool has_socket; /* there is one that the packet belongs to */
 	uint32_t pid; /* of who used it last; 0: not known */

@@ -276,8 +276,10 @@ static int find_owner(struct explain *explain, struct cv_err *err)
 	if (explain->out->is_forwarded)
 		return 0;
 	rc = cv_socket_find(explain->inst, &key, &socket, err);
+	if (rc == -EPERM || rc == -EACCES)
+		explain->out->owner.source = CV_EXPLAINED_UNKNOWN;
 	if (rc)
-		return rc == -ENOENT ? 0 : rc;
+		return rc == -ENOENT || rc == -EPERM || rc == -EACCES ? 0 : rc;
 	take_socket(explain, &socket);
 	return 0;
 }

@@ -72,8 +72,7 @@ void cv_banks_close(struct cv_banks **banks_ptr)
 
 static int map_live(struct cv_banks *banks, int live_fd, struct cv_err *err)
 {
-	void *memory =
-		mmap(NULL, sizeof(*banks->live), PROT_READ | PROT_WRITE, MAP_SHARED, live_fd, 0);
+	void *memory = cv_map_memory(live_fd, sizeof(*banks->live), MAP_SHARED);
 
 	if (memory == MAP_FAILED)
 		return cv_err_set(err, -errno, "map %s: map: %s", CV_STRING(CV_MAP_LIVE),
@@ -161,7 +160,7 @@ static int put_batch(struct cv_banks *banks, struct batch *batch, struct cv_err 
 
 static int open_slot(const struct cv_banks *banks, uint32_t slot, struct cv_err *err)
 {
-	int fd = bpf_map_get_fd_by_id(banks->ids[slot]);
+	int fd = cv_map_by_id(banks->ids[slot]);
 
 	return fd >= 0 ? fd
 		       : cv_err_set(err, -errno, "map %s: open by id: %s", CV_STRING(CV_MAP_RULES),
@@ -189,8 +188,8 @@ static int wait_for_packets(const struct cv_banks *banks, uint32_t slot, int fd,
 /* MAP_POPULATE: all of it is going to be touched. */
 static struct cv_arena_segment *map_segment(struct bank *bank, uint32_t index, int fd)
 {
-	void *memory = mmap(NULL, sizeof(struct cv_arena_segment), PROT_READ | PROT_WRITE,
-			    MAP_SHARED | MAP_POPULATE, fd, 0);
+	void *memory =
+		cv_map_memory(fd, sizeof(struct cv_arena_segment), MAP_SHARED | MAP_POPULATE);
 
 	return memory == MAP_FAILED ? NULL : (bank->segments[index] = memory);
 }

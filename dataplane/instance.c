@@ -91,6 +91,8 @@ static int set_paths_below_root(struct cv_instance *inst, struct cv_err *err)
 		rc = set_path(inst->xmit, err, "%s/xmit", inst->dir);
 	if (!rc)
 		rc = set_path(inst->guards, err, "%s/guards", inst->dir);
+	if (!rc)
+		rc = set_path(inst->inner, err, "%s/inner", inst->dir);
 	return rc ? rc : set_path(inst->stock, err, "%s/tc", inst->dir);
 }
 
@@ -222,6 +224,8 @@ static int open_at(struct cv_instance *inst, struct cv_err *err)
 		return rc;
 	snprintf(inst->name, sizeof(inst->name), "ns-%llu", (unsigned long long)inst->netns_cookie);
 	rc = set_paths(inst, err);
+	if (!rc)
+		cv_map_ids_are_pinned(inst->inner);
 	if (!rc && inst->access == CV_ACCESS_WRITE) {
 		inst->lock_fd = cv_lock_take(inst, err);
 		rc = inst->lock_fd < 0 ? inst->lock_fd : 0;

@@ -11,6 +11,7 @@
  *   BPFFS/v1/ns-COOKIE/xmit/NAME        the first of them again: the kernel shows the last part of
  *                                       the path for routes made by hand
  *   BPFFS/v1/ns-COOKIE/guards/ID        the lwt programs of routes' guards
+ *   BPFFS/v1/ns-COOKIE/inner/ID         maps in maps of maps, for who may not open them by id
  *   BPFFS/v1/ns-COOKIE/tc/globals       leads to maps, for stock tc and ip
  *   STATE/ns-COOKIE/state.yaml      what was applied last
  *   STATE/ns-COOKIE/ledger          what was done to devices (ledger.h)
@@ -47,6 +48,7 @@ struct cv_instance {
 	char xmit[PATH_MAX];
 	char guards[PATH_MAX];
 	char stock[PATH_MAX];
+	char inner[PATH_MAX];
 	char state_dir[PATH_MAX];
 	int lock_fd; /* -1: to read only */
 	int older_fd; /* lock of pins of an older version (takeover.h); -1: there are none */

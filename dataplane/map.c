@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -23,6 +24,14 @@ static int pin_path(char *path, const char *dir, const char *name, struct cv_err
 	return 0;
 }
 
+static int open_pin(const char *path)
+{
+	LIBBPF_OPTS(bpf_obj_get_opts, opts, .file_flags = BPF_F_RDONLY);
+	int fd = bpf_obj_get(path);
+
+	return fd < 0 && errno == EACCES ? bpf_obj_get_opts(path, &opts) : fd;
+}
+
 int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
 {
 	char path[PATH_MAX];
@@ -30,7 +39,7 @@ int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
 
 	if (fd)
 		return fd;
-	fd = bpf_obj_get(path);
+	fd = open_pin(path);
 	if (fd >= 0)
 		return fd;
 	fd = -errno;
@@ -38,8 +47,9 @@ int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
 		return fd;
 	cv_err_set(err, fd, "pin %s: open: %s", path, strerrordesc_np(-fd));
 	if (fd == -EACCES || fd == -EPERM)
-		cv_err_hint(err,
-			    "reading needs CAP_SYS_ADMIN and CAP_DAC_OVERRIDE: run it as root");
+		cv_err_hint(
+			err,
+			"reading needs root, or membership in the group culvert if the host has one");
 	return fd;
 }
 
@@ -151,6 +161,71 @@ int cv_dir_remove(const char *dir, struct cv_err *err)
 	return remove_tree(dir, 1, err);
 }
 
+static char inner_dir[PATH_MAX]; /* of pins of maps by their ids; empty: nowhere */
+
+void cv_map_ids_are_pinned(const char *dir)
+{
+	snprintf(inner_dir, sizeof(inner_dir), "%s", dir);
+}
+
+int cv_map_by_id(uint32_t id)
+{
+	int fd = bpf_map_get_fd_by_id(id), pin;
+	char name[16];
+
+	if (fd >= 0 || errno != EPERM || !*inner_dir)
+		return fd;
+	snprintf(name, sizeof(name), "%u", id);
+	pin = cv_pin_open(inner_dir, name, NULL);
+	errno = pin < 0 ? EPERM : 0;
+	return pin < 0 ? -EPERM : pin;
+}
+
+/* Copies as much of an array as there is room for, laid out as its memory is. */
+static int copy_array(int map_fd, char *memory, size_t size)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	CV_FREE char *value = NULL;
+	size_t step;
+
+	if (bpf_obj_get_info_by_fd(map_fd, &info, &len))
+		return -errno;
+	step = (info.value_size + 7) / 8 * 8;
+	value = calloc(1, step);
+	if (!value)
+		return -ENOMEM;
+	for (uint32_t i = 0; i < info.max_entries && i * step < size; i++) {
+		size_t left = size - i * step;
+
+		if (bpf_map_lookup_elem(map_fd, &i, value))
+			return -errno;
+		memcpy(memory + i * step, value, left < step ? left : step);
+	}
+	return 0;
+}
+
+static void *copy_memory(int map_fd, size_t size)
+{
+	char *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int rc = memory == MAP_FAILED ? -errno : copy_array(map_fd, memory, size);
+
+	if (!rc)
+		return memory;
+	if (memory != MAP_FAILED)
+		munmap(memory, size);
+	errno = -rc;
+	return MAP_FAILED;
+}
+
+void *cv_map_memory(int map_fd, size_t size, int flags)
+{
+	void *memory = mmap(NULL, size, PROT_READ | PROT_WRITE, flags, map_fd, 0);
+
+	/* What is open only to be read is no shared mapping, and maps have no others. */
+	return memory == MAP_FAILED && errno == EACCES ? copy_memory(map_fd, size) : memory;
+}
+
 int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape, void *values,
 		 struct cv_err *err)
 {
@@ -162,7 +237,7 @@ int cv_slot_read(int slot_fd, const void *key, const struct cv_slot_shape *shape
 		return errno == ENOENT ? 0
 				       : cv_err_set(err, -errno, "map %s: read slot: %s",
 						    shape->name, strerrordesc_np(errno));
-	inner = bpf_map_get_fd_by_id(id);
+	inner = cv_map_by_id(id);
 	if (inner < 0)
 		return cv_err_set(err, -errno, "map %s: open by id: %s", shape->name,
 				  strerrordesc_np(errno));

@@ -17,7 +17,8 @@
 #define CV_STRING_(x) #x
 #define CV_STRING(x) CV_STRING_(x) /* CV_STRING(CV_MAP_ENDPOINTS): the name as text */
 
-/* Opens what is pinned at DIR/NAME. Returns an fd or a negative errno; -ENOENT sets no text. */
+/* Opens what is pinned at DIR/NAME, only to be read if no more is allowed. Returns an fd or a negative
+ * errno; -ENOENT sets no text. */
 int cv_pin_open(const char *dir, const char *name, struct cv_err *err);
 /* Pins fd at DIR/NAME. */
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
@@ -31,6 +32,15 @@ int cv_dir_make(const char *dir, struct cv_err *err);
 int cv_dir_link(const char *dir, const char *name, const char *target, struct cv_err *err);
 /* Removes DIR with all pins and directories in it, at most 8 deep; gone already is no error. */
 int cv_dir_remove(const char *dir, struct cv_err *err);
+
+/* Opens a map by its id; who lacks CAP_SYS_ADMIN for that, by its pin where cv_map_ids_are_pinned() said
+ * last: as the network namespace, the instance is the process's. An fd or a negative errno, also in errno. */
+int cv_map_by_id(uint32_t id);
+void cv_map_ids_are_pinned(const char *dir);
+
+/* Maps the memory of an array that has it, or, of one that is open only to be read, a copy of it. To be
+ * unmapped; MAP_FAILED with errno. */
+void *cv_map_memory(int map_fd, size_t size, int flags);
 
 /* The array that a slot holds. */
 struct cv_slot_shape {

@@ -223,7 +223,7 @@ static int open_set(const struct cv_instance *inst, uint32_t remote_slot, struct
 		return errno == ENOENT ? -ENOENT
 				       : cv_err_set(err, -errno, "peers: read slot: %s",
 						    strerrordesc_np(errno));
-	set = bpf_map_get_fd_by_id(id);
+	set = cv_map_by_id(id);
 	return set >= 0 ? set
 			: cv_err_set(err, -errno, "peers: open by id: %s", strerrordesc_np(errno));
 }
@@ -237,7 +237,7 @@ static int map_set(const struct cv_instance *inst, const struct cv_tunnel *live,
 
 	if (fd < 0)
 		return fd;
-	*cells = mmap(NULL, size, PROT_READ, MAP_SHARED, fd, 0);
+	*cells = cv_map_memory(fd, size, MAP_SHARED);
 	if (*cells == MAP_FAILED)
 		return cv_err_set(err, -errno, "peers: map: %s", strerrordesc_np(errno));
 	return 0;

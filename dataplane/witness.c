@@ -273,9 +273,11 @@ int cv_witness_open(struct cv_witness *witness, struct cv_instance *inst,
 		.icmp4 = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP),
 		.icmp6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMPV6),
 	};
-	if (witness->icmp4 < 0)
-		return cv_err_set(err, -errno, "tunnel %s: check: ICMP socket: %s", conf->name,
-				  strerrordesc_np(errno));
+	if (witness->icmp4 < 0) {
+		cv_err_set(err, -errno, "tunnel %s: check: ICMP socket: %s", conf->name,
+			   strerrordesc_np(errno));
+		return cv_err_hint(err, "sending probes needs CAP_NET_RAW and CAP_NET_ADMIN");
+	}
 	return 0; /* without IPv6 there is no icmp6 */
 }
 
