@@ -14,7 +14,7 @@
 #define MAX_TOP_BITS 13 /* of IPv4 addresses */
 #define MAX_HASHED_BITS 12
 #define MIN_PORT_BLOCKS 64
-#define RECORDS_A_PORT_BLOCK 16 /* one block more for so many */
+#define RECORDS_A_PORT_BLOCK 64 /* one block more for so many */
 #define PORTS 65536
 
 /* ---- single words ---- */
@@ -30,11 +30,13 @@ static void set_bits(__u64 *word, uint64_t bits)
 		CV_PUBLISH(*word, *word | bits);
 }
 
+/* A word for 4 to 8 records: with more of them fewer tuples are looked into in vain, but in the live
+ * path, where other programs and packets use the caches, that is less than what they cost. */
 static uint32_t word_bits(size_t records, uint32_t max)
 {
 	uint32_t bits = MIN_WORD_BITS;
 
-	while (bits < max && records >> (bits - 1))
+	while (bits < max && records >> (bits + 2))
 		bits++;
 	return bits;
 }
