@@ -502,6 +502,81 @@ static void a_rule_that_comes_and_goes_uses_nothing_up(void **state)
 	}
 }
 
+/* The cache line of two cells that a cell lies in. */
+static uint32_t line_of(uint32_t cell)
+{
+	return cell / 2;
+}
+
+/* Returns how many records there are that are alone in their bucket; all of them have their rule in their
+ * cache line. */
+static size_t check_lines(const struct cv_arena *arena, const struct cv_tuple *tuple)
+{
+	size_t count = 0;
+
+	for (uint32_t slot = 0; slot <= tuple->slot_mask; slot++) {
+		const __u32 *slots = cv_arena_at(arena, tuple->slots + slot / 8);
+		uint32_t cell = CV_RECORD_CELL(slots[slot % 8]);
+		const struct cv_record *record = cv_arena_at(arena, cell);
+
+		if (!cell || !(record->rule & CV_RECORD_LAST))
+			continue;
+		assert_int_equal(line_of(CV_RECORD_CELL(record->rule)), line_of(cell));
+		count++;
+	}
+	return count;
+}
+
+static void a_rule_lies_in_the_line_of_its_record(void **state)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules;
+	const struct cv_root *root;
+	size_t count = 0;
+
+	(void)state;
+	plain_rules(&rules, 500);
+	for (size_t i = 0; i < rules.match_count; i++) {
+		rules.matches[i].flags |= CV_MATCH_SRC;
+		set_prefix(rules.matches[i].src, rules.matches[i].src_mask, i * 77, 32);
+		/* Some take more cells. */
+		if (i % 3 == 0) {
+			rules.matches[i].flags |= CV_MATCH_DSCP;
+			rules.matches[i].extra.dscps = 1;
+		}
+	}
+	build(&arena, &rules);
+	root = cv_arena_at(&arena, cv_arena_image(&arena)->roots[CV_ROOT_IPV4]);
+	for (uint32_t i = 0; i < root->tuple_count; i++)
+		count += check_lines(
+			&arena,
+			cv_root_tuple(&arena, cv_arena_image(&arena)->roots[CV_ROOT_IPV4], i));
+	assert_in_range(count, 100, 500);
+}
+
+/* Of every length, so that they end anywhere in a cell and fill more cells than are taken at once. */
+static void names_come_back(void **state)
+{
+	CV_CLEANUP(cv_arena_heap_fini) struct cv_arena arena;
+	CV_CLEANUP(cv_rules_fini) struct cv_rules rules, back;
+
+	(void)state;
+	plain_rules(&rules, 400);
+	for (size_t i = 0; i < rules.rule_count; i++) {
+		char *name = rules.rules[i].rule.name;
+		size_t len = strlen(name);
+
+		memset(name + len, 'x', i % (CV_NAME_LEN - len));
+	}
+	build(&arena, &rules);
+	assert_int_equal(cv_engine_read(&arena, CV_ENGINE_FIRST, &back, NULL), 0);
+	assert_int_equal(back.rule_count, rules.rule_count);
+	for (size_t i = 0; i < rules.rule_count; i++) {
+		assert_string_equal(back.rules[i].rule.name, rules.rules[i].rule.name);
+		assert_non_null(cv_entry_find(&arena, rules.rules[i].rule.name));
+	}
+}
+
 /* Packets without ports are not looked for among records that ask for ports. */
 static void what_cannot_hold_is_not_looked_at(void **state)
 {
@@ -678,6 +753,8 @@ int main(void)
 		cmocka_unit_test(a_rule_that_is_not_there_is_not_found),
 		cmocka_unit_test(the_gap_between_two_rules_is_used_up),
 		cmocka_unit_test(a_rule_that_comes_and_goes_uses_nothing_up),
+		cmocka_unit_test(a_rule_lies_in_the_line_of_its_record),
+		cmocka_unit_test(names_come_back),
 		cmocka_unit_test(what_cannot_hold_is_not_looked_at),
 		cmocka_unit_test(ranges_that_all_overlap),
 		cmocka_unit_test(one_address_with_many_ranges),
