@@ -35,7 +35,10 @@ static int fill_info(struct cv_instance *inst, const struct cv_dev_at *at, enum 
 		rc = cv_dev_side_look(inst, info->ifindex, ingress, qdisc, &side, err);
 		if (rc == -ENODEV) /* it went a moment ago */
 			rc = info->ifindex = 0;
-		*(ingress ? &info->ingress : &info->egress) = is_attached(&side, info);
+		if (ingress)
+			info->ingress = is_attached(&side, info);
+		else
+			info->egress = is_attached(&side, info);
 		info->is_misplaced =
 			info->is_misplaced || cv_dev_side_is_misplaced(&side, at->conf);
 	}
@@ -52,9 +55,11 @@ int cv_dev_list(struct cv_instance *inst, const struct cv_state *state, struct c
 
 	if (!rc)
 		rc = cv_tc_qdiscs(inst->nl, &qdiscs, err);
+	if (rc)
+		return rc;
 	infos = calloc(devs.count + 1, sizeof(*infos));
-	if (!rc && !infos)
-		rc = cv_err_set(err, -ENOMEM, "devs: out of memory");
+	if (!infos)
+		return cv_err_set(err, -ENOMEM, "devs: out of memory");
 	for (size_t i = 0; !rc && i < devs.count; i++)
 		rc = fill_info(inst, &devs.items[i],
 			       cv_qdiscs_find(&qdiscs, devs.items[i].link.ifindex), &infos[i], err);
