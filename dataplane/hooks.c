@@ -120,6 +120,10 @@ static bool hook_is_attached(const struct cv_instance *inst, const struct hook *
 
 	if (link >= 0)
 		return link_is_attached(link);
+	/* It is there. The kernel opens no link to be only read, so more is not to be seen by who may
+	 * only read. */
+	if (link == -EACCES || link == -EINVAL)
+		return true;
 	prog = cv_pin_open(inst->host_progs, hook->name, NULL);
 	return prog >= 0;
 }

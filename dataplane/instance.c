@@ -210,6 +210,15 @@ static int check_abi(const struct cv_instance *inst, struct cv_err *err)
 	return cv_instance_exists(inst) ? cv_meta_read(inst, &meta, err) : 0;
 }
 
+/* What may not be looked at is not to be taken for what is not there. */
+static int check_readable(const struct cv_instance *inst, struct cv_err *err)
+{
+	if (!access(inst->maps, F_OK) || errno != EACCES)
+		return 0;
+	cv_err_set(err, -EACCES, "pins %s: %s", inst->dir, strerrordesc_np(EACCES));
+	return cv_err_hint(err, CV_READERS_HINT);
+}
+
 static int open_at(struct cv_instance *inst, struct cv_err *err)
 {
 	int rc = 0;
@@ -226,6 +235,8 @@ static int open_at(struct cv_instance *inst, struct cv_err *err)
 	rc = set_paths(inst, err);
 	if (!rc)
 		cv_map_ids_are_pinned(inst->inner);
+	if (!rc)
+		rc = check_readable(inst, err);
 	if (!rc && inst->access == CV_ACCESS_WRITE) {
 		inst->lock_fd = cv_lock_take(inst, err);
 		rc = inst->lock_fd < 0 ? inst->lock_fd : 0;

@@ -14,6 +14,9 @@
 
 #include "err.h"
 
+/* Told to who may not open a pin. */
+#define CV_READERS_HINT "reading needs root, or membership in the group culvert if the host has one"
+
 #define CV_STRING_(x) #x
 #define CV_STRING(x) CV_STRING_(x) /* CV_STRING(CV_MAP_ENDPOINTS): the name as text */
 
