@@ -216,21 +216,32 @@ static int apply_anew(struct cv_acts *acts, const struct cv_change *change, stru
 	return rc;
 }
 
-/* What is left to do when everything works. */
-static int finish(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
+/* The change is made; that it is noted as one that is not yet is only misleading. */
+static void end_journal(const struct cv_instance *inst)
 {
-	int rc;
+	struct cv_err why;
 
-	if (acts->mode != CV_CHANGE_MAKE)
+	if (cv_journal_end(inst, &why))
+		cv_log(inst, CV_LOG_WARN,
+		       "the change is made, but noted as interrupted: %s; 'culvert repair' tries it again",
+		       why.text);
+}
+
+/* What is left to do when everything works. */
+static int finish(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
+{
+	int rc = cv_takeover_finish(inst, err);
+
+	if (!rc && is_empty(change->wanted))
+		rc = cv_instance_remove(inst, err);
+	else if (!rc)
+		end_journal(inst);
+	if (!rc)
 		return 0;
-	rc = cv_takeover_finish(acts->inst, err);
-	if (rc)
-		return rc;
-	if (is_empty(change->wanted))
-		return cv_instance_remove(acts->inst, err);
-	if (acts->made || change->is_repair)
-		cv_readers_admit(acts->inst);
-	return cv_journal_end(acts->inst, err);
+	if (err)
+		err->kind = CV_ERR_LEFT;
+	cv_err_prefix(err, "the new state works, some of the old one is left");
+	return cv_err_hint(err, "'culvert repair' tries it again");
 }
 
 int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
@@ -247,7 +258,7 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 	if (!rc)
 		rc = cv_instance_exists(inst) ? apply(&acts, change, err)
 					      : apply_anew(&acts, change, err);
-	return rc ? rc : finish(&acts, change, err);
+	return rc || change->mode != CV_CHANGE_MAKE ? rc : finish(inst, change, err);
 }
 
 /* ---- down ---- */
@@ -288,7 +299,10 @@ int cv_instance_down(struct cv_instance *inst, struct cv_err *err)
 	struct cv_acts acts = { .inst = inst, .mode = CV_CHANGE_MAKE, .what = "down" };
 	int rc = is_anything_there(inst) ? take_down(&acts, err) : 0;
 
-	if (rc && err)
+	if (!rc)
+		return 0;
+	if (err)
 		err->kind = CV_ERR_LEFT;
-	return rc;
+	cv_err_prefix(err, "some of the instance is left");
+	return cv_err_hint(err, "'culvert down' tries it again");
 }

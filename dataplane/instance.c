@@ -404,8 +404,10 @@ int cv_instance_create(struct cv_instance *inst, bool has_apps, struct cv_err *e
 		rc = cv_dir_make(inst->state_dir, err);
 	if (!rc)
 		rc = create_pins(inst, has_apps, err);
-	if (rc)
+	if (rc) {
 		remove_pins(inst, NULL);
+		rmdir(inst->state_dir); /* stays if a state is in it */
+	}
 	return rc;
 }
 
@@ -590,4 +592,12 @@ int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv
 	if (!rc)
 		rc = cv_dir_make(inst->state_dir, err);
 	return rc ? rc : cv_text_write(path, put_text, text, err);
+}
+
+void cv_applied_tidy(const struct cv_instance *inst)
+{
+	char path[PATH_MAX];
+
+	if (!cv_applied_path(inst, path, NULL))
+		cv_text_tidy(path);
 }

@@ -88,6 +88,8 @@ int cv_instance_remove_version(const struct cv_instance *inst, uint32_t version,
 int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *err);
 /* Keeps the text of the state that is applied now; replaces the old one in one step. */
 int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err);
+/* Removes what a writer of it that was killed has left. */
+void cv_applied_tidy(const struct cv_instance *inst);
 
 /* Removes what instances of network namespaces that are gone have left. */
 int cv_reap(struct cv_instance *inst, struct cv_err *err);

@@ -64,8 +64,11 @@ int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
 	char path[PATH_MAX];
 	int rc = journal_path(inst, path, err);
 
-	if (rc || !unlink(path) || errno == ENOENT)
+	if (rc)
 		return rc;
+	cv_applied_tidy(inst);
+	if (!unlink(path) || errno == ENOENT)
+		return 0;
 	return cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
 }
 

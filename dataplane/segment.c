@@ -240,11 +240,13 @@ static int remove_pair(struct cv_instance *inst, const struct pair *pair, struct
 {
 	uint32_t end = pair->out.ifindex ? pair->out.ifindex : pair->in.ifindex;
 	const struct cv_segment going = { .out_ifindex = pair->out.ifindex }, none = { 0 };
-	int rc = end ? ledger_write(inst, &going, err) : 0;
+	bool is_noted =
+		pair->ledger.out_ifindex; /* else the pins were lost, and the map with them */
+	int rc = is_noted && end ? ledger_write(inst, &going, err) : 0;
 
 	if (!rc && end)
 		rc = cv_veth_del(inst->nl, end, err);
-	return rc ? rc : ledger_write(inst, &none, err);
+	return rc || !is_noted ? rc : ledger_write(inst, &none, err);
 }
 
 /* ---- what the pair needs ---- */

@@ -30,18 +30,36 @@ int cv_text_read(const char *path, char **text, struct cv_err *err)
 	return 0;
 }
 
+static int next_path(const char *path, char *next, struct cv_err *err)
+{
+	if (snprintf(next, PATH_MAX, "%s.next", path) >= PATH_MAX)
+		return cv_err_set(err, -ENAMETOOLONG, "%s: path too long", path);
+	return 0;
+}
+
+void cv_text_tidy(const char *path)
+{
+	char next[PATH_MAX];
+
+	if (!next_path(path, next, NULL))
+		unlink(next);
+}
+
 int cv_text_write(const char *path, void (*put)(FILE *file, const void *arg), const void *arg,
 		  struct cv_err *err)
 {
 	CV_FCLOSE FILE *file = NULL;
 	char next[PATH_MAX];
+	int rc = next_path(path, next, err);
 
-	if (snprintf(next, sizeof(next), "%s.next", path) >= (int)sizeof(next))
-		return cv_err_set(err, -ENAMETOOLONG, "%s: path too long", path);
+	if (rc)
+		return rc;
 	file = fopen(next, "we");
 	if (file)
 		put(file, arg);
-	if (!file || fflush(file) || ferror(file) || rename(next, path))
-		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
-	return 0;
+	if (file && !fflush(file) && !ferror(file) && !rename(next, path))
+		return 0;
+	rc = cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
+	unlink(next);
+	return rc;
 }

@@ -14,4 +14,7 @@ int cv_text_read(const char *path, char **text, struct cv_err *err);
 int cv_text_write(const char *path, void (*put)(FILE *file, const void *arg), const void *arg,
 		  struct cv_err *err);
 
+/* Removes what a writer of path that was killed has left. */
+void cv_text_tidy(const char *path);
+
 #endif

@@ -99,7 +99,8 @@ in_ns r nft -f - <<-NFT
 NFT
 in_ns a "$program" "$TOOLS/traffic.py" udp 5 "$B_IN4,$B_IN6" --port 7000 >"$WORK/lost" 2>&1 || :
 expect_equal 0 "$(plain)" "packets in the clear"
-expect_line "pins are gone" <(CULVERT=$NEXT cv a status)
+CULVERT=$NEXT cv a status >"$WORK/status"
+expect_line "pins are gone" "$WORK/status"
 expect_status 0 next a repair
 expect_status 0 next b repair
 in_ns a "$program" "$TOOLS/traffic.py" udp 100 "$B_IN4,$B_IN6" --port 7000 >"$WORK/talk" 2>&1 ||
