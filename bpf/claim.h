@@ -26,6 +26,7 @@ struct cv_arrival {
 };
 
 #define CV_IPV4_MAX_HEADER 60
+#define CV_IPV4_HEADER_MASK 63 /* the next power of 2, less 1 */
 #define CV_IPV4_MAX_OPTIONS 40
 #define CV_IPV4_OPT_END 0
 #define CV_IPV4_OPT_NOP 1
@@ -186,11 +187,14 @@ static __always_inline int cv_read_payload(struct __sk_buff *skb, const struct c
  * hops to come, or hide whom it came from (RFC 791 section 3.1). */
 static __always_inline bool cv_has_source_route(const __u8 *header, __u32 len)
 {
-	__u32 at = sizeof(struct iphdr);
+	__u64 at = sizeof(struct iphdr);
 	int i;
 
 	for (i = 0; i < CV_IPV4_MAX_OPTIONS; i++) {
-		if (at + 2 > len || at > CV_IPV4_MAX_HEADER - 2 || header[at] == CV_IPV4_OPT_END)
+		if (at + 2 > len || at > CV_IPV4_MAX_HEADER - 2)
+			return false;
+		CV_FORGET_LEAST(at, CV_IPV4_HEADER_MASK);
+		if (header[at] == CV_IPV4_OPT_END)
 			return false;
 		if (header[at] == CV_IPV4_OPT_LSRR || header[at] == CV_IPV4_OPT_SSRR)
 			return true;

@@ -13,16 +13,18 @@
 #define CV_TCP_OPT_MSS 2
 #define CV_TCP_OPT_MSS_LEN 4
 #define CV_TCP_OPT_MAX 40
+#define CV_TCP_OPT_MASK 63 /* the next power of 2, less 1 */
 
 /* Where the value of the MSS option stands in a list of options, or 0 if there is none. */
 static __always_inline __u32 cv_find_mss(const __u8 *options, __u32 len)
 {
-	__u32 at = 0;
+	__u64 at = 0;
 	int i;
 
 	for (i = 0; i < CV_TCP_OPT_MAX; i++) {
 		if (at + CV_TCP_OPT_MSS_LEN > len || at > CV_TCP_OPT_MAX - CV_TCP_OPT_MSS_LEN)
 			return 0;
+		CV_FORGET_LEAST(at, CV_TCP_OPT_MASK);
 		if (options[at] == CV_TCP_OPT_END)
 			return 0;
 		if (options[at] == CV_TCP_OPT_NOP) {

@@ -71,6 +71,13 @@ static __always_inline __u32 cv_pkt_len(const struct cv_pkt *pkt)
 }
 
 /*
+ * Changes nothing, the value is at most the mask (the next power of 2, less 1). But the verifier forgets
+ * the least that it was: rounds of a loop then begin with one range, and not each with its own, which
+ * took it longer than all the rest of a program. value is a __u64.
+ */
+#define CV_FORGET_LEAST(value, mask) asm volatile("%0 &= %1" : "+r"(value) : "i"(mask))
+
+/*
  * Reads a 32-bit member of the context by just that instruction: out of two reads the compiler would
  * make one pointer plus a constant, which the verifier refuses. The result is 64 bits wide, for the
  * kernel puts a pointer there for data and data_end.

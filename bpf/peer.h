@@ -23,6 +23,8 @@ struct cv_peer_bits {
 	__u64 low;
 };
 
+#define CV_PEER_BITS 128 /* of a destination */
+
 /* count (1 to 16) bits from bit first on. */
 static __always_inline __u32 cv_peer_bits_at(const struct cv_peer_bits *bits, __u32 first,
 					     __u32 count)
@@ -81,7 +83,8 @@ static __always_inline __u32 cv_peer_descend(void *set, const struct cv_peer_bit
 	int i;
 
 	for (i = 0; i < CV_PEER_MAX_DEPTH && CV_PEER_TESTED(step); i++) {
-		first += CV_PEER_SKIPPED(step);
+		/* Masked for the verifier: every round then begins with the same range. */
+		first = (first + CV_PEER_SKIPPED(step)) & (CV_PEER_BITS - 1);
 		value = cv_peer_bits_at(bits, first, CV_PEER_TESTED(step));
 		first += CV_PEER_TESTED(step);
 		cell = cv_peer_cell(set, CV_PEER_CELL(step) + value / CV_PEER_CELL_STEPS);
