@@ -1062,6 +1062,9 @@ static int time_all(void)
 	for (size_t i = 0; i < ARRAY_LEN(shapes); i++)
 		add_timed(&timed[count++], shapes[i].name, encapper.xmit, prepare_shape,
 			  &shapes[i]);
+	add_timed(&timed[count], "GRE in IPv4, without its stub",
+		  bpf_program__fd(encapper.skel->progs.cv_xmit), prepare_shape, SHAPE_GRE4);
+	timed[count++].id = TUNNEL_ID;
 	put_remotes(4, NULL);
 	add_timed(&timed[count++], "GRE in IPv4, 8 remotes", encapper.xmit, prepare_several,
 		  SHAPE_GRE4);

@@ -21,6 +21,7 @@ struct timed {
 	struct frame frame;
 	void (*prepare)(const void *arg); /* before its runs of a round; may be NULL */
 	const void *arg;
+	uint32_t id; /* that a shared program finds without its stub */
 	double rounds[TIMING_ROUNDS]; /* ns */
 };
 
@@ -56,10 +57,12 @@ static inline double middle_of(double *times, size_t count)
 
 static inline uint32_t time_once(const struct timed *timed)
 {
+	struct __sk_buff ctx = { .cb = { timed->id } };
 	struct frame out;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = timed->frame.bytes,
 		    .data_size_in = timed->frame.len, .data_out = out.bytes,
-		    .data_size_out = sizeof(out.bytes), .repeat = 1);
+		    .data_size_out = sizeof(out.bytes), .ctx_in = &ctx,
+		    .ctx_size_in = sizeof(ctx), .repeat = 1);
 
 	assert_int_equal(bpf_prog_test_run_opts(timed->prog, &opts), 0);
 	return opts.duration;
