@@ -64,21 +64,31 @@ void cv_pace_defer(struct cv_pace *pace, int64_t now_ms)
 	pace->due_ms = now_ms + CV_IDLE_MS;
 }
 
-int cv_pace_done(struct cv_pace *pace, size_t acts, int64_t now_ms)
+static bool is_again(const struct cv_pace *pace, uint64_t what)
+{
+	for (size_t i = 0; i < CV_PACE_MENDS; i++)
+		if (pace->mends[i] == what)
+			return true;
+	return false;
+}
+
+int cv_pace_done(struct cv_pace *pace, uint64_t what, int64_t now_ms)
 {
 	pace->due_ms = 0;
 	if (pace->late_ms && pace->late_ms <= now_ms)
 		pace->late_ms = 0;
 	pace->last_ms = now_ms;
-	if (!acts) {
+	if (!what) {
 		pace->idle++;
 		return 0;
 	}
-	/* Who comes each time after we gave in a little is the same. */
-	if (pace->mended_ms && now_ms - pace->mended_ms <= fight_ms(pace) + CV_FIGHT_MS)
-		pace->fights++;
-	else
+	/* Who comes each time after we gave in a little is the same. Many devices that appear one after the
+	 * other are no fight. */
+	if (!pace->mended_ms || now_ms - pace->mended_ms > fight_ms(pace) + CV_FIGHT_MS)
 		pace->fights = 1;
+	else if (is_again(pace, what))
+		pace->fights++;
+	pace->mends[pace->mend_count++ % CV_PACE_MENDS] = what;
 	pace->idle = 0;
 	pace->mended_ms = now_ms;
 	return (int)fight_ms(pace);

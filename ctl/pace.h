@@ -8,10 +8,11 @@
 #define CV_PACE_H
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 
 #include "culvert.h"
+
+#define CV_PACE_MENDS 8
 
 struct cv_pace {
 	int64_t due_ms; /* when to repair; 0: not at all */
@@ -19,8 +20,9 @@ struct cv_pace {
 	int64_t last_ms; /* when the last repair ended */
 	int64_t mended_ms; /* when the last that found something to do ended */
 	unsigned int idle; /* repairs in a row that found nothing to do */
-	unsigned int
-		fights; /* repairs in a row that were soon followed by another with something to do */
+	unsigned int fights; /* repairs of late that did again what one of late had done */
+	uint64_t mends[CV_PACE_MENDS]; /* what the last ones did */
+	unsigned int mend_count;
 };
 
 /* Something happened. */
@@ -29,8 +31,8 @@ void cv_pace_stir(struct cv_pace *pace, enum cv_stir stir, int64_t now_ms);
 int cv_pace_wait_ms(const struct cv_pace *pace, int64_t now_ms);
 /* Puts it off. */
 void cv_pace_defer(struct cv_pace *pace, int64_t now_ms);
-/* A repair ended; acts: how much it had to do. Returns how long the next one waits at least, if that is
+/* A repair ended; what: a number that tells what it had to do, 0 for nothing. Returns how long the next one waits at least, if that is
  * because somebody takes away what is repaired, else 0. */
-int cv_pace_done(struct cv_pace *pace, size_t acts, int64_t now_ms);
+int cv_pace_done(struct cv_pace *pace, uint64_t what, int64_t now_ms);
 
 #endif

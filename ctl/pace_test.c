@@ -94,6 +94,20 @@ static void what_may_be_incomplete_is_looked_at_twice(void **state)
 	assert_int_equal(cv_pace_wait_ms(&pace, NOW + 500), -1);
 }
 
+static void different_things_are_no_fight(void **state)
+{
+	struct cv_pace pace = { 0 };
+	int held_ms = 0;
+
+	(void)state;
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(cv_pace_done(&pace, 1 + i, NOW + 100 * i), 0);
+	/* Two that take turns are one. */
+	for (int i = 0; i < 20; i++)
+		held_ms = cv_pace_done(&pace, 1000 + i % 2, NOW + 20000 + 100 * i);
+	assert_true(held_ms > 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -101,6 +115,7 @@ int main(void)
 		cmocka_unit_test(several_events_are_one_repair),
 		cmocka_unit_test(what_is_for_nothing_comes_later_and_later),
 		cmocka_unit_test(a_fight_is_bounded),
+		cmocka_unit_test(different_things_are_no_fight),
 		cmocka_unit_test(what_may_be_incomplete_is_looked_at_twice),
 	};
 

@@ -35,12 +35,17 @@ static void find_link(const struct cv_instance *inst, struct cv_dev_side *side)
 	char name[CV_LINK_NAME_MAX];
 	struct cv_tcx_link link;
 
-	if (!side->tcx.count)
+	if (!side->tcx.count && !side->tcx.is_hidden)
 		return;
 	cv_dev_side_link_name(side->ifindex, side->ingress, name);
 	fd = cv_pin_open(inst->links, name, NULL);
-	if (fd >= 0 && cv_tcx_link_read(fd, &link) && link.ifindex == side->ifindex &&
-	    link.ingress == side->ingress)
+	/* The kernel opens no link to be only read: that it is there must do. */
+	if (side->tcx.is_hidden && (fd == -EACCES || fd == -EINVAL))
+		side->link = (struct cv_tcx_link){ .id = UINT32_MAX,
+						   .ifindex = side->ifindex,
+						   .ingress = side->ingress };
+	else if (fd >= 0 && cv_tcx_link_read(fd, &link) && link.ifindex == side->ifindex &&
+		 link.ingress == side->ingress)
 		side->link = link;
 }
 

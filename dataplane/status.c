@@ -12,6 +12,7 @@
 #include "plan.h"
 #include "reply.h"
 #include "segment.h"
+#include "tcx.h"
 
 static int add_problem(struct cv_status *status, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -239,12 +240,21 @@ static int check_rules(const struct cv_state *state, struct cv_status *status)
 static int check_pins(const struct cv_instance *inst, const struct cv_state *state,
 		      struct cv_status *status)
 {
-	if (cv_instance_exists(inst) || !(state->dev_count || state->app_count ||
-					  state->tunnel_count || state->route_count ||
-					  state->set_count || state->rule_count))
+	if (cv_instance_exists(inst) ||
+	    !(state->dev_count || state->app_count || state->tunnel_count || state->route_count ||
+	      state->set_count || state->rule_count))
 		return 0;
 	return add_problem(status, "its pins are gone, the bpffs was unmounted: 'culvert repair' "
 				   "makes them anew");
+}
+
+/* What this process may not look at is not to be taken for what is not there. */
+static int check_sight(const struct cv_state *state, struct cv_status *status)
+{
+	return !state->dev_count || !cv_tcx_is_hidden()
+		       ? 0
+		       : add_problem(status, "programs of others on tcx cannot be seen without "
+					     "CAP_NET_ADMIN");
 }
 
 static int find_problems(struct cv_instance *inst, const struct cv_state *state,
@@ -272,6 +282,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 		rc = check_marks(state, status);
 	if (!rc)
 		rc = check_hooks(inst, status);
+	if (!rc)
+		rc = check_sight(state, status);
 	return rc == -ENOMEM ? cv_err_set(err, rc, "status: out of memory") : rc;
 }
 

@@ -98,6 +98,14 @@ bool cv_tcx_is_supported(void)
 	return rc != -EINVAL && rc != -E2BIG;
 }
 
+bool cv_tcx_is_hidden(void)
+{
+	uint32_t count = 0;
+	uint64_t revision;
+
+	return query(LO_IFINDEX, true, NULL, NULL, &count, &revision) == -EPERM;
+}
+
 int cv_tcx_query(uint32_t ifindex, bool ingress, struct cv_tcx_chain *out, struct cv_err *err)
 {
 	uint32_t progs[CHAIN_MAX], links[CHAIN_MAX] = { 0 };
@@ -105,9 +113,9 @@ int cv_tcx_query(uint32_t ifindex, bool ingress, struct cv_tcx_chain *out, struc
 	uint64_t revision = 0;
 	int rc = query(ifindex, ingress, progs, links, &count, &revision);
 
-	*out = (struct cv_tcx_chain){ .revision = revision };
+	*out = (struct cv_tcx_chain){ .revision = revision, .is_hidden = rc == -EPERM };
 	/* The first two: no tcx. The third: no program has ever been there. */
-	if (rc == -EINVAL || rc == -E2BIG || rc == -ENOENT || (!rc && !count))
+	if (out->is_hidden || rc == -EINVAL || rc == -E2BIG || rc == -ENOENT || (!rc && !count))
 		return 0;
 	if (rc)
 		return cv_err_set(err, rc, "tcx of dev with index %u: %s", ifindex,

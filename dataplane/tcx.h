@@ -21,6 +21,7 @@ struct cv_tcx_program {
 
 /* One side of a device, in the order in which packets meet it. */
 struct cv_tcx_chain {
+	bool is_hidden; /* it may not be read */
 	struct cv_tcx_program *items; /* owned */
 	size_t count;
 	uint64_t revision; /* changes with the chain */
@@ -28,8 +29,10 @@ struct cv_tcx_chain {
 
 /* True if this kernel has it. It is tried. */
 bool cv_tcx_is_supported(void);
+/* True if this process lacks CAP_NET_ADMIN, without which chains cannot be read. */
+bool cv_tcx_is_hidden(void);
 
-/* Reads a chain; an empty one on kernels without tcx. */
+/* Reads a chain; an empty one on kernels without tcx, and where it is hidden. */
 int cv_tcx_query(uint32_t ifindex, bool ingress, struct cv_tcx_chain *out, struct cv_err *err);
 void cv_tcx_chain_fini(struct cv_tcx_chain *chain);
 
