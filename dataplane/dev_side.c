@@ -38,6 +38,11 @@ static void find_link(const struct cv_instance *inst, struct cv_dev_side *side)
 	if (!side->tcx.count && !side->tcx.is_hidden)
 		return;
 	cv_dev_side_link_name(side->ifindex, side->ingress, name);
+	if (side->tcx.is_hidden) {
+		/* Nor may it open links: that there is one must do. */
+		side->link.id = cv_pin_exists(inst->links, name) ? UINT32_MAX : 0;
+		return;
+	}
 	fd = cv_pin_open(inst->links, name, NULL);
 	/* The kernel opens no link to be only read: that it is there must do. */
 	if (side->tcx.is_hidden && (fd == -EACCES || fd == -EINVAL))
@@ -140,7 +145,7 @@ bool cv_dev_side_is_misplaced(const struct cv_dev_side *side, const struct cv_de
 	size_t own = cv_tcx_find_link(&side->tcx, side->link.id);
 	size_t place = cv_dev_side_place(side, conf);
 
-	if (!side->link.id || place == CV_TCX_NOWHERE)
+	if (own == CV_TCX_NOWHERE || place == CV_TCX_NOWHERE)
 		return false;
 	switch (conf->place_on_tcx) {
 	case CV_TCX_FIRST:

@@ -15,7 +15,8 @@ struct cv_dev_side {
 	bool ingress;
 	struct cv_filters filters; /* everybody's, as packets meet them; none without clsact */
 	struct cv_tcx_chain tcx; /* everybody's; met before */
-	/* Our link that is pinned and attached; ids 0: there is none. */
+	/* Our link that is pinned and attached; ids 0: there is none. Of a hidden chain only the pin is
+	 * known, and no id. */
 	struct cv_tcx_link link;
 };
 

@@ -53,6 +53,13 @@ int cv_pin_open(const char *dir, const char *name, struct cv_err *err)
 	return fd;
 }
 
+bool cv_pin_exists(const char *dir, const char *name)
+{
+	char path[PATH_MAX];
+
+	return !pin_path(path, dir, name, NULL) && !access(path, F_OK);
+}
+
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)
 {
 	char path[PATH_MAX];

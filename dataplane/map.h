@@ -23,6 +23,8 @@
 /* Opens what is pinned at DIR/NAME, only to be read if no more is allowed. Returns an fd or a negative
  * errno; -ENOENT sets no text. */
 int cv_pin_open(const char *dir, const char *name, struct cv_err *err);
+/* True if something is pinned at DIR/NAME; it is not opened. */
+bool cv_pin_exists(const char *dir, const char *name);
 /* Pins fd at DIR/NAME. */
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
 /* Pins fd at DIR/NAME in place of what is pinned there, without a moment in which nothing is. */

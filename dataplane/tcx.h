@@ -25,6 +25,7 @@ struct cv_tcx_chain {
 	struct cv_tcx_program *items; /* owned */
 	size_t count;
 	uint64_t revision; /* changes with the chain */
+	bool is_hidden; /* this process may not read it: CAP_NET_ADMIN is missing */
 };
 
 /* True if this kernel has it. It is tried. */

@@ -41,6 +41,9 @@ apply_state a <<-YAML
 YAML
 in_ns a "$program" "$TOOLS/traffic.py" ping 2 "$B_IN4" >/dev/null || fail "no traffic"
 
+ip -n a link add side type veth peer name side-end
+expect_status '0|2' cv a dev add side tcx # without tcx: not
+
 # as GROUP CMD...: culvert at site a by somebody who has no capability, in that group.
 as() {
 	in_ns a setpriv --reuid 65534 --regid 65534 --groups "$1" --inh-caps=-all --bounding-set=-all --no-new-privs \
