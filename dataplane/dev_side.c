@@ -39,18 +39,13 @@ static void find_link(const struct cv_instance *inst, struct cv_dev_side *side)
 		return;
 	cv_dev_side_link_name(side->ifindex, side->ingress, name);
 	if (side->tcx.is_hidden) {
-		/* Nor may it open links: that there is one must do. */
+		/* The kernel opens no link to be only read, either: that there is one must do. */
 		side->link.id = cv_pin_exists(inst->links, name) ? UINT32_MAX : 0;
 		return;
 	}
 	fd = cv_pin_open(inst->links, name, NULL);
-	/* The kernel opens no link to be only read: that it is there must do. */
-	if (side->tcx.is_hidden && (fd == -EACCES || fd == -EINVAL))
-		side->link = (struct cv_tcx_link){ .id = UINT32_MAX,
-						   .ifindex = side->ifindex,
-						   .ingress = side->ingress };
-	else if (fd >= 0 && cv_tcx_link_read(fd, &link) && link.ifindex == side->ifindex &&
-		 link.ingress == side->ingress)
+	if (fd >= 0 && cv_tcx_link_read(fd, &link) && link.ifindex == side->ifindex &&
+	    link.ingress == side->ingress)
 		side->link = link;
 }
 

@@ -21,7 +21,6 @@ struct cv_tcx_program {
 
 /* One side of a device, in the order in which packets meet it. */
 struct cv_tcx_chain {
-	bool is_hidden; /* it may not be read */
 	struct cv_tcx_program *items; /* owned */
 	size_t count;
 	uint64_t revision; /* changes with the chain */
