@@ -22,7 +22,6 @@ struct cv_acts {
 	void *arg; /* of both */
 	size_t told; /* so far */
 	size_t made; /* of them, those that were to be done */
-	bool is_turned; /* the new state is the one that is brought back after a crash */
 };
 
 /* Tells of an act, before anything of it is done. Returns 1 if it is to be done now, 0 if it was only to

@@ -107,9 +107,7 @@ static int turn(const struct cv_plan *plan, const struct text *text, struct cv_e
 	made = text->make(text->arg);
 	if (!made)
 		return cv_err_set(err, -ENOMEM, "state: out of memory");
-	rc = cv_applied_write(plan->acts->inst, made, err);
-	plan->acts->is_turned = !rc;
-	return rc;
+	return cv_applied_write(plan->acts->inst, made, err);
 }
 
 /* From what is to what the plan wants. text: NULL if there is no turn to take. */
@@ -131,7 +129,15 @@ static char *copy_old_text(void *arg)
 	return strdup(change->old_text);
 }
 
-static int converge_back(struct cv_instance *inst, const struct cv_change *change, bool is_turned,
+/* A write that failed may have been made, for all that this one has heard of it. */
+static bool is_turned(const struct cv_instance *inst, const struct cv_change *change)
+{
+	CV_FREE char *text = NULL;
+
+	return cv_instance_applied(inst, &text, NULL) || strcmp(text, change->old_text);
+}
+
+static int converge_back(struct cv_instance *inst, const struct cv_change *change,
 			 struct cv_err *err)
 {
 	struct cv_acts acts = { .inst = inst, .mode = CV_CHANGE_MAKE, .what = change->what };
@@ -142,17 +148,16 @@ static int converge_back(struct cv_instance *inst, const struct cv_change *chang
 
 	if (!rc)
 		rc = cv_plan_new(&plan, &acts, NULL, old, true, err);
-	return rc ? rc : converge(plan, is_turned ? &text : NULL, err);
+	return rc ? rc : converge(plan, is_turned(inst, change) ? &text : NULL, err);
 }
 
 /* Brings back what was there before. If that fails too, err says so and what is left. */
-static void undo(struct cv_instance *inst, const struct cv_change *change, bool is_turned,
-		 struct cv_err *err)
+static void undo(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
 	struct cv_err why;
 	char text[sizeof(why.text)];
 
-	if (!converge_back(inst, change, is_turned, &why)) {
+	if (!converge_back(inst, change, &why)) {
 		cv_journal_end(inst, NULL);
 		return;
 	}
@@ -192,7 +197,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	rc = converge(plan, &text, err);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
-		undo(inst, change, acts->is_turned, err);
+		undo(inst, change, err);
 		inst->former_rules = NULL;
 	}
 	return rc;
