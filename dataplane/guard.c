@@ -5,8 +5,10 @@
  * come with the shared program.
  */
 #include <bpf/bpf.h>
+#include <dirent.h>
 #include <errno.h>
 #include <linux/lwtunnel.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "map.h"
@@ -279,21 +281,38 @@ int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 
 /* ---- shrink ---- */
 
+/* Whose programs are pinned: a change that was broken off may have come no further. */
+static void find_pins(const struct cv_instance *inst, bool is_pinned[CV_MAX_GUARDS])
+{
+	CV_DIR_CLOSE DIR *dir = opendir(inst->guards);
+	struct dirent *entry;
+
+	while (dir && (entry = readdir(dir))) {
+		unsigned long id = strtoul(entry->d_name, NULL, 10);
+
+		if (id && id < CV_MAX_GUARDS)
+			is_pinned[id] = true;
+	}
+}
+
 int cv_guard_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	static const struct cv_guard none;
+	bool is_pinned[CV_MAX_GUARDS] = { false };
 	int rc = 0;
 
+	find_pins(inst, is_pinned);
 	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
+		bool is_live = plan->live_guards[id].family;
 		char name[16];
 
-		if (!plan->live_guards[id].family || plan->guards[id].family)
+		if ((!is_live && !is_pinned[id]) || plan->guards[id].family)
 			continue;
 		rc = tell(plan, CV_ACT_DEL, id, err);
 		if (rc <= 0)
 			continue;
 		rc = cv_pin_del(inst->guards, pin_name(id, name, sizeof(name)), err);
-		if (!rc)
+		if (!rc && is_live)
 			rc = write_guard(inst, id, &none, err);
 	}
 	return rc;
