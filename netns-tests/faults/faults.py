@@ -176,8 +176,10 @@ class Run:
 
     def try_point(self, what, number, errno, calls="changes"):
         """One point from beginning to end; raises Failure."""
+        if os.path.exists(LOG):
+            os.unlink(LOG)
         done = self.bench.culvert(self.case.words, self.case.text, FAULT_CALLS=calls, FAULT_AT=number,
-                                  FAULT_DO=what, FAULT_ERRNO=ERRNOS[errno])
+                                  FAULT_DO=what, FAULT_ERRNO=ERRNOS[errno], FAULT_LOG=LOG)
         status = done.returncode
         if what in ("kill", "killed"):
             if status != KILLED:
@@ -266,6 +268,13 @@ def last_line(text):
     return (text.strip().splitlines() or ["(nothing)"])[-1]
 
 
+def faulty_call():
+    """Name of the call that was the last fault."""
+    with open(LOG, encoding="ascii") as file:
+        names = [row.split()[1] for row in file if row.endswith(" fault\n")]
+    return names[0] if names else "none"
+
+
 def left_ids():
     """What was made and is still in the kernel, a few seconds after all is taken down."""
     with open(IDS, encoding="ascii") as file:
@@ -291,11 +300,12 @@ class Table:
         self.results[result] += 1
 
     def fail(self, case, point, text):
+        """A call's number may be another one's in the next run: what there is to read comes in any order."""
         self.counts[case, point[0]] += 1
         self.counts[case, point[0], "failed"] += 1
         self.results["failed"] += 1
         self.failures.append("%s:%s:%d:%s" % (case, *point[:3]))
-        print("FAILED --point %s (%s): %s" % (self.failures[-1], point[3], text), flush=True)
+        print("FAILED --point %s (%s): %s" % (self.failures[-1], faulty_call(), text), flush=True)
 
     def show(self):
         kinds = ("fail", "rest", "after", "kill", "killed")
