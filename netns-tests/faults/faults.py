@@ -300,7 +300,6 @@ class Table:
         self.results[result] += 1
 
     def fail(self, case, point, text):
-        """A call's number may be another one's in the next run: what there is to read comes in any order."""
         self.counts[case, point[0]] += 1
         self.counts[case, point[0], "failed"] += 1
         self.results["failed"] += 1
