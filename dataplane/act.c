@@ -38,15 +38,21 @@ void cv_acts_progress(const struct cv_acts *acts)
 		acts->progress(acts->about, acts->told, acts->arg);
 }
 
+int cv_acts_begin(struct cv_acts *acts, struct cv_err *err)
+{
+	if (acts->mode != CV_CHANGE_MAKE || acts->made++)
+		return 0;
+	return cv_journal_begin(acts->inst, acts->what, err);
+}
+
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err)
 {
 	struct cv_acts *acts = plan->acts;
-	int rc = 0;
+	int rc;
 
 	if (!(++acts->told % CV_ACTS_A_PROGRESS))
 		cv_acts_progress(acts);
-	if (acts->mode == CV_CHANGE_MAKE && !acts->made++)
-		rc = cv_journal_begin(acts->inst, acts->what, err);
+	rc = cv_acts_begin(acts, err);
 	if (!rc && acts->tell)
 		rc = tell(acts, act);
 	if (rc)

@@ -100,8 +100,10 @@ struct text {
 static int turn(const struct cv_plan *plan, const struct text *text, struct cv_err *err)
 {
 	CV_FREE char *made = NULL;
-	int rc = plan->acts->made || !text->is_written ? write_meta(plan, err) : 0;
+	int rc = text->is_written ? 0 : cv_acts_begin(plan->acts, err);
 
+	if (!rc && plan->acts->made)
+		rc = write_meta(plan, err);
 	if (rc || text->is_written)
 		return rc;
 	made = text->make(text->arg);
