@@ -116,9 +116,11 @@ static int repair(struct cv_session *session, FILE *out, size_t *acts, struct cv
 /* Where nothing is applied there is nothing to repair, nor to be mounted for it. */
 static bool is_anything_applied(const struct watcher *watcher)
 {
-	CV_FREE char *text = NULL;
+	struct cv_text text = { 0 };
+	bool is_there = cv_instance_applied(watcher->inst, &text, NULL) || text.len;
 
-	return cv_instance_applied(watcher->inst, &text, NULL) || *text;
+	cv_text_fini(&text);
+	return is_there;
 }
 
 static void repair_and_report(struct watcher *watcher)

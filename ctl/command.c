@@ -77,24 +77,59 @@ static int add_conf(struct cv_session *session, struct cv_state *wanted, struct 
 	return rc;
 }
 
+/* Opens the instance to change this one object. *edits is NULL if that takes the whole state. is_there: as
+ * far as is known now. */
+static int open_edits(struct cv_session *session, const struct owned_conf *owned, bool is_replaced,
+		      struct cv_edits **edits, bool *is_there, struct cv_err *err)
+{
+	bool is_for_edits = owned->noun == &cv_noun_rule || owned->noun == &cv_noun_set;
+	int rc = is_for_edits ? cv_session_edit(session, edits, err) : 0;
+
+	if (rc || !*edits)
+		return rc;
+	*is_there = cv_edits_find(*edits, owned->noun, owned->conf);
+	if (!cv_edits_can(*edits, owned->noun, owned->conf, is_replaced && *is_there))
+		*edits = NULL;
+	return 0;
+}
+
+static int exists_already(const struct cv_noun *noun, const char *key, struct cv_err *err)
+{
+	cv_err_set(err, -EEXIST, "%s %s: exists", noun->name, key);
+	return noun->has_replace ? cv_err_hint(err, "use '%s replace' or delete it", noun->name)
+				 : cv_err_hint(err, "delete it first");
+}
+
+static int is_missing(const struct cv_noun *noun, const char *key, struct cv_err *err)
+{
+	cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, key);
+	return cv_err_hint(err, "'culvert %s' shows those that are", noun->name);
+}
+
 static int run_add(struct cv_session *session, const struct cv_noun *noun, int argc, char **argv,
 		   struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_edits *edits = NULL;
 	struct cv_state *wanted;
+	bool is_there = false;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
+	if (!rc)
+		rc = open_edits(session, &owned, false, &edits, &is_there, err);
+	if (!rc && edits && is_there)
+		return exists_already(noun, argv[0], err);
+	if (!rc && edits) {
+		cv_edits_put(edits, noun, CV_TAKE_PTR(owned.conf), true);
+		return 0;
+	}
 	if (!rc)
 		rc = open_wanted(session, &wanted, err);
 	if (rc)
 		return rc;
 	err->code = 0;
-	if (noun->find(wanted, owned.conf, err)) {
-		cv_err_set(err, -EEXIST, "%s %s: exists", noun->name, argv[0]);
-		return noun->has_replace
-			       ? cv_err_hint(err, "use '%s replace' or delete it", noun->name)
-			       : cv_err_hint(err, "delete it first");
-	}
+	if (noun->find(wanted, owned.conf, err))
+		return exists_already(noun, argv[0], err);
 	return err->code ? err->code : add_conf(session, wanted, &owned, err);
 }
 
@@ -102,10 +137,18 @@ static int run_replace(struct cv_session *session, const struct cv_noun *noun, i
 		       char **argv, struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_edits *edits = NULL;
 	struct cv_state *wanted;
+	bool is_there = false;
 	void *old;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
+	if (!rc)
+		rc = open_edits(session, &owned, true, &edits, &is_there, err);
+	if (!rc && edits) {
+		cv_edits_put(edits, noun, CV_TAKE_PTR(owned.conf), !is_there);
+		return 0;
+	}
 	if (!rc)
 		rc = open_wanted(session, &wanted, err);
 	if (rc)
@@ -128,11 +171,21 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 		   struct cv_err *err)
 {
 	CV_CLEANUP(free_conf) struct owned_conf owned = { 0 };
+	struct cv_edits *edits = NULL;
 	struct cv_state *wanted;
+	bool is_there = false;
 	char user[128];
 	void *found;
 	int rc = parse_conf(session, noun, argc, argv, &owned, err);
 
+	if (!rc)
+		rc = open_edits(session, &owned, false, &edits, &is_there, err);
+	if (!rc && edits && !is_there)
+		return is_missing(noun, argv[0], err);
+	if (!rc && edits) {
+		cv_edits_del(edits, noun, owned.conf);
+		return 0;
+	}
 	if (!rc)
 		rc = open_wanted(session, &wanted, err);
 	if (rc)
@@ -141,10 +194,8 @@ static int run_del(struct cv_session *session, const struct cv_noun *noun, int a
 	found = noun->find(wanted, owned.conf, err);
 	if (err->code)
 		return err->code;
-	if (!found) {
-		cv_err_set(err, -ENOENT, "%s %s: there is none", noun->name, argv[0]);
-		return cv_err_hint(err, "'culvert %s' shows those that are", noun->name);
-	}
+	if (!found)
+		return is_missing(noun, argv[0], err);
 	if (noun->find_user && noun->find_user(wanted, found, user, sizeof(user))) {
 		cv_err_set(err, -EBUSY, "%s %s: in use by %s", noun->name, argv[0], user);
 		return cv_err_hint(err, "delete that first");

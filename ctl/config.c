@@ -95,6 +95,7 @@ struct parse {
 	struct cv_report *report;
 	struct cv_scan *scan; /* where items come from; NULL: from the tree */
 	bool has_places;
+	bool is_unchecked; /* what objects name may be missing */
 	struct cv_place options_place; /* where the options stand; without a line: nowhere yet */
 	/* Objects some word of which was refused: what follows from that is not reported as well. */
 	struct cv_place faulty[CV_FAULTY_MAX];
@@ -428,7 +429,8 @@ static int parse_sources(struct parse *parse, struct source *sources, size_t cou
 	for (size_t i = 0; i < count; i++)
 		cv_report_source(parse->report, sources[i].file, sources[i].text, sources[i].len);
 	/* Where a text cannot be read, it is not known either what is missing. */
-	if (parse_silently(parse, sources, count) || !parse_aloud(parse, sources, count))
+	if ((parse_silently(parse, sources, count) || !parse_aloud(parse, sources, count)) &&
+	    !parse->is_unchecked)
 		cv_state_check(parse->state, report_new_fault, parse);
 	return cv_report_errors(parse->report) > before ? -EINVAL : 0;
 }
@@ -438,6 +440,15 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 {
 	struct parse parse = { .state = state, .report = report, .has_places = file };
 	struct source source = { .file = file ? file : "applied state", .text = text, .len = len };
+
+	return parse_sources(&parse, &source, 1);
+}
+
+int cv_config_parse_unchecked(struct cv_state *state, const char *text, size_t len,
+			      struct cv_report *report)
+{
+	struct parse parse = { .state = state, .report = report, .is_unchecked = true };
+	struct source source = { .file = "applied state", .text = text, .len = len };
 
 	return parse_sources(&parse, &source, 1);
 }
@@ -467,7 +478,7 @@ int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *pa
 
 /* ---- out ---- */
 
-static void put_object(const struct cv_noun *noun, const void *conf, FILE *out)
+void cv_config_line(const struct cv_noun *noun, const void *conf, FILE *out)
 {
 	fputs(noun->list_key ? "  - " : "  ", out);
 	if (!noun->list_key) {
@@ -498,7 +509,7 @@ void cv_config_write(const struct cv_state *state, FILE *out)
 		if (noun->count(state))
 			fprintf(out, "%s:\n", noun->section);
 		for (size_t j = 0; j < noun->count(state) && !ferror(out); j++)
-			put_object(noun, noun->at(state, j), out);
+			cv_config_line(noun, noun->at(state, j), out);
 	}
 }
 

@@ -27,6 +27,12 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *parts,
 		   struct cv_report *report);
 
+/* As cv_config_parse() without a file, but for what cv_state_check() says. */
+int cv_config_parse_unchecked(struct cv_state *state, const char *text, size_t len,
+			      struct cv_report *report);
+
+/* Writes the line of one object, as it stands in a state file. */
+void cv_config_line(const struct cv_noun *noun, const void *conf, FILE *out);
 /* Writes a state file that reads back as the same state. */
 void cv_config_write(const struct cv_state *state, FILE *out);
 /* The same as text; caller frees; NULL without memory. */

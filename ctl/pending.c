@@ -23,10 +23,11 @@
 static bool is_undone(const struct cv_session *session)
 {
 	CV_FREE char *former = NULL;
-	CV_FREE char *applied = NULL;
+	CV_CLEANUP(cv_text_fini) struct cv_text applied = { 0 };
 
 	return !cv_pending_former(session->inst, &former, NULL) &&
-	       !cv_instance_applied(session->inst, &applied, NULL) && !strcmp(former, applied);
+	       !cv_instance_applied(session->inst, &applied, NULL) &&
+	       !strcmp(former, applied.bytes);
 }
 
 bool cv_pending_find(const struct cv_session *session, struct cv_pending *out)
@@ -254,7 +255,7 @@ static int begin(struct cv_session *session, struct cv_pending *pending, struct 
 	pending->seconds = session->confirm_seconds;
 	name_user(pending->by, sizeof(pending->by));
 	snprintf(pending->command, sizeof(pending->command), "%s", session->what);
-	rc = cv_pending_begin(session->inst, pending, session->text, err);
+	rc = cv_pending_begin(session->inst, pending, session->text.bytes, err);
 	if (rc)
 		return rc;
 	make_command(session, &command);

@@ -35,7 +35,7 @@ static int read_applied(const struct cv_session *session, size_t len, struct cv_
 
 	if (rc)
 		return cv_err_set(err, rc, "state: out of memory");
-	if (!cv_config_parse(state, NULL, session->text, len, silent))
+	if (!cv_config_parse(state, NULL, session->text.bytes, len, silent))
 		return 0;
 	cv_state_fini(state);
 	cv_err_set(err, -EPROTO, "instance %s: its applied state cannot be read",
@@ -48,15 +48,15 @@ static void forget(struct cv_session *session)
 	cv_state_fini(&session->applied);
 	cv_state_fini(&session->undone);
 	cv_state_fini(&session->wanted);
-	free(CV_TAKE_PTR(session->text));
-	session->has_wanted = session->is_loaded = false;
+	cv_edits_clear(&session->edits);
+	cv_text_fini(&session->text);
+	session->has_wanted = session->is_loaded = session->has_no_edits = false;
 }
 
 static int load_text(struct cv_session *session, struct cv_err *err)
 {
 	cv_state_fini(&session->applied);
-	free(CV_TAKE_PTR(session->text));
-	return cv_instance_applied(session->inst, &session->text, err);
+	return session->text.bytes ? 0 : cv_instance_applied(session->inst, &session->text, err);
 }
 
 static int load(struct cv_session *session, struct cv_err *err)
@@ -64,7 +64,7 @@ static int load(struct cv_session *session, struct cv_err *err)
 	int rc = load_text(session, err);
 
 	if (!rc)
-		rc = read_applied(session, strlen(session->text), &session->applied, err);
+		rc = read_applied(session, session->text.len, &session->applied, err);
 	session->is_loaded = !rc;
 	return rc;
 }
@@ -111,11 +111,51 @@ int cv_session_open_raw(struct cv_session *session, enum cv_access access, struc
 	return rc ? rc : cv_pending_settle(session, err);
 }
 
+/* What was to be edited is changed in the whole state instead. */
+static int replay_edits(struct cv_session *session, struct cv_err *err)
+{
+	struct cv_state *wanted;
+	int rc = cv_session_wanted(session, &wanted, err);
+
+	if (!rc)
+		rc = cv_edits_replay(&session->edits, wanted, err);
+	session->is_changed = true;
+	return rc;
+}
+
 int cv_session_open(struct cv_session *session, enum cv_access access, struct cv_err *err)
 {
 	int rc = cv_session_open_raw(session, access, err);
 
-	return rc || session->is_loaded ? rc : load(session, err);
+	if (!rc && !session->is_loaded)
+		rc = load(session, err);
+	return rc || !session->edits.count ? rc : replay_edits(session, err);
+}
+
+/* Whether the applied state, which was not read yet, can be edited. */
+static bool can_edit(const struct cv_session *session)
+{
+	return !session->has_no_edits && !session->is_loaded && !session->has_wanted &&
+	       !session->tell && session->mode == CV_CHANGE_MAKE && session->inst &&
+	       cv_instance_can_edit(session->inst);
+}
+
+int cv_session_edit(struct cv_session *session, struct cv_edits **edits, struct cv_err *err)
+{
+	int rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+
+	*edits = NULL;
+	if (rc)
+		return rc;
+	if (!session->edits.text && can_edit(session)) {
+		rc = load_text(session, err);
+		if (!rc)
+			cv_edits_begin(&session->edits, session->text.bytes);
+	}
+	session->has_no_edits = !session->edits.text;
+	if (session->edits.text)
+		*edits = &session->edits;
+	return rc;
 }
 
 int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
@@ -127,8 +167,8 @@ int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
 	if (!rc)
 		rc = load_text(session, err);
 	if (!rc)
-		rc = read_applied(session, cv_config_head_len(session->text), &session->applied,
-				  err);
+		rc = read_applied(session, cv_config_head_len(session->text.bytes),
+				  &session->applied, err);
 	return rc;
 }
 
@@ -221,16 +261,15 @@ static int read_old(void *arg, const struct cv_state **old, struct cv_err *err)
 	struct cv_session *session = arg;
 
 	*old = session->is_loaded ? &session->applied : &session->undone;
-	return session->is_loaded
-		       ? 0
-		       : read_applied(session, strlen(session->text), &session->undone, err);
+	return session->is_loaded ? 0
+				  : read_applied(session, session->text.len, &session->undone, err);
 }
 
-static char *make_text(void *arg)
+static void write_text(FILE *out, const void *arg)
 {
 	const struct cv_session *session = arg;
 
-	return cv_config_text(&session->wanted);
+	cv_config_write(&session->wanted, out);
 }
 
 /* Whether what is wanted is what is applied. Mostly the number of objects says that it is not. */
@@ -239,7 +278,7 @@ static bool is_same(const struct cv_session *session)
 	for (size_t i = 0; session->is_loaded && i < cv_noun_count; i++)
 		if (cv_nouns[i]->count(&session->applied) != cv_nouns[i]->count(&session->wanted))
 			return false;
-	return cv_config_is(&session->wanted, session->text);
+	return cv_config_is(&session->wanted, session->text.bytes);
 }
 
 static void print_progress(const char *about, size_t acts, void *arg)
@@ -247,18 +286,45 @@ static void print_progress(const char *about, size_t acts, void *arg)
 	cv_progress_show(&((struct cv_session *)arg)->progress, about, acts);
 }
 
+/* Changes that are to be confirmed, or come while one is, are made in the whole state. */
+static bool is_to_be_confirmed(const struct cv_session *session)
+{
+	struct cv_pending pending;
+
+	return session->confirm_seconds || cv_pending_find(session, &pending);
+}
+
+/* Returns 1 if there is something else to be committed. */
+static int commit_edits(struct cv_session *session, struct cv_err *err)
+{
+	int rc;
+
+	if (!session->edits.count)
+		return 1;
+	rc = is_to_be_confirmed(session)
+		     ? -ESTALE
+		     : cv_edits_commit(&session->edits, session->inst, session->what, err);
+	if (!rc)
+		forget(session);
+	if (rc != -ESTALE)
+		return rc;
+	err->code = 0;
+	rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+	return rc ? rc : 1;
+}
+
 /* Applies what is wanted, or looks at what that takes. */
 static int apply_wanted(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_change change = { .old = &session->applied,
 				    .wanted = &session->wanted,
-				    .old_text = session->text,
+				    .old_text = session->text.bytes,
 				    .mode = session->mode,
 				    .what = session->what,
 				    .is_repair = session->is_repair,
 				    .is_same = is_same(session),
 				    .read_old = read_old,
-				    .make_text = make_text,
+				    .write_text = write_text,
 				    .tell = session->tell,
 				    .progress = print_progress,
 				    .arg = session };
@@ -274,10 +340,10 @@ static int apply_wanted(struct cv_session *session, struct cv_err *err)
 
 int cv_session_commit(struct cv_session *session, struct cv_err *err)
 {
-	int rc;
+	int rc = commit_edits(session, err);
 
-	if (!session->is_changed)
-		return 0;
+	if (rc <= 0 || !session->is_changed)
+		return rc < 0 ? rc : 0;
 	session->is_changed = false;
 	if (!session->is_checked && cv_config_check(&session->wanted, session->report))
 		return -EINVAL;
@@ -319,6 +385,7 @@ int cv_session_put_back(struct cv_session *session, const char *text, struct cv_
 
 void cv_session_want(struct cv_session *session, struct cv_state *state)
 {
+	cv_edits_clear(&session->edits);
 	cv_state_fini(&session->wanted);
 	session->wanted = *state;
 	cv_state_init(state);

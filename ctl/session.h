@@ -10,6 +10,7 @@
 #include <stdio.h>
 
 #include "culvert.h"
+#include "edits.h"
 #include "progress.h"
 #include "report.h"
 
@@ -28,13 +29,15 @@ struct cv_session {
 	struct cv_instance *inst; /* NULL until a command needs it */
 	enum cv_access access;
 	bool is_loaded; /* what follows is of the instance */
-	char *text; /* of the applied state; owned */
+	struct cv_text text; /* of the applied state */
 	struct cv_state applied; /* see cv_session_open_anew() */
 	struct cv_state undone; /* the same with its rules, to be put back */
 	struct cv_state wanted; /* empty unless has_wanted: see cv_session_wanted() */
 	bool has_wanted; /* else it is what is applied */
 	bool is_checked; /* wanted was, and did not change since */
 	bool is_changed; /* what is wanted is to be applied */
+	struct cv_edits edits; /* of what is applied: see cv_session_edit() */
+	bool has_no_edits; /* that was found out */
 	enum cv_change_mode mode; /* or only looked at */
 	bool is_repair; /* with all that changed around it */
 	const char *what; /* the command that is at work, as it was given */
@@ -73,6 +76,13 @@ int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
 /* Makes the state of a text, which was written by us, the running one. The session is open to change. */
 int cv_session_put_back(struct cv_session *session, const char *text, struct cv_err *err);
+
+/*
+ * Opens the instance to change single objects of its state without reading all of it. *edits is NULL if
+ * that cannot be; else the session is changed by what is put into them, and reads the applied state
+ * only if something else is asked of it.
+ */
+int cv_session_edit(struct cv_session *session, struct cv_edits **edits, struct cv_err *err);
 
 /* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);

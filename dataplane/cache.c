@@ -89,6 +89,19 @@ int cv_caches_drop(int caches_fd, struct cv_err *err)
 	return 0;
 }
 
+int cv_caches_missing(const struct cv_instance *inst, size_t match_count, bool is_off)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_CACHES), NULL);
+	uint32_t cpus = cpu_count();
+	int there = 0;
+
+	for (uint32_t cpu = 0; fd >= 0 && cpu < cpus; cpu++)
+		there += has_cache(fd, cpu);
+	if (is_off)
+		return -there;
+	return fd < 0 || match_count < CV_CACHES_FROM ? 0 : (int)cpus - there;
+}
+
 int cv_caches_fit(const struct cv_instance *inst, size_t match_count, bool is_off,
 		  struct cv_err *err)
 {

@@ -13,6 +13,9 @@
 
 #define CV_CACHES_FROM 2048 /* conjunctions; among fewer a search takes no longer than a look */
 
+/* How many are missing of what so many conjunctions are worth, or, below zero, are there and not to be. */
+int cv_caches_missing(const struct cv_instance *inst, size_t match_count, bool is_off);
+
 /* Gives the instance what so many conjunctions are worth. is_off: it is to have none. */
 int cv_caches_fit(const struct cv_instance *inst, size_t match_count, bool is_off,
 		  struct cv_err *err);

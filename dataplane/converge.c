@@ -92,24 +92,21 @@ static int write_meta(const struct cv_plan *plan, struct cv_err *err)
 /* The text of the state that a plan is for; made when it is needed. */
 struct text {
 	bool is_written; /* it is what is applied already */
-	char *(*make)(void *arg);
-	void *arg;
+	cv_text_fn write;
+	const void *arg;
 };
 
 /* The turn: by one rename the new state is the one that is brought back after a crash. */
 static int turn(const struct cv_plan *plan, const struct text *text, struct cv_err *err)
 {
-	CV_FREE char *made = NULL;
 	int rc = text->is_written ? 0 : cv_acts_begin(plan->acts, err);
 
 	if (!rc && plan->acts->made)
 		rc = write_meta(plan, err);
 	if (rc || text->is_written)
 		return rc;
-	made = text->make(text->arg);
-	if (!made)
-		return cv_err_set(err, -ENOMEM, "state: out of memory");
-	return cv_applied_write(plan->acts->inst, made, err);
+	rc = cv_applied_prepare(plan->acts->inst, text->write, text->arg, err);
+	return rc ? rc : cv_applied_turn(plan->acts->inst, err);
 }
 
 /* From what is to what the plan wants. text: NULL if there is no turn to take. */
@@ -124,26 +121,24 @@ static int converge(const struct cv_plan *plan, const struct text *text, struct 
 
 /* ---- apply ---- */
 
-static char *copy_old_text(void *arg)
+static void write_old_text(FILE *out, const void *arg)
 {
-	const struct cv_change *change = arg;
-
-	return strdup(change->old_text);
+	fputs(((const struct cv_change *)arg)->old_text, out);
 }
 
 /* A write that failed may have been made, for all that this one has heard of it. */
 static bool is_turned(const struct cv_instance *inst, const struct cv_change *change)
 {
-	CV_FREE char *text = NULL;
+	CV_CLEANUP(cv_text_fini) struct cv_text text = { 0 };
 
-	return cv_instance_applied(inst, &text, NULL) || strcmp(text, change->old_text);
+	return cv_instance_applied(inst, &text, NULL) || strcmp(text.bytes, change->old_text);
 }
 
 static int converge_back(struct cv_instance *inst, const struct cv_change *change,
 			 struct cv_err *err)
 {
 	struct cv_acts acts = { .inst = inst, .mode = CV_CHANGE_MAKE, .what = change->what };
-	struct text text = { .make = copy_old_text, .arg = (void *)change };
+	struct text text = { .write = write_old_text, .arg = change };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	const struct cv_state *old;
 	int rc = change->read_old(change->arg, &old, err);
@@ -185,7 +180,7 @@ static bool is_empty(const struct cv_state *state)
 static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
 {
 	struct text text = { .is_written = change->is_same,
-			     .make = change->make_text,
+			     .write = change->write_text,
 			     .arg = change->arg };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_instance *inst = acts->inst;
@@ -197,6 +192,8 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 		return rc;
 	plan->is_repair = change->is_repair;
 	rc = converge(plan, &text, err);
+	if (!rc && acts->mode == CV_CHANGE_MAKE && (acts->made || !text.is_written))
+		cv_rule_stamp(inst, plan);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
 		undo(inst, change, err);
@@ -270,10 +267,10 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 
 /* ---- down ---- */
 
-static char *make_no_text(void *arg)
+static void write_no_text(FILE *out, const void *arg)
 {
+	(void)out;
 	(void)arg;
-	return strdup("");
 }
 
 /* Without pins there may still be what they were made for. */
@@ -284,7 +281,7 @@ static bool is_anything_there(const struct cv_instance *inst)
 
 static int take_down(struct cv_acts *acts, struct cv_err *err)
 {
-	static const struct text text = { .make = make_no_text };
+	static const struct text text = { .write = write_no_text };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_state nothing;
 	int rc = 0;

@@ -182,6 +182,19 @@ static int make_chunk(struct cv_counters *counters, uint32_t index, struct batch
 	return map_chunk(counters, index, fd, err);
 }
 
+void cv_counters_compare(const struct cv_counters *counters, const struct cv_rules *rules,
+			 int *missing, int *surplus)
+{
+	bool used[CV_STATS_CHUNKS];
+
+	*missing = *surplus = 0;
+	note_used(rules, used);
+	for (uint32_t i = 0; i < CV_STATS_CHUNKS; i++) {
+		*missing += used[i] && !counters->chunks[i];
+		*surplus += !used[i] && counters->chunks[i];
+	}
+}
+
 int cv_counters_grow(struct cv_counters *counters, const struct cv_rules *rules, struct cv_err *err)
 {
 	CV_CLEANUP(close_batch) struct batch batch = { 0 };

@@ -19,6 +19,10 @@ int cv_counters_create(const struct cv_instance *inst, struct cv_err *err);
 int cv_counters_open(struct cv_counters **out, const struct cv_instance *inst, struct cv_err *err);
 void cv_counters_close(struct cv_counters **counters);
 
+/* How many chunks rules of these ids need that are missing, and how many there are that they do not. */
+void cv_counters_compare(const struct cv_counters *counters, const struct cv_rules *rules,
+			 int *missing, int *surplus);
+
 /* Makes what rules of these ids need. */
 int cv_counters_grow(struct cv_counters *counters, const struct cv_rules *rules,
 		     struct cv_err *err);

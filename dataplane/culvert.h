@@ -17,6 +17,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "err.h"
 
@@ -582,8 +583,17 @@ void cv_instance_glance(const struct cv_instance *inst, struct cv_glance *out);
 /* True also if they are of one state that somebody is about to change; not if he is stopped. */
 bool cv_glance_differs(const struct cv_glance *before, const struct cv_glance *after);
 
-/* The text of the last successful cv_instance_apply(), "" if none. *text: caller frees. */
-int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err);
+/* A text that was read; ends with a zero. */
+struct cv_text {
+	const char *bytes; /* owned; NULL: none */
+	size_t len;
+};
+/* Writes a text. What goes wrong is told by the file. */
+typedef void (*cv_text_fn)(FILE *file, const void *arg);
+
+/* The text of the last successful cv_instance_apply(), "" if none; the caller releases it. */
+int cv_instance_applied(const struct cv_instance *inst, struct cv_text *text, struct cv_err *err);
+void cv_text_fini(struct cv_text *text);
 
 /* ---- changing it ---- */
 
@@ -617,6 +627,18 @@ enum cv_change_mode {
 	CV_CHANGE_LOOK, /* the acts are told, and nothing else; read access is enough */
 };
 
+/* A part of a text; borrowed. */
+struct cv_piece {
+	const char *bytes;
+	size_t len;
+};
+
+/* Where a rule goes among those that are asked. */
+struct cv_rule_place {
+	const char *rule;
+	const char *behind; /* the rule that is asked right before it; NULL: it is the first */
+};
+
 /* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
  * before packets meet the new state, is asked for when it is time. */
 struct cv_change {
@@ -629,8 +651,8 @@ struct cv_change {
 	bool is_repair; /* what changed around it is heeded, too */
 	/* The old state with its rules; borrowed until the change is done. */
 	int (*read_old)(void *arg, const struct cv_state **old, struct cv_err *err);
-	/* What cv_instance_applied() is to give back; taken. NULL without memory. */
-	char *(*make_text)(void *arg);
+	/* Writes what cv_instance_applied() is to give back. */
+	cv_text_fn write_text;
 	cv_act_fn tell; /* NULL: nobody listens */
 	cv_progress_fn progress; /* NULL: nobody watches */
 	void *arg; /* of all four */
@@ -654,6 +676,31 @@ struct cv_interruption {
 /* Whether a change of the instance was interrupted. cv_instance_apply() of what is applied undoes or
  * finishes it, as does any other that works. */
 bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out);
+
+/* A small change: of a few rules, of what a few sets hold, and of nothing else. */
+struct cv_edit {
+	/* The rules that change, as they are and as they are to be, and the sets that are to hold something
+	 * else, the latter in wanted only. Besides each has all options and devices, and the apps, tunnels
+	 * and sets that its rules name, these with or without what they hold. */
+	const struct cv_state *old;
+	const struct cv_state *wanted;
+	/* Of the rules that come or move, so that each finds the one before it. */
+	const struct cv_rule_place *places;
+	size_t place_count;
+	const char *what; /* the command, for whoever finds it interrupted */
+	/* What cv_instance_applied() is to give back. */
+	const struct cv_piece *text;
+	size_t piece_count;
+};
+
+/* True if it can be done: the kernel has the rules of the state that was applied last. */
+bool cv_instance_can_edit(const struct cv_instance *inst);
+/*
+ * Changes rules by what it costs to change these, however many others there are; nothing else is looked
+ * at or put back. -ESTALE (no text): it cannot be done so, and nothing was; cv_instance_apply() can, or
+ * says why not.
+ */
+int cv_instance_edit(struct cv_instance *inst, const struct cv_edit *edit, struct cv_err *err);
 
 /* Takes away everything of this instance, also after a crash, and the host-wide parts with the
  * last one. */

@@ -34,6 +34,7 @@ struct cv_banks {
 	uint32_t ids[SLOTS]; /* of the arrays in the slots; 0: none */
 	struct bank *current; /* owned; the live image, NULL: not opened yet, or there is none */
 	struct bank *next; /* owned; the one that was built, NULL: none */
+	uint16_t prepared; /* generation of the live image that is complete, 0: none */
 };
 
 /* ---- open and close ---- */
@@ -308,6 +309,16 @@ static int list_unread(const struct cv_banks *banks, struct batch *batch)
 	return batch->count;
 }
 
+int cv_banks_unread(struct cv_banks *banks)
+{
+	CV_FREE struct batch *batch = calloc(1, sizeof(*batch));
+
+	if (!batch || open_current(banks, NULL) ||
+	    (CV_LIVE_GENERATION(live_word(banks)) && !banks->current))
+		return 0;
+	return list_unread(banks, batch);
+}
+
 int cv_banks_tidy(struct cv_banks *banks, struct cv_err *err)
 {
 	CV_FREE struct batch *batch = calloc(1, sizeof(*batch));
@@ -344,6 +355,24 @@ int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *e
 			      err);
 }
 
+uint64_t cv_banks_word(const struct cv_banks *banks)
+{
+	return live_word(banks);
+}
+
+bool cv_banks_id(struct cv_banks *banks, const char *name, uint32_t *id)
+{
+	return !open_current(banks, NULL) && banks->current &&
+	       cv_engine_id(&banks->current->arena, name, id);
+}
+
+void cv_banks_each_id(struct cv_banks *banks, cv_engine_id_fn fn, void *arg)
+{
+	if (!open_current(banks, NULL) && banks->current)
+		cv_engine_each_id(&banks->current->arena, CV_LIVE_GENERATION(live_word(banks)), fn,
+				  arg);
+}
+
 int cv_banks_stats(struct cv_banks *banks, struct cv_engine_stats *out, struct cv_err *err)
 {
 	int rc = open_current(banks, err);
@@ -354,20 +383,40 @@ int cv_banks_stats(struct cv_banks *banks, struct cv_engine_stats *out, struct c
 	return rc;
 }
 
-int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err)
+int cv_banks_prepare(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err)
 {
-	uint64_t word = live_word(banks);
-	uint16_t generation;
 	int rc = open_current(banks, err);
 
 	if (rc)
 		return rc;
-	if (!banks->current)
-		return -ESTALE;
-	rc = cv_changes_make(changes, &banks->current->arena, CV_LIVE_GENERATION(word), &generation,
-			     err);
+	return banks->current ? cv_changes_make(changes, &banks->current->arena,
+						CV_LIVE_GENERATION(live_word(banks)),
+						&banks->prepared, err)
+			      : -ESTALE;
+}
+
+void cv_banks_turn(struct cv_banks *banks)
+{
+	set_live(banks, CV_LIVE_BANK(live_word(banks)), banks->prepared);
+}
+
+/* Those that are on their way may meet rules that need it. */
+void cv_banks_forgo(struct cv_banks *banks, uint32_t flags)
+{
+	struct cv_image *image = cv_arena_image(&banks->current->arena);
+
+	if (!(image->flags & flags))
+		return;
+	settle(banks->current);
+	__atomic_store_n(&image->flags, image->flags & ~flags, __ATOMIC_RELEASE);
+}
+
+int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err)
+{
+	int rc = cv_banks_prepare(banks, changes, err);
+
 	if (!rc)
-		set_live(banks, CV_LIVE_BANK(word), generation);
+		cv_banks_turn(banks);
 	return rc;
 }
 

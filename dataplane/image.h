@@ -27,12 +27,28 @@ void cv_banks_close(struct cv_banks **banks);
 /* The rules that packets meet now. The caller releases *out, which may have none. */
 int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *err);
 
+/* The word that says what packets read: another one after every change. */
+uint64_t cv_banks_word(const struct cv_banks *banks);
+
+/* The id of a rule that packets meet now. False: there is none of that name. */
+bool cv_banks_id(struct cv_banks *banks, const char *name, uint32_t *id);
+/* Calls fn with the id of each of them, in no order. */
+void cv_banks_each_id(struct cv_banks *banks, cv_engine_id_fn fn, void *arg);
+
 /* Figures of the image that packets look rules up in; all zero if there is none. */
 int cv_banks_stats(struct cv_banks *banks, struct cv_engine_stats *out, struct cv_err *err);
 
 /* Changes the live image in place. Packets meet all of it from one instant on. -ESTALE (no text): that
  * cannot be done; with any error packets meet what they met before. */
 int cv_banks_change(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err);
+
+/* The same in two steps: packets see nothing of what was prepared before the turn, which cannot fail. What
+ * was prepared and never turned to is built anew by the next change. */
+int cv_banks_prepare(struct cv_banks *banks, const struct cv_changes *changes, struct cv_err *err);
+void cv_banks_turn(struct cv_banks *banks);
+
+/* Behind a turn: packets are not asked any more for what no rule needs now (CV_RULES_NEED_*). */
+void cv_banks_forgo(struct cv_banks *banks, uint32_t flags);
 
 /* Builds an image of rules in the bank that packets do not read; of none if there are none. Packets see
  * nothing of it yet. fault: as for cv_engine_build(). */
@@ -43,6 +59,8 @@ int cv_banks_build(struct cv_banks *banks, const struct cv_rules *rules,
  * packets meet what they met before. */
 int cv_banks_swap(struct cv_banks *banks, struct cv_err *err);
 
+/* How many segments there are that packets do not read. */
+int cv_banks_unread(struct cv_banks *banks);
 /* Gives back the memory of what packets do not read, if there is any, when they are through with it. */
 int cv_banks_tidy(struct cv_banks *banks, struct cv_err *err);
 

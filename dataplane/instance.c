@@ -571,12 +571,31 @@ int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *e
 	return set_path(path, err, "%s/" CV_APPLIED_FILE, inst->state_dir);
 }
 
-int cv_instance_applied(const struct cv_instance *inst, char **text, struct cv_err *err)
+int cv_instance_applied(const struct cv_instance *inst, struct cv_text *text, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	int rc = cv_applied_path(inst, path, err);
 
-	return rc ? rc : cv_text_read(path, text, err);
+	return rc ? rc : cv_text_map(path, text, err);
+}
+
+int cv_applied_prepare(const struct cv_instance *inst, cv_text_fn put, const void *arg,
+		       struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = cv_applied_path(inst, path, err);
+
+	if (!rc)
+		rc = cv_dir_make(inst->state_dir, err);
+	return rc ? rc : cv_text_prepare(path, put, arg, err);
+}
+
+int cv_applied_turn(const struct cv_instance *inst, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = cv_applied_path(inst, path, err);
+
+	return rc ? rc : cv_text_turn(path, err);
 }
 
 static void put_text(FILE *file, const void *arg)
@@ -586,12 +605,9 @@ static void put_text(FILE *file, const void *arg)
 
 int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err)
 {
-	char path[PATH_MAX];
-	int rc = cv_applied_path(inst, path, err);
+	int rc = cv_applied_prepare(inst, put_text, text, err);
 
-	if (!rc)
-		rc = cv_dir_make(inst->state_dir, err);
-	return rc ? rc : cv_text_write(path, put_text, text, err);
+	return rc ? rc : cv_applied_turn(inst, err);
 }
 
 void cv_applied_tidy(const struct cv_instance *inst)

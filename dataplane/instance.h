@@ -27,6 +27,7 @@
 #include "abi.h"
 #include "culvert.h"
 #include "nl.h"
+#include "text.h"
 
 struct cv_preload;
 
@@ -88,6 +89,10 @@ int cv_instance_remove_version(const struct cv_instance *inst, uint32_t version,
 int cv_applied_path(const struct cv_instance *inst, char *path, struct cv_err *err);
 /* Keeps the text of the state that is applied now; replaces the old one in one step. */
 int cv_applied_write(const struct cv_instance *inst, const char *text, struct cv_err *err);
+/* The same in two: the text is written aside, and takes the place of the old one. */
+int cv_applied_prepare(const struct cv_instance *inst, cv_text_fn put, const void *arg,
+		       struct cv_err *err);
+int cv_applied_turn(const struct cv_instance *inst, struct cv_err *err);
 /* Removes what a writer of it that was killed has left. */
 void cv_applied_tidy(const struct cv_instance *inst);
 

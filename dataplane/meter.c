@@ -32,7 +32,14 @@ static int find_measuring(const struct cv_rules *rules, struct measuring *out, s
 	return 0;
 }
 
-static int forget_meter(int map_fd, const void *key, void *arg, struct cv_err *err)
+static int forget(int map_fd, uint32_t id, struct cv_err *err)
+{
+	if (bpf_map_delete_elem(map_fd, &id) && errno != ENOENT)
+		return cv_err_set(err, -errno, "meters: delete: %s", strerrordesc_np(errno));
+	return 0;
+}
+
+static int forget_unless_measuring(int map_fd, const void *key, void *arg, struct cv_err *err)
 {
 	const struct measuring *measuring = arg;
 	uint32_t id;
@@ -40,9 +47,7 @@ static int forget_meter(int map_fd, const void *key, void *arg, struct cv_err *e
 	memcpy(&id, key, sizeof(id));
 	if (id < measuring->count && measuring->bits[id / 8] >> id % 8 & 1)
 		return 0;
-	if (bpf_map_delete_elem(map_fd, key) && errno != ENOENT)
-		return cv_err_set(err, -errno, "meters: delete: %s", strerrordesc_np(errno));
-	return 0;
+	return forget(map_fd, id, err);
 }
 
 int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -58,8 +63,15 @@ int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 		return 0;
 	rc = find_measuring(&plan->rules, &measuring, err);
 	if (!rc)
-		rc = cv_map_each(fd, sizeof(uint32_t), CV_MAX_METERS, forget_meter, &measuring,
-				 err);
+		rc = cv_map_each(fd, sizeof(uint32_t), CV_MAX_METERS, forget_unless_measuring,
+				 &measuring, err);
 	free(measuring.bits);
 	return rc;
+}
+
+int cv_meter_forget(const struct cv_instance *inst, uint32_t id, struct cv_err *err)
+{
+	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_METERS), err);
+
+	return fd < 0 ? fd : forget(fd, id, err);
 }

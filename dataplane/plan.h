@@ -222,8 +222,13 @@ int cv_rule_image(const struct cv_instance *inst, struct cv_image_info *out, str
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
+/* Stamps what the plan has made of the instance: see stamp.h. */
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan);
+
 /* Forgets the rates of rules that do not measure any. */
 int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* Forgets that of the rule with that id, if it has one. */
+int cv_meter_forget(const struct cv_instance *inst, uint32_t id, struct cv_err *err);
 /* Calls add with a line for each thing that rules are to do and that does not come about; the second
  * one for the pace of one rule. Both end with what add returns if that is not zero. */
 int cv_rule_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
@@ -233,6 +238,9 @@ int cv_pace_problems(struct cv_instance *inst, const struct cv_state *state,
 		     struct cv_err *err);
 /* Warns of rules of the plan that did not pace before, and whose pace nobody heeds. */
 int cv_pace_warn(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
+/* The same of rules of a state; before: where they are looked for. */
+int cv_pace_warn_of(struct cv_instance *inst, const struct cv_state *before,
+		    const struct cv_state *state, struct cv_err *err);
 
 /* Shapes of what the slots hold. */
 extern const struct cv_slot_shape cv_tunnel_shape;

@@ -16,6 +16,7 @@
 #include "nl_link.h"
 #include "own.h"
 #include "plan.h"
+#include "stamp.h"
 
 static void close_banks(struct cv_banks **banks)
 {
@@ -289,6 +290,13 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 		return rc;
 	return cv_changes_none(&plan->rule_changes) ? cv_banks_tidy(plan->banks, err)
 						    : put_rules(inst, plan, err);
+}
+
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan)
+{
+	struct cv_figures figures = cv_figures_of(&plan->rules);
+
+	cv_stamp_write(inst, cv_banks_word(plan->banks), &figures);
 }
 
 /* ---- list ---- */

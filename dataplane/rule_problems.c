@@ -159,19 +159,24 @@ static int warn(const char *text, void *arg)
 	return 0;
 }
 
-int cv_pace_warn(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+int cv_pace_warn_of(struct cv_instance *inst, const struct cv_state *before,
+		    const struct cv_state *state, struct cv_err *err)
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && !plan->is_lenient && i < plan->state->rule_count; i++) {
-		const struct cv_rule_conf *conf = &plan->state->rules[i];
-		const struct cv_rule_conf *before =
-			conf->action.pace_bits_ps && plan->before
-				? cv_state_find_rule(plan->before, conf->name)
-				: NULL;
+	for (size_t i = 0; !rc && i < state->rule_count; i++) {
+		const struct cv_rule_conf *conf = &state->rules[i];
+		const struct cv_rule_conf *old = conf->action.pace_bits_ps && before
+							 ? cv_state_find_rule(before, conf->name)
+							 : NULL;
 
-		if (!before || !before->action.pace_bits_ps)
-			rc = cv_pace_problems(inst, plan->state, conf, warn, inst, err);
+		if (!old || !old->action.pace_bits_ps)
+			rc = cv_pace_problems(inst, state, conf, warn, inst, err);
 	}
 	return rc;
+}
+
+int cv_pace_warn(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	return plan->is_lenient ? 0 : cv_pace_warn_of(inst, plan->before, plan->state, err);
 }

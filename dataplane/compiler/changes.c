@@ -23,7 +23,6 @@
 struct comparison {
 	const struct cv_rules *live;
 	const struct cv_rules *wanted;
-	uint32_t *live_first; /* as cv_changes.first_match */
 	uint32_t *twin; /* of each wanted rule: the live one of its name, NONE */
 	bool *is_kept; /* of each live rule: it stays in its place */
 	struct cv_changes *out;
@@ -31,7 +30,6 @@ struct comparison {
 
 static void fini_comparison(struct comparison *comparison)
 {
-	free(comparison->live_first);
 	free(comparison->twin);
 	free(comparison->is_kept);
 }
@@ -105,11 +103,11 @@ static bool pair_rules(struct comparison *comparison)
 	const struct cv_rules *live = comparison->live, *wanted = comparison->wanted;
 	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
 
-	comparison->live_first = first_matches(live);
+	comparison->out->live_first = first_matches(live);
 	comparison->out->first_match = first_matches(wanted);
 	comparison->twin = calloc(wanted->rule_count + 1, sizeof(*comparison->twin));
 	comparison->is_kept = calloc(live->rule_count + 1, sizeof(*comparison->is_kept));
-	if (!comparison->live_first || !comparison->out->first_match || !comparison->twin ||
+	if (!comparison->out->live_first || !comparison->out->first_match || !comparison->twin ||
 	    !comparison->is_kept ||
 	    cv_names_init(&names, live->rules ? live->rules->rule.name : NULL, sizeof(*live->rules),
 			  live->rule_count))
@@ -153,13 +151,13 @@ static struct cv_match *sorted_matches(const struct cv_match *matches, size_t co
 }
 
 /* Returns 1 if both rules have the same conditions, whatever their order, 0 or -ENOMEM. */
-static int same_matches(const struct comparison *comparison, uint32_t live, uint32_t wanted)
+static int same_matches(const struct cv_changes *changes, uint32_t live, uint32_t wanted)
 {
-	const uint32_t *live_first = &comparison->live_first[live];
-	const uint32_t *wanted_first = &comparison->out->first_match[wanted];
-	const uint16_t *numbers = comparison->out->set_numbers;
-	const struct cv_match *a = comparison->live->matches + live_first[0];
-	const struct cv_match *b = comparison->wanted->matches + wanted_first[0];
+	const uint32_t *live_first = &changes->live_first[live];
+	const uint32_t *wanted_first = &changes->first_match[wanted];
+	const uint16_t *numbers = changes->set_numbers;
+	const struct cv_match *a = changes->live->matches + live_first[0];
+	const struct cv_match *b = changes->wanted->matches + wanted_first[0];
 	size_t count = live_first[1] - live_first[0];
 	CV_FREE struct cv_match *a_sorted = NULL;
 	CV_FREE struct cv_match *b_sorted = NULL;
@@ -231,7 +229,7 @@ static bool is_kept(const struct comparison *comparison, uint32_t wanted)
 }
 
 static void add_change(struct comparison *comparison, enum cv_rule_change_kind kind, uint32_t rule,
-		       uint32_t behind)
+		       const char *behind)
 {
 	struct cv_changes *out = comparison->out;
 
@@ -243,7 +241,7 @@ static void add_removals(struct comparison *comparison)
 {
 	for (uint32_t i = 0; i < comparison->live->rule_count; i++)
 		if (!comparison->is_kept[i])
-			add_change(comparison, CV_CHANGE_REMOVE, i, 0);
+			add_change(comparison, CV_CHANGE_REMOVE, i, NULL);
 }
 
 static int add_replacements(struct comparison *comparison)
@@ -254,19 +252,27 @@ static int add_replacements(struct comparison *comparison)
 
 		if (!is_kept(comparison, i))
 			continue;
-		is_same = same_matches(comparison, twin, i);
+		is_same = same_matches(comparison->out, twin, i);
 		if (is_same < 0)
 			return is_same;
 		if (!is_same ||
 		    !same_rule(&comparison->live->rules[twin], &comparison->wanted->rules[i]))
-			add_change(comparison, CV_CHANGE_REPLACE, i, 0);
+			add_change(comparison, CV_CHANGE_REPLACE, i, NULL);
 	}
 	return 0;
 }
 
+/* The name of a wanted rule; NULL behind the last. */
+static const char *name_of(const struct comparison *comparison, uint32_t wanted)
+{
+	const struct cv_rules *rules = comparison->wanted;
+
+	return wanted < rules->rule_count ? rules->rules[wanted].rule.name : NULL;
+}
+
 /* Rules from first to end - 1 come in behind that one: the middle one first, since each takes the middle
  * of what room there is between two numbers. */
-static void add_run(struct comparison *comparison, uint32_t first, uint32_t end, uint32_t behind)
+static void add_run(struct comparison *comparison, uint32_t first, uint32_t end, const char *behind)
 {
 	uint32_t middle = first + (end - first) / 2;
 
@@ -274,12 +280,13 @@ static void add_run(struct comparison *comparison, uint32_t first, uint32_t end,
 		return;
 	add_change(comparison, CV_CHANGE_INSERT, middle, behind);
 	add_run(comparison, first, middle, behind);
-	add_run(comparison, middle + 1, end, middle);
+	add_run(comparison, middle + 1, end, name_of(comparison, middle));
 }
 
 static void add_insertions(struct comparison *comparison)
 {
-	uint32_t count = comparison->wanted->rule_count, behind = CV_FIRST_PLACE;
+	uint32_t count = comparison->wanted->rule_count;
+	const char *behind = NULL;
 
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t first = i;
@@ -287,19 +294,24 @@ static void add_insertions(struct comparison *comparison)
 		while (i < count && !is_kept(comparison, i))
 			i++;
 		add_run(comparison, first, i, behind);
-		behind = i;
+		behind = name_of(comparison, i);
 	}
+}
+
+static bool pair(struct comparison *comparison)
+{
+	struct cv_changes *out = comparison->out;
+
+	out->items = calloc(comparison->live->rule_count + 2 * comparison->wanted->rule_count + 1,
+			    sizeof(*out->items));
+	return out->items && pair_sets(comparison) && pair_rules(comparison);
 }
 
 static int compare(struct comparison *comparison)
 {
-	const struct cv_rules *live = comparison->live, *wanted = comparison->wanted;
-	struct cv_changes *out = comparison->out;
 	int rc;
 
-	out->items = calloc(live->rule_count + 2 * wanted->rule_count + 1, sizeof(*out->items));
-	if (!out->items || !pair_sets(comparison) || !pair_rules(comparison) ||
-	    !find_kept(comparison))
+	if (!pair(comparison) || !find_kept(comparison))
 		return -ENOMEM;
 	add_removals(comparison);
 	rc = add_replacements(comparison);
@@ -336,6 +348,68 @@ int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 	return 0;
 }
 
+/* ---- of a few rules ---- */
+
+static bool has_place(const struct cv_rule_place *places, size_t count, const char *name)
+{
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(places[i].rule, name))
+			return true;
+	return false;
+}
+
+/* Rules that are wanted and have no place given stay where they are. */
+static bool keep_others(struct comparison *comparison, const struct cv_rule_place *places,
+			size_t place_count)
+{
+	for (uint32_t i = 0; i < comparison->wanted->rule_count; i++) {
+		if (has_place(places, place_count, name_of(comparison, i)))
+			continue;
+		if (comparison->twin[i] == NONE)
+			return false;
+		comparison->is_kept[comparison->twin[i]] = true;
+	}
+	return true;
+}
+
+static bool add_places(struct comparison *comparison, const struct cv_rule_place *places,
+		       size_t place_count)
+{
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+	const struct cv_rules *wanted = comparison->wanted;
+
+	if (cv_names_init(&names, wanted->rules ? wanted->rules->rule.name : NULL,
+			  sizeof(*wanted->rules), wanted->rule_count))
+		return false;
+	for (size_t i = 0; i < place_count; i++)
+		add_change(comparison, CV_CHANGE_INSERT, cv_names_find(&names, places[i].rule),
+			   places[i].behind);
+	return true;
+}
+
+int cv_changes_few(struct cv_changes *out, const struct cv_rules *live,
+		   const struct cv_rules *wanted, const struct cv_rule_place *places,
+		   size_t place_count, struct cv_err *err)
+{
+	CV_CLEANUP(fini_comparison)
+	struct comparison comparison = { .live = live, .wanted = wanted, .out = out };
+
+	*out = (struct cv_changes){ .live = live, .wanted = wanted, .is_of_few = true };
+	if (!pair(&comparison))
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	if (!keep_others(&comparison, places, place_count))
+		return -ESTALE;
+	add_removals(&comparison);
+	if (add_replacements(&comparison) || !add_places(&comparison, places, place_count))
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	return 0;
+}
+
+bool cv_changes_same_matches(const struct cv_changes *changes, uint32_t live, uint32_t wanted)
+{
+	return same_matches(changes, live, wanted) > 0;
+}
+
 bool cv_changes_none(const struct cv_changes *changes)
 {
 	return !changes->count && !changes->has_sets && !changes->must_rebuild;
@@ -343,12 +417,29 @@ bool cv_changes_none(const struct cv_changes *changes)
 
 /* ---- in an image ---- */
 
+/* The numbers that sets have in the image; those whose content is wanted get it. */
+static int change_few_sets(const struct cv_changes *changes, struct cv_arena *arena,
+			   uint16_t generation, uint16_t *numbers)
+{
+	for (size_t i = 0; i < changes->wanted->set_count; i++) {
+		const struct cv_compiled_set *set = &changes->wanted->sets[i];
+
+		numbers[i] = changes->set_numbers[i] ? cv_set_number(arena, generation, set->name)
+						     : cv_set_change(arena, generation, set);
+		if (!set->name[0] || !numbers[i])
+			return -ESTALE;
+	}
+	return 0;
+}
+
 /* Sets that stay have the same number before and after: rules that stay ask for it. */
 static int change_sets(const struct cv_changes *changes, struct cv_arena *arena,
 		       uint16_t generation, uint16_t *numbers)
 {
 	int rc;
 
+	if (changes->is_of_few)
+		return change_few_sets(changes, arena, generation, numbers);
 	memcpy(numbers, changes->set_numbers, changes->wanted->set_count * sizeof(*numbers));
 	if (!changes->has_sets)
 		return 0;
@@ -367,17 +458,14 @@ static int put_rule(const struct cv_changes *changes, const struct cv_rule_chang
 	size_t count = first[1] - first[0];
 	CV_FREE struct cv_match *matches = calloc(count + 1, sizeof(*matches));
 	struct cv_engine_rule rule = { &wanted->rules[change->rule], matches, count };
-	const char *behind = NULL;
 
 	if (!matches)
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");
 	for (size_t i = 0; i < count; i++)
 		matches[i] = plain_match(&wanted->matches[first[0] + i], numbers);
-	if (change->kind == CV_CHANGE_REPLACE)
-		return cv_engine_replace(update, &rule, err);
-	if (change->behind != CV_FIRST_PLACE)
-		behind = wanted->rules[change->behind].rule.name;
-	return cv_engine_insert(update, &rule, behind, err);
+	return change->kind == CV_CHANGE_REPLACE
+		       ? cv_engine_replace(update, &rule, err)
+		       : cv_engine_insert(update, &rule, change->behind, err);
 }
 
 static int make_all(const struct cv_changes *changes, struct cv_engine_update *update,
@@ -429,6 +517,7 @@ void cv_changes_fini(struct cv_changes *changes)
 {
 	free(changes->items);
 	free(changes->first_match);
+	free(changes->live_first);
 	free(changes->set_numbers);
 	*changes = (struct cv_changes){ 0 };
 }

@@ -6,6 +6,7 @@
 #ifndef CV_CHANGES_H
 #define CV_CHANGES_H
 
+#include "culvert.h"
 #include "engine.h"
 #include "rules.h"
 
@@ -15,12 +16,11 @@ enum cv_rule_change_kind {
 	CV_CHANGE_INSERT,
 };
 
-#define CV_FIRST_PLACE UINT32_MAX
-
 struct cv_rule_change {
 	enum cv_rule_change_kind kind;
 	uint32_t rule; /* index; of rules that are there to remove, else of those wanted */
-	uint32_t behind; /* to insert: index of a rule that is wanted, or CV_FIRST_PLACE */
+	const char *
+		behind; /* to insert: name of the rule before it; borrowed; NULL: it is the first */
 };
 
 /* Borrows the rules it was made of. */
@@ -31,7 +31,9 @@ struct cv_changes {
 		*items; /* owned, as are all lists; in the order in which they can be made */
 	size_t count;
 	uint32_t *first_match; /* of each wanted rule, and of the one behind the last */
+	uint32_t *live_first; /* the same of the live ones */
 	uint16_t *set_numbers; /* of each wanted set in the image; 0: it is not there yet */
+	bool is_of_few; /* rules and sets that are not named stay: see cv_changes_few() */
 	bool has_sets; /* sets differ */
 	bool must_rebuild; /* not to be made in place: too many, or in what all rules have in common */
 };
@@ -40,6 +42,19 @@ struct cv_changes {
  * is empty before. */
 int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 		    const struct cv_rules *wanted, struct cv_err *err);
+
+/*
+ * The same of a few rules of an image, all others staying as they are: live and wanted have what is to
+ * change, and places those of the rules that come or move, in an order in which each finds the one
+ * before it. Sets without a name are in neither. Sets with a name are in both for rules to ask them; one
+ * that wanted alone has is one whose content is to be that from now on.
+ */
+int cv_changes_few(struct cv_changes *out, const struct cv_rules *live,
+		   const struct cv_rules *wanted, const struct cv_rule_place *places,
+		   size_t place_count, struct cv_err *err);
+
+/* True if a live rule and a wanted one have the same conditions, whatever their order. */
+bool cv_changes_same_matches(const struct cv_changes *changes, uint32_t live, uint32_t wanted);
 
 /* True if there is nothing to be done. */
 bool cv_changes_none(const struct cv_changes *changes);

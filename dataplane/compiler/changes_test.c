@@ -72,10 +72,7 @@ static void describe(const struct cv_changes *changes, char *out, size_t size)
 			 rules -> rules[change->rule].rule.name);
 		at = strlen(out);
 		if (change->kind == CV_CHANGE_INSERT)
-			snprintf(out + at, size - at, "%s",
-				 change->behind == CV_FIRST_PLACE
-					 ? "^"
-					 : rules->rules[change->behind].rule.name);
+			snprintf(out + at, size - at, "%s", change->behind ? change->behind : "^");
 	}
 }
 

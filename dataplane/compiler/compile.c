@@ -224,6 +224,7 @@ static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf
 {
 	struct cv_rules *out = compile->out;
 	size_t first = out->match_count;
+	uint32_t needs = 0;
 	int rc;
 
 	cv_compile_actions(compile->state, compile->resolver, conf, &out->rules[index]);
@@ -232,7 +233,10 @@ static int compile_rule(struct compile *compile, const struct cv_rule_conf *conf
 	else
 		rc = emit_rule(compile, conf, index, dirs_of(&conf->match), NULL, err);
 	for (size_t i = first; !rc && i < out->match_count; i++)
-		out->flags |= needs_of(compile, conf, &out->matches[i]);
+		needs |= needs_of(compile, conf, &out->matches[i]);
+	out->flags |= needs;
+	for (; needs; needs &= needs - 1)
+		out->needs[__builtin_ctz(needs)]++;
 	return rc;
 }
 

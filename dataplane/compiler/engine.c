@@ -505,3 +505,18 @@ int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 		fill_image(&build);
 	return rc;
 }
+
+int cv_engine_try(const struct cv_rules *rules, struct cv_engine_fault *fault, struct cv_err *err)
+{
+	struct cv_arena_source source = cv_arena_heap();
+	struct cv_arena arena;
+	int rc;
+
+	if (!rules->rule_count && !rules->set_count)
+		return 0;
+	if (!cv_arena_init(&arena, &source))
+		return cv_err_set(err, -ENOMEM, "rules: out of memory");
+	rc = cv_engine_build(&arena, rules, fault, err);
+	cv_arena_heap_fini(&arena);
+	return rc;
+}

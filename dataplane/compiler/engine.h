@@ -46,6 +46,9 @@ struct cv_engine_fault {
 int cv_engine_build(struct cv_arena *arena, const struct cv_rules *rules,
 		    struct cv_engine_fault *fault, struct cv_err *err);
 
+/* Builds it of memory of this process and drops it again: whether that can be done. */
+int cv_engine_try(const struct cv_rules *rules, struct cv_engine_fault *fault, struct cv_err *err);
+
 /* Adopts the image in a bank: fetches its segments from the source. -ESTALE if there is none of this
  * layout. */
 int cv_engine_adopt(struct cv_arena *arena, const struct cv_arena_source *source,
@@ -58,6 +61,13 @@ int cv_engine_adopt(struct cv_arena *arena, const struct cv_arena_source *source
  */
 int cv_engine_read(const struct cv_arena *arena, uint16_t generation, struct cv_rules *out,
 		   struct cv_err *err);
+
+/* The id of the rule of that name behind the last change. False: there is none. */
+bool cv_engine_id(const struct cv_arena *arena, const char *name, uint32_t *id);
+/* Calls fn with the id of each rule that packets of that generation meet, in no order. */
+typedef void (*cv_engine_id_fn)(void *arg, uint32_t id);
+void cv_engine_each_id(const struct cv_arena *arena, uint16_t generation, cv_engine_id_fn fn,
+		       void *arg);
 
 /* ---- changes in place ---- */
 

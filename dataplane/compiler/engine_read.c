@@ -170,6 +170,39 @@ int cv_engine_read(const struct cv_arena *arena, uint16_t generation, struct cv_
 	return 0;
 }
 
+/* ---- single rules ---- */
+
+bool cv_engine_id(const struct cv_arena *arena, const char *name, uint32_t *id)
+{
+	const struct cv_rule_entry *entry = cv_entry_find(arena, name);
+
+	if (entry)
+		*id = ((const struct cv_rule_cell *)cv_arena_at(arena, entry->rule))->id;
+	return entry;
+}
+
+struct visit {
+	cv_engine_id_fn fn;
+	void *arg;
+	uint16_t generation;
+};
+
+static void visit_id(void *arg, const struct cv_rule_cell *rule)
+{
+	const struct visit *visit = arg;
+
+	if (cv_is_born(rule->born, rule->dead, visit->generation))
+		visit->fn(visit->arg, rule->id);
+}
+
+void cv_engine_each_id(const struct cv_arena *arena, uint16_t generation, cv_engine_id_fn fn,
+		       void *arg)
+{
+	struct visit visit = { fn, arg, generation };
+
+	cv_entries_visit(arena, visit_id, &visit);
+}
+
 /* ---- figures ---- */
 
 static void add_root(const struct cv_arena *arena, uint32_t root, struct cv_engine_stats *stats)

@@ -48,6 +48,8 @@ struct cv_compiled_set {
 	bool is_borrowed; /* these two lists are those of a set that lives longer */
 };
 
+#define CV_NEEDS 32
+
 struct cv_rules {
 	struct cv_compiled_rule
 		*rules; /* owned, as are all lists; in the order they are asked in */
@@ -57,6 +59,8 @@ struct cv_rules {
 	struct cv_compiled_set *sets; /* cv_set_ref.set is an index of it + 1 */
 	size_t set_count;
 	uint32_t flags; /* CV_RULES_NEED_* */
+	uint32_t needs
+		[CV_NEEDS]; /* how many rules need each bit of flags; not read back of an image */
 	uint64_t netns_cookie; /* owners of sockets of another network namespace are not asked */
 };
 

@@ -563,3 +563,25 @@ int cv_sets_change(struct cv_arena *arena, uint16_t generation, const struct cv_
 	}
 	return drop_others(&change, numbers, rules->set_count) ? -ESTALE : 0;
 }
+
+uint16_t cv_set_number(const struct cv_arena *arena, uint16_t generation, const char *name)
+{
+	const struct cv_image *image = cv_arena_image(arena);
+
+	for (uint32_t i = 0; i < image->set_count; i++) {
+		uint32_t root = root_of(slot_at(arena, image->sets, i), generation);
+
+		if (root && !strcmp(((const struct cv_set *)cv_arena_at(arena, root))->name, name))
+			return i + 1;
+	}
+	return 0;
+}
+
+uint16_t cv_set_change(struct cv_arena *arena, uint16_t generation,
+		       const struct cv_compiled_set *set)
+{
+	struct change change = { arena, cv_arena_image(arena), generation, false };
+	uint16_t number = cv_set_number(arena, generation, set->name);
+
+	return number ? put_set(&change, set, number) : 0;
+}

@@ -28,4 +28,11 @@ int cv_sets_read(const struct cv_arena *arena, uint16_t generation, struct cv_ru
 int cv_sets_change(struct cv_arena *arena, uint16_t generation, const struct cv_rules *rules,
 		   uint16_t *numbers);
 
+/* The same of one set that has a name and is there, all others staying. Returns its number, 0 if there
+ * is no such set or no room for what it is to hold. */
+uint16_t cv_set_change(struct cv_arena *arena, uint16_t generation,
+		       const struct cv_compiled_set *set);
+/* The number of the set of that name that packets of that generation meet, 0: there is none. */
+uint16_t cv_set_number(const struct cv_arena *arena, uint16_t generation, const char *name);
+
 #endif

@@ -190,7 +190,13 @@ static void assert_row(const struct set_row *row, bool is_not, bool expected)
 	const struct run_ctx ctx = { .mark = row->mark };
 	struct cv_compiled_rule rule;
 	struct cv_match match;
-	struct cv_rules rules = { &rule, 1, &match, 1, sets, 2, row->needs, 0 };
+	struct cv_rules rules = { .rules = &rule,
+				  .rule_count = 1,
+				  .matches = &match,
+				  .match_count = 1,
+				  .sets = sets,
+				  .set_count = 2,
+				  .flags = row->needs };
 	struct frame frame;
 
 	make_rule(&rule, &match, &ref, 1);
@@ -229,7 +235,12 @@ static void all_conditions_must_hold(void **state)
 	const struct run_ctx ctx = { 0 };
 	struct cv_compiled_rule rule;
 	struct cv_match match;
-	struct cv_rules rules = { &rule, 1, &match, 1, sets, 3, 0, 0 };
+	struct cv_rules rules = { .rules = &rule,
+				  .rule_count = 1,
+				  .matches = &match,
+				  .match_count = 1,
+				  .sets = sets,
+				  .set_count = 3 };
 	struct frame frame;
 
 	(void)state;
@@ -258,7 +269,12 @@ static void a_later_set_has_its_turn_with_its_generation(void **state)
 	const struct run_ctx ctx = { 0 };
 	struct cv_compiled_rule rule;
 	struct cv_match match;
-	struct cv_rules rules = { &rule, 1, &match, 1, &before, 1, 0, 0 };
+	struct cv_rules rules = { .rules = &rule,
+				  .rule_count = 1,
+				  .matches = &match,
+				  .match_count = 1,
+				  .sets = &before,
+				  .set_count = 1 };
 	struct frame frame;
 	uint16_t number;
 
@@ -349,7 +365,12 @@ static void ask_for_source(struct cv_compiled_set *set)
 	const struct cv_set_ref ref = { 1, CV_SET_FIELD_SRC, 0 };
 	struct cv_compiled_rule rule;
 	struct cv_match match;
-	struct cv_rules rules = { &rule, 1, &match, 1, set, 1, 0, 0 };
+	struct cv_rules rules = { .rules = &rule,
+				  .rule_count = 1,
+				  .matches = &match,
+				  .match_count = 1,
+				  .sets = set,
+				  .set_count = 1 };
 
 	make_rule(&rule, &match, &ref, 1);
 	fill_compiled(&rules);
@@ -476,7 +497,12 @@ static void packets_of_another_cpu_meet_both_changes_or_none(void **state)
 	struct cv_match matches[2];
 	struct cv_compiled_set sets[2];
 	struct cv_interval ports[2];
-	struct cv_rules rules = { compiled, 2, matches, 2, sets, 2, 0, 0 };
+	struct cv_rules rules = { .rules = compiled,
+				  .rule_count = 2,
+				  .matches = matches,
+				  .match_count = 2,
+				  .sets = sets,
+				  .set_count = 2 };
 	int fd = -1;
 	struct cv_arena_source source = { .make = map_segment, .settle = settle, .arg = &fd };
 	uint16_t numbers[2];

@@ -1,0 +1,93 @@
+/* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
+/* Stamps of what was applied: see stamp.h. */
+#include "stamp.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "object.h"
+#include "own.h"
+
+#define CV_STAMP_FILE "stamp"
+#define CV_ACTION_METER (CV_ACTION_POLICE | CV_ACTION_PACE)
+
+/* The file; it never leaves this machine. */
+struct stamp {
+	char build[CV_BUILD_LEN];
+	/* The text; its ctime is not to be set by anybody. */
+	uint64_t device;
+	uint64_t inode;
+	uint64_t bytes;
+	struct timespec modified;
+	struct timespec changed;
+	uint64_t word;
+	struct cv_figures figures;
+};
+
+struct cv_figures cv_figures_of(const struct cv_rules *rules)
+{
+	struct cv_figures figures = { .rules = rules->rule_count, .matches = rules->match_count };
+
+	for (size_t i = 0; i < rules->rule_count; i++)
+		figures.meters += !!(rules->rules[i].rule.flags & CV_ACTION_METER);
+	memcpy(figures.needs, rules->needs, sizeof(figures.needs));
+	return figures;
+}
+
+static bool stamp_path(const struct cv_instance *inst, char path[PATH_MAX])
+{
+	return snprintf(path, PATH_MAX, "%s/" CV_STAMP_FILE, inst->state_dir) < PATH_MAX;
+}
+
+/* What the stamp of the text that stands there is to be. */
+static bool make(const struct cv_instance *inst, uint64_t word, struct stamp *out)
+{
+	char path[PATH_MAX];
+	struct stat text;
+
+	if (cv_applied_path(inst, path, NULL) || stat(path, &text))
+		return false;
+	memset(out, 0, sizeof(*out)); /* it is compared, and written */
+	snprintf(out->build, sizeof(out->build), "%s", cv_object_build());
+	out->device = text.st_dev;
+	out->inode = text.st_ino;
+	out->bytes = text.st_size;
+	out->modified = text.st_mtim;
+	out->changed = text.st_ctim;
+	out->word = word;
+	return true;
+}
+
+bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures)
+{
+	CV_CLOSE int fd = -1;
+	struct stamp wanted, found;
+	char path[PATH_MAX];
+
+	if (!make(inst, word, &wanted) || !stamp_path(inst, path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0 || read(fd, &found, sizeof(found)) != sizeof(found) ||
+	    memcmp(&found, &wanted, offsetof(struct stamp, figures)) != 0)
+		return false;
+	*figures = found.figures;
+	return true;
+}
+
+void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures)
+{
+	CV_CLOSE int fd = -1;
+	struct stamp stamp;
+	char path[PATH_MAX];
+
+	if (!make(inst, word, &stamp) || !stamp_path(inst, path))
+		return;
+	stamp.figures = *figures;
+	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+	/* A part of one is none. */
+	if (fd >= 0 && write(fd, &stamp, sizeof(stamp)) != sizeof(stamp))
+		unlink(path);
+}
