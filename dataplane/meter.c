@@ -8,11 +8,13 @@
 #include "map.h"
 #include "own.h"
 #include "plan.h"
+#include "rule_act.h"
 
 /* Ids of rules that measure, a bit each. */
 struct measuring {
 	uint8_t *bits; /* owned */
 	size_t count; /* of bits */
+	const struct cv_plan *plan;
 };
 
 static int find_measuring(const struct cv_rules *rules, struct measuring *out, struct cv_err *err)
@@ -43,17 +45,19 @@ static int forget_unless_measuring(int map_fd, const void *key, void *arg, struc
 {
 	const struct measuring *measuring = arg;
 	uint32_t id;
+	int rc;
 
 	memcpy(&id, key, sizeof(id));
 	if (id < measuring->count && measuring->bits[id / 8] >> id % 8 & 1)
 		return 0;
-	return forget(map_fd, id, err);
+	rc = cv_rule_tell_inner(measuring->plan, "rate of a rule", -1, err);
+	return rc <= 0 ? rc : forget(map_fd, id, err);
 }
 
 int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_METERS), err);
-	struct measuring measuring = { .count = 0 };
+	struct measuring measuring = { .plan = plan };
 	uint32_t first;
 	int rc;
 

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "act.h"
 #include "cache.h"
 #include "compiler/compile.h"
 #include "counters.h"
@@ -16,6 +17,7 @@
 #include "nl_link.h"
 #include "own.h"
 #include "plan.h"
+#include "rule_act.h"
 #include "stamp.h"
 
 static void close_banks(struct cv_banks **banks)
@@ -213,8 +215,10 @@ static int tell_place(const struct cv_plan *plan, const struct cv_engine_fault *
 
 static int build_image(const struct cv_plan *plan, struct cv_err *err)
 {
+	bool is_looked_at = !cv_acts_are_made(plan) && !cv_acts_are_tried(plan);
 	struct cv_engine_fault fault = { 0 };
-	int rc = cv_banks_build(plan->banks, &plan->rules, &fault, err);
+	int rc = is_looked_at ? cv_engine_try(&plan->rules, &fault, err)
+			      : cv_banks_build(plan->banks, &plan->rules, &fault, err);
 
 	return rc && fault.count ? tell_place(plan, &fault, err) : rc;
 }
@@ -267,29 +271,61 @@ static int show_rules(const struct cv_plan *plan, struct cv_err *err)
 	return rc ? rc : cv_banks_swap(plan->banks, err);
 }
 
+/* Memory that rules come to need, and that they need no more. */
+static int tell_counters(const struct cv_plan *plan, const struct cv_counters *counters,
+			 struct cv_err *err)
+{
+	int missing, surplus, rc;
+
+	cv_counters_compare(counters, &plan->rules, &missing, &surplus);
+	rc = cv_rule_tell_inner(plan, "counters of 1024 rules", missing, err);
+	return rc < 0 ? rc : cv_rule_tell_inner(plan, "counters of 1024 rules", -surplus, err);
+}
+
 /* All of it at once, what is to go included. */
 static int put_rules(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(cv_counters_close) struct cv_counters *counters = NULL;
-	int rc = cv_counters_open(&counters, inst, err);
+	int rc = cv_rule_tell(plan, err);
 
+	if (rc >= 0)
+		rc = cv_counters_open(&counters, inst, err);
 	if (!rc)
-		rc = make_counters(counters, plan, err);
+		rc = tell_counters(plan, counters, err);
+	if (rc < 0 || !cv_acts_are_made(plan))
+		return rc < 0 ? rc : 0;
+	rc = make_counters(counters, plan, err);
 	if (!rc)
 		rc = show_rules(plan, err);
-	if (!rc)
-		rc = cv_banks_tidy(plan->banks, err);
 	return rc ? rc : cv_counters_shrink(counters, &plan->rules, err);
+}
+
+static int fit_caches(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
+{
+	bool is_off = plan->state->flow_cache_is_off;
+	int missing = cv_caches_missing(inst, plan->rules.match_count, is_off);
+	int rc = missing ? cv_rule_tell_inner(plan, "flow cache of a CPU", missing, err) : 0;
+
+	return rc <= 0 ? rc : cv_caches_fit(inst, plan->rules.match_count, is_off, err);
+}
+
+/* What a change that was broken off, or one just now, has left. */
+static int tidy(const struct cv_plan *plan, struct cv_err *err)
+{
+	int unread = cv_banks_unread(plan->banks);
+	int rc =
+		unread ? cv_rule_tell_inner(plan, "256 KiB of rules from before", -unread, err) : 0;
+
+	return rc <= 0 ? rc : cv_banks_tidy(plan->banks, err);
 }
 
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	int rc = cv_caches_fit(inst, plan->rules.match_count, plan->state->flow_cache_is_off, err);
+	int rc = fit_caches(inst, plan, err);
 
-	if (rc)
-		return rc;
-	return cv_changes_none(&plan->rule_changes) ? cv_banks_tidy(plan->banks, err)
-						    : put_rules(inst, plan, err);
+	if (!rc && !cv_changes_none(&plan->rule_changes))
+		rc = put_rules(inst, plan, err);
+	return rc ? rc : tidy(plan, err);
 }
 
 void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan)
