@@ -43,6 +43,7 @@ static int read_state(struct cv_session *session, const char *file, struct cv_st
 	if (!parts.count)
 		atexit(free_parts);
 	cv_state_init(state);
+	session->parts = &parts;
 	rc = cv_config_read(state, file, &parts, session->report);
 	if (rc)
 		cv_state_fini(state);

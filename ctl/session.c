@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "carry.h"
 #include "config.h"
 #include "elements.h"
 #include "own.h"
@@ -269,7 +270,7 @@ static void write_text(FILE *out, const void *arg)
 {
 	const struct cv_session *session = arg;
 
-	cv_config_write(&session->wanted, out);
+	cv_carry_write(&session->wanted, session->text.bytes, session->parts, out);
 }
 
 /* Whether what is wanted is what is applied. Mostly the number of objects says that it is not. */
@@ -278,7 +279,7 @@ static bool is_same(const struct cv_session *session)
 	for (size_t i = 0; session->is_loaded && i < cv_noun_count; i++)
 		if (cv_nouns[i]->count(&session->applied) != cv_nouns[i]->count(&session->wanted))
 			return false;
-	return cv_config_is(&session->wanted, session->text.bytes);
+	return cv_carry_is(&session->wanted, session->text.bytes, session->parts);
 }
 
 static void print_progress(const char *about, size_t acts, void *arg)

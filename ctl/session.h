@@ -34,6 +34,7 @@ struct cv_session {
 	struct cv_state undone; /* the same with its rules, to be put back */
 	struct cv_state wanted; /* empty unless has_wanted: see cv_session_wanted() */
 	bool has_wanted; /* else it is what is applied */
+	const struct cv_parts *parts; /* files that states were read from; NULL: none */
 	bool is_checked; /* wanted was, and did not change since */
 	bool is_changed; /* what is wanted is to be applied */
 	struct cv_edits edits; /* of what is applied: see cv_session_edit() */
