@@ -245,7 +245,7 @@ static void wrong_lines_are_named(void **unused)
 		  "F:1:13: error: set some \"10.0.0.1/8\": has host bits set\n"
 		  "hint: the network is 10.0.0.0/8\n"
 		  "F:3:2: error: set some \"10.00.0.0/8\": not a prefix\n"
-		  "hint: as 10.9.0.0/16 or 2001:db8::/32\n" },
+		  "hint: all four numbers, without leading zeros: 10.0.0.0/8\n" },
 		{ "prefix", "10.0.0.0/33\n10.0.0.0/\n10.0.0\n10.0.0.0.0\n1.2.3.4/032\n",
 		  "F:1:1: error: set some \"10.0.0.0/33\": not a prefix, IPv4 has a length of 0 to 32\n"
 		  "F:2:1: error: set some \"10.0.0.0/\": not a prefix, IPv4 has a length of 0 to 32\n"
