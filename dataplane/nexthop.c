@@ -242,6 +242,19 @@ static void note_id(struct use *use, uint32_t id)
 		use->is_used[id - CV_NEXTHOP_BASE] = true;
 }
 
+/* Of a group that is only going to be made the kernel tells no members. */
+static void note_hops(const struct cv_nexthop_pool *pool, const struct cv_route_plan *route,
+		      struct use *use)
+{
+	for (size_t i = 0; i < route->hop_count; i++) {
+		struct cv_nexthop wanted = nexthop_of(route, &route->hops[i]);
+		const struct cv_nexthop *equal = find_equal(pool, &wanted);
+
+		if (equal)
+			note_id(use, equal->id);
+	}
+}
+
 static int note_plan(struct cv_nexthop_pool *pool, const struct cv_plan *plan, struct use *use,
 		     struct cv_err *err)
 {
@@ -253,6 +266,7 @@ static int note_plan(struct cv_nexthop_pool *pool, const struct cv_plan *plan, s
 
 		if (!members)
 			return cv_err_set(err, -ENOMEM, "nexthops: out of memory");
+		note_hops(pool, route, use);
 		if (!route->hop_count || !group_of(pool, NULL, route, members, &id, NULL))
 			note_id(use, id);
 	}
