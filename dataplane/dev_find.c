@@ -115,3 +115,29 @@ void cv_devs_fini(struct cv_devs *devs)
 	free(devs->items);
 	*devs = (struct cv_devs){ 0 };
 }
+
+int cv_devs_confs(struct cv_instance *inst, const struct cv_state *state, struct cv_dev_conf **out,
+		  size_t *count, struct cv_err *err)
+{
+	CV_CLEANUP(cv_devs_fini) struct cv_devs devs = { 0 };
+	struct cv_dev_conf *confs;
+	int rc = cv_devs_find(inst, state, &devs, err);
+
+	if (rc)
+		return rc;
+	confs = calloc(devs.count + 1, sizeof(*confs));
+	if (!confs)
+		return cv_err_set(err, -ENOMEM, "devs: out of memory");
+	*count = 0;
+	for (size_t i = 0; i < devs.count; i++) {
+		struct cv_dev_conf *conf = &confs[*count];
+
+		if (!devs.items[i].link.ifindex)
+			continue;
+		*conf = *devs.items[i].conf;
+		memcpy(conf->name, devs.items[i].link.name, sizeof(conf->name));
+		(*count)++;
+	}
+	*out = confs;
+	return 0;
+}

@@ -23,4 +23,9 @@ int cv_devs_find(struct cv_instance *inst, const struct cv_state *state, struct 
 		 struct cv_err *err);
 void cv_devs_fini(struct cv_devs *devs);
 
+/* The confs of the devices that there are, each by its own name in place of a pattern. Allocates *out
+ * (caller frees). */
+int cv_devs_confs(struct cv_instance *inst, const struct cv_state *state, struct cv_dev_conf **out,
+		  size_t *count, struct cv_err *err);
+
 #endif

@@ -233,9 +233,6 @@ int cv_meter_forget(const struct cv_instance *inst, uint32_t id, struct cv_err *
  * one for the pace of one rule. Both end with what add returns if that is not zero. */
 int cv_rule_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
 		     void *arg, struct cv_err *err);
-int cv_pace_problems(struct cv_instance *inst, const struct cv_state *state,
-		     const struct cv_rule_conf *conf, cv_problem_fn add, void *arg,
-		     struct cv_err *err);
 /* Warns of rules of the plan that did not pace before, and whose pace nobody heeds. */
 int cv_pace_warn(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 /* The same of rules of a state; before: where they are looked for. */

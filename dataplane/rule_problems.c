@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <string.h>
 
+#include "dev_find.h"
 #include "nl_link.h"
 #include "nl_tc.h"
 #include "own.h"
@@ -14,10 +15,18 @@ struct review {
 	struct cv_instance *inst;
 	const struct cv_state *state;
 	struct cv_rules live; /* owned */
+	struct cv_dev_conf *devs; /* owned; those that there are; NULL: not asked for yet */
+	size_t dev_count;
 	cv_problem_fn add;
 	void *arg;
 	struct cv_err *err;
 };
+
+static void review_fini(struct review *review)
+{
+	cv_rules_fini(&review->live);
+	free(review->devs);
+}
 
 static int report(const struct review *review, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -103,15 +112,17 @@ static int review_pace(const struct review *review, const struct cv_rule_conf *c
 		conf->name, dev->name, dev->name);
 }
 
-int cv_pace_problems(struct cv_instance *inst, const struct cv_state *state,
-		     const struct cv_rule_conf *conf, cv_problem_fn add, void *arg,
-		     struct cv_err *err)
+static int review_paces(struct review *review, const struct cv_rule_conf *conf)
 {
-	struct review review = { .inst = inst, .state = state, .add = add, .arg = arg, .err = err };
 	int rc = 0;
 
-	for (size_t i = 0; !rc && conf->action.pace_bits_ps && i < state->dev_count; i++)
-		rc = review_pace(&review, conf, &state->devs[i]);
+	if (!conf->action.pace_bits_ps)
+		return 0;
+	if (!review->devs)
+		rc = cv_devs_confs(review->inst, review->state, &review->devs, &review->dev_count,
+				   review->err);
+	for (size_t i = 0; !rc && i < review->dev_count; i++)
+		rc = review_pace(review, conf, &review->devs[i]);
 	return rc;
 }
 
@@ -135,8 +146,7 @@ static int review_rules(struct review *review)
 	for (size_t i = 0; !rc && i < review->state->rule_count; i++) {
 		const struct cv_rule_conf *conf = &review->state->rules[i];
 
-		rc = cv_pace_problems(review->inst, review->state, conf, review->add, review->arg,
-				      review->err);
+		rc = review_paces(review, conf);
 		if (!rc && (conf->action.redirect[0] || conf->action.mirror[0]))
 			rc = review_devices(review, conf);
 	}
@@ -146,11 +156,10 @@ static int review_rules(struct review *review)
 int cv_rule_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
 		     void *arg, struct cv_err *err)
 {
+	CV_CLEANUP(review_fini)
 	struct review review = { .inst = inst, .state = state, .add = add, .arg = arg, .err = err };
-	int rc = review_rules(&review);
 
-	cv_rules_fini(&review.live);
-	return rc;
+	return review_rules(&review);
 }
 
 static int warn(const char *text, void *arg)
@@ -162,6 +171,10 @@ static int warn(const char *text, void *arg)
 int cv_pace_warn_of(struct cv_instance *inst, const struct cv_state *before,
 		    const struct cv_state *state, struct cv_err *err)
 {
+	CV_CLEANUP(review_fini)
+	struct review review = {
+		.inst = inst, .state = state, .add = warn, .arg = inst, .err = err
+	};
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < state->rule_count; i++) {
@@ -171,7 +184,7 @@ int cv_pace_warn_of(struct cv_instance *inst, const struct cv_state *before,
 							 : NULL;
 
 		if (!old || !old->action.pace_bits_ps)
-			rc = cv_pace_problems(inst, state, conf, warn, inst, err);
+			rc = review_paces(&review, conf);
 	}
 	return rc;
 }

@@ -7,6 +7,7 @@
 
 #include "marks/marks.h"
 #include "hooks.h"
+#include "dev_find.h"
 #include "neighbour.h"
 #include "own.h"
 #include "plan.h"
@@ -167,16 +168,27 @@ static int add_reply_problem(const struct cv_dev_conf *dev, const struct cv_rout
 			   dev->name, route->app, tunnel, remedies[reply]);
 }
 
+/* Those of the devices that there are. */
+struct confs {
+	struct cv_dev_conf *items; /* owned */
+	size_t count;
+};
+
+static void confs_fini(struct confs *confs)
+{
+	free(confs->items);
+}
+
 /* The devices on which replies to packets of a route come out of a tunnel. */
-static int check_replies_of(struct cv_instance *inst, const struct cv_state *state,
+static int check_replies_of(struct cv_instance *inst, const struct confs *devs,
 			    const struct cv_route_conf *route, const struct cv_tunnel *tunnel,
 			    struct cv_status *status)
 {
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < state->dev_count; i++)
-		rc = add_reply_problem(&state->devs[i], route, tunnel->name,
-				       cv_reply_check(inst, &state->devs[i], route, tunnel),
+	for (size_t i = 0; !rc && i < devs->count; i++)
+		rc = add_reply_problem(&devs->items[i], route, tunnel->name,
+				       cv_reply_check(inst, &devs->items[i], route, tunnel),
 				       status);
 	return rc;
 }
@@ -186,14 +198,15 @@ static int check_replies(struct cv_instance *inst, const struct cv_state *state,
 			 struct cv_status *status, struct cv_err *err)
 {
 	CV_FREE struct cv_tunnel *tunnels = calloc(CV_MAX_TUNNELS, sizeof(*tunnels));
-	int rc = tunnels ? 0 : -ENOMEM;
+	CV_CLEANUP(confs_fini) struct confs devs = { 0 };
+	int rc = tunnels ? cv_devs_confs(inst, state, &devs.items, &devs.count, err) : -ENOMEM;
 
 	if (!rc && cv_instance_exists(inst))
 		rc = cv_live_tunnels(inst, tunnels, err);
 	for (size_t i = 0; i < state->route_count; i++)
 		for (uint32_t id = 1; !rc && state->routes[i].app[0] && id < CV_MAX_TUNNELS; id++)
 			if (cv_route_conf_enters(&state->routes[i], tunnels[id].name))
-				rc = check_replies_of(inst, state, &state->routes[i], &tunnels[id],
+				rc = check_replies_of(inst, &devs, &state->routes[i], &tunnels[id],
 						      status);
 	return rc;
 }

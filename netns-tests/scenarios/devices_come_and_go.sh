@@ -64,6 +64,12 @@ expect_equal "" "$(<"$WORK/out")" "repair with a tunnel"
 
 expect_status 0 cv a tunnel del blue
 
+title "what is said of a device is said of those of a pattern"
+expect_status 0 cv a rule add slow match dir out dev ve2 action pace 1mbit
+prints "rule slow: pace has no effect on dev ve2, whose qdisc is not fq" problems ||
+	fail "no problem of a pace on ve2: $(problems)"
+expect_status 0 cv a rule del slow
+
 title "devices that go, and come with another ifindex"
 ip -n a link del ve1
 ip -n a link del up0
