@@ -336,8 +336,9 @@ int cv_changes_find(struct cv_changes *out, const struct cv_rules *live,
 		.wanted = wanted,
 		/* What no rule asks for any more would be looked up of packets until the next image;
 		 * without rules and sets there is none. */
-		.must_rebuild = live->netns_cookie != wanted->netns_cookie ||
-				live->flags & ~wanted->flags || is_empty(live) != is_empty(wanted),
+		.must_rebuild = is_empty(live) != is_empty(wanted) ||
+				(!is_empty(wanted) && (live->netns_cookie != wanted->netns_cookie ||
+						       live->flags & ~wanted->flags)),
 	};
 	if (compare(&comparison))
 		return cv_err_set(err, -ENOMEM, "rules: out of memory");

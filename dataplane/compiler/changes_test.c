@@ -265,6 +265,17 @@ static void assert_rebuilt(size_t count, size_t step, bool is_rebuilt)
 	assert_int_equal(changes.must_rebuild, is_rebuilt);
 }
 
+/* Where there is no image, nothing says whose namespace it is for. */
+static void without_rules_nothing_changes(void **state)
+{
+	struct cv_rules nothing = { 0 }, wanted = { .netns_cookie = COOKIE };
+	CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+
+	(void)state;
+	assert_int_equal(cv_changes_find(&changes, &nothing, &wanted, NULL), 0);
+	assert_true(cv_changes_none(&changes));
+}
+
 static void so_many_changes_are_not_made_in_place(void **state)
 {
 	(void)state;
@@ -448,6 +459,7 @@ int main(void)
 		cmocka_unit_test(what_is_not_is_replaced),
 		cmocka_unit_test(what_concerns_all_is_built_anew),
 		cmocka_unit_test(a_set_alone_needs_an_image),
+		cmocka_unit_test(without_rules_nothing_changes),
 		cmocka_unit_test(so_many_changes_are_not_made_in_place),
 		cmocka_unit_test(sets_are_known_by_name_or_content),
 		cmocka_unit_test(a_set_that_nobody_wants_any_more_is_a_change),
