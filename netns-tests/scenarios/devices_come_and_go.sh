@@ -122,3 +122,23 @@ expect_line '^- dev vf1 ingress: prio 9 handle 0x99$' "$WORK/out"
 expect_equal '[] []' "$(prios ve2) $(prios vf1)" "filters that nobody knows of, after repair"
 expect_status 0 cv a repair
 expect_equal "" "$(<"$WORK/out")" "what the second repair does"
+
+title "another bpffs hides the first: links that live on are found"
+printf 'devices: {ve2: {tcx: true}, vf1: {}}\n' >"$WORK/tcx.yaml"
+if cv a apply "$WORK/tcx.yaml" 2>"$WORK/err"; then
+	links() { find "$WORK/bpf" -path '*/links/ingress-*' -exec bpftool -j link show pinned {} \; | jq .id; }
+	link=$(links)
+	mount -t bpf none "$WORK/bpf"
+	expect_status 0 cv a repair
+	expect_line "^- dev ve2 ingress tcx: link $link\$" "$WORK/out"
+	[[ $(links) != "$link" ]] || fail "the link stayed"
+	expect_equal '["ve2","vf1"]' "$(attached)" "devices behind the other mount"
+	cv_json a status | expect_json .foreign '[]' "programs that nobody knows of"
+	expect_status 0 cv a repair
+	expect_equal "" "$(<"$WORK/out")" "what the second repair does"
+	expect_status 0 cv a down
+	umount "$WORK/bpf" 2>/dev/null || :
+else
+	expect_line "this kernel has no tcx" "$WORK/err"
+	printf 'skip links: no tcx\n'
+fi
