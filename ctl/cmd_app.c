@@ -220,6 +220,7 @@ static const struct cv_word words[] = {
 	  .format = format_gid },
 	{ .name = "comm",
 	  .value = "NAME",
+	  .is_name = true,
 	  .help = "its process name; any process can choose it",
 	  .parse = parse_comm,
 	  .format = format_comm },

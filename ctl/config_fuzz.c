@@ -109,7 +109,27 @@ static bool same_tunnel(const struct cv_tunnel_conf *a, const struct cv_tunnel_c
 	       a->mss_bytes == b->mss_bytes && a->ttl_from == b->ttl_from && a->ttl == b->ttl &&
 	       a->dscp_from == b->dscp_from && a->dscp == b->dscp && a->ecn_off == b->ecn_off &&
 	       a->df == b->df && a->mtu_bytes == b->mtu_bytes &&
-	       same_prefixes(&a->allow, &b->allow);
+	       same_prefixes(&a->allow, &b->allow) && a->probe_off == b->probe_off;
+}
+
+static bool same_nexthop(const struct cv_nexthop_conf *a, const struct cv_nexthop_conf *b)
+{
+	return same_text(a->tunnel, b->tunnel) && a->weight == b->weight &&
+	       same_addr(&a->via, &b->via) && same_text(a->dev, b->dev);
+}
+
+static bool same_nexthops(const struct cv_route_conf *a, const struct cv_route_conf *b)
+{
+	for (size_t i = 0; a->nexthop_count == b->nexthop_count && i < a->nexthop_count; i++)
+		if (!same_nexthop(&a->nexthops[i], &b->nexthops[i]))
+			return false;
+	return a->nexthop_count == b->nexthop_count;
+}
+
+/* "xmit" alone is what no hook means. */
+static uint8_t hooks_of(const struct cv_route_conf *route)
+{
+	return route->hooks ? route->hooks : CV_HOOK_XMIT;
 }
 
 static bool same_route(const struct cv_route_conf *a, const struct cv_route_conf *b)
@@ -118,7 +138,19 @@ static bool same_route(const struct cv_route_conf *a, const struct cv_route_conf
 	       same_text(a->app, b->app) && a->table == b->table &&
 	       a->has_metric == b->has_metric && a->metric == b->metric &&
 	       same_addr(&a->src, &b->src) && same_addr(&a->via, &b->via) &&
-	       same_text(a->dev, b->dev);
+	       same_text(a->dev, b->dev) && hooks_of(a) == hooks_of(b) &&
+	       a->is_local == b->is_local && same_prefixes(&a->from, &b->from) &&
+	       same_text(a->from_tunnel, b->from_tunnel) && a->has_from_mark == b->has_from_mark &&
+	       a->from_mark == b->from_mark && a->from_mark_mask == b->from_mark_mask &&
+	       a->has_policy == b->has_policy && a->is_drop == b->is_drop && a->nhid == b->nhid &&
+	       same_nexthops(a, b);
+}
+
+static bool same_set(const struct cv_set_conf *a, const struct cv_set_conf *b)
+{
+	return same_text(a->name, b->name) && a->has_type == b->has_type && a->type == b->type &&
+	       same_prefixes(&a->prefixes, &b->prefixes) && same_ranges(&a->ranges, &b->ranges) &&
+	       same_text(a->file, b->file);
 }
 
 static bool same_peer(const struct cv_peer_conf *a, const struct cv_peer_conf *b)
@@ -160,8 +192,13 @@ static bool same_action(const struct cv_action_conf *a, const struct cv_action_c
 {
 	return a->has_mark == b->has_mark && a->mark == b->mark &&
 	       a->has_mark_mask == b->has_mark_mask && a->mark_mask == b->mark_mask &&
-	       a->has_priority == b->has_priority && a->priority == b->priority &&
-	       a->has_dscp == b->has_dscp && a->dscp == b->dscp &&
+	       same_text(a->route_mark, b->route_mark) && a->has_priority == b->has_priority &&
+	       a->priority == b->priority && a->has_dscp == b->has_dscp && a->dscp == b->dscp &&
+	       a->police_bits_ps == b->police_bits_ps &&
+	       a->police_burst_bytes == b->police_burst_bytes &&
+	       a->police_scope == b->police_scope && a->pace_bits_ps == b->pace_bits_ps &&
+	       same_text(a->redirect, b->redirect) && a->redirect_way == b->redirect_way &&
+	       same_text(a->mirror, b->mirror) && a->sample_one_in == b->sample_one_in &&
 	       a->has_verdict == b->has_verdict && a->verdict == b->verdict;
 }
 
@@ -177,7 +214,8 @@ static bool same_state(const struct cv_state *a, const struct cv_state *b)
 		       a->flow_cache_is_off == b->flow_cache_is_off &&
 		       a->dev_count == b->dev_count && a->app_count == b->app_count &&
 		       a->tunnel_count == b->tunnel_count && a->peer_count == b->peer_count &&
-		       a->route_count == b->route_count && a->rule_count == b->rule_count;
+		       a->route_count == b->route_count && a->rule_count == b->rule_count &&
+		       a->set_count == b->set_count;
 
 	for (size_t i = 0; is_same && i < a->dev_count; i++)
 		is_same = same_dev(&a->devs[i], &b->devs[i]);
@@ -189,6 +227,8 @@ static bool same_state(const struct cv_state *a, const struct cv_state *b)
 		is_same = same_route(&a->routes[i], &b->routes[i]);
 	for (size_t i = 0; is_same && i < a->peer_count; i++)
 		is_same = same_peer(&a->peers[i], &b->peers[i]);
+	for (size_t i = 0; is_same && i < a->set_count; i++)
+		is_same = same_set(&a->sets[i], &b->sets[i]);
 	for (size_t i = 0; is_same && i < a->rule_count; i++)
 		is_same = same_rule(&a->rules[i], &b->rules[i]);
 	return is_same;

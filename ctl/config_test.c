@@ -179,7 +179,7 @@ static void good_files_are_written_in_one_form(void **unused)
 		  "devices:\n"
 		  "  \"null\": {ingress: true, egress: true}\n"
 		  "  \"a@b\": {ingress: true, egress: true}\n"
-		  "  1: {ingress: true, egress: true}\n" },
+		  "  \"1\": {ingress: true, egress: true}\n" },
 		/* Selectors of apps, each alone and together; what must be quoted is. */
 		{ "apps: {a: {exe: /x}, b: {cgroup: /y}, c: {uid: 0}, d: {gid: 5-9}, e: {comm: z}}\n",
 		  "apps:\n"
@@ -191,9 +191,9 @@ static void good_files_are_written_in_one_form(void **unused)
 		{ "apps:\n  a:\n    comm: \"a: b, c\"\n    uid: 7-7\n    exe: '/a b/#c'\n",
 		  "apps:\n  a: {exe: \"/a b/#c\", uid: 7, comm: \"a: b, c\"}\n" },
 		{ "apps: {a: {comm: \"null\"}, b: {comm: 007}, c: {comm: ~}}\n",
-		  "apps:\n  a: {comm: \"null\"}\n  b: {comm: 007}\n  c: {comm: \"~\"}\n" },
+		  "apps:\n  a: {comm: \"null\"}\n  b: {comm: \"007\"}\n  c: {comm: \"~\"}\n" },
 		{ "apps: {a: {gate: false, uid: 0}, b: {gate: yes, comm: x}, c: {unit: 7, cgroup: 0}}\n",
-		  "apps:\n  a: {uid: 0}\n  b: {comm: x, gate: true}\n  c: {unit: 7, cgroup: 0}\n" },
+		  "apps:\n  a: {uid: 0}\n  b: {comm: x, gate: true}\n  c: {unit: \"7\", cgroup: \"0\"}\n" },
 		{ "apps: {a: {exe: /opt/**/x*, gate: true, parent-exe: '/p'}}\n",
 		  "apps:\n  a: {exe: \"/opt/**/x*\", parent-exe: /p, gate: true}\n" },
 		/* Tunnels: defaults are not written. */

@@ -536,7 +536,10 @@ void cv_key_to_yaml(const struct cv_noun *noun, const void *conf, FILE *out)
 {
 	const char *text = format_key(noun, conf);
 
-	cv_yaml_put_scalar(out, text ? text : "");
+	if (noun->list_key)
+		cv_yaml_put_scalar(out, text ? text : "");
+	else
+		cv_yaml_put_name(out, text ? text : "");
 }
 
 static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
@@ -547,6 +550,10 @@ static void put_yaml_value(const struct cv_word *word, char *text, FILE *out)
 
 	if (!word->value) {
 		fputs(*text ? text : "true", out);
+		return;
+	}
+	if (word->is_name || word->kind == &cv_kind_text) {
+		cv_yaml_put_name(out, text);
 		return;
 	}
 	if (!is_list) {

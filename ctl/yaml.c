@@ -558,14 +558,24 @@ static void put_escape(FILE *stream, int32_t code)
 		fprintf(stream, "\\u%04X", (unsigned int)code);
 }
 
-void cv_yaml_put_scalar(FILE *stream, const char *text)
+/* Words that YAML 1.1 has for true, false and nothing; numbers and dates begin with a digit. */
+static bool is_no_name(const char *text)
+{
+	static const char *const words[] = { "y",   "n",    "yes",   "no",  "on",
+					     "off", "true", "false", "null" };
+
+	if (*text >= '0' && *text <= '9')
+		return true;
+	for (size_t i = 0; i < sizeof(words) / sizeof(*words); i++)
+		if ((*text | 0x20) == *words[i] && !strcasecmp(text, words[i]))
+			return true;
+	return false;
+}
+
+static void put_quoted(FILE *stream, const char *text)
 {
 	const char *end = text + strlen(text);
 
-	if (is_plain(text)) {
-		fputs(text, stream);
-		return;
-	}
 	fputc('"', stream);
 	while (text < end) {
 		const char *start = text;
@@ -579,4 +589,20 @@ void cv_yaml_put_scalar(FILE *stream, const char *text)
 			fwrite(start, 1, (size_t)(text - start), stream);
 	}
 	fputc('"', stream);
+}
+
+void cv_yaml_put_scalar(FILE *stream, const char *text)
+{
+	if (is_plain(text))
+		fputs(text, stream);
+	else
+		put_quoted(stream, text);
+}
+
+void cv_yaml_put_name(FILE *stream, const char *text)
+{
+	if (is_plain(text) && !is_no_name(text))
+		fputs(text, stream);
+	else
+		put_quoted(stream, text);
 }

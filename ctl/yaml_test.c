@@ -609,6 +609,37 @@ static void scalars_are_plain_where_that_is_safe(void **state)
 		   "\"a\\\"b\\\\\\n\\t\\x01\\u2028\xef\xbf\xbd\"");
 }
 
+/* Another reader must not take them for numbers, dates, true, false or nothing. */
+static void names_are_texts_for_every_reader(void **state)
+{
+	static const struct {
+		const char *name, *written;
+	} cases[] = {
+		{ "eth0", "eth0" },	{ "a", "a" },
+		{ "yes", "\"yes\"" },	{ "No", "\"No\"" },
+		{ "y", "\"y\"" },	{ "ON", "\"ON\"" },
+		{ "off", "\"off\"" },	{ "true", "\"true\"" },
+		{ "NULL", "\"NULL\"" }, { "nullify", "nullify" },
+		{ "onto", "onto" },	{ "1", "\"1\"" },
+		{ "007", "\"007\"" },	{ "1e3", "\"1e3\"" },
+		{ "0x10", "\"0x10\"" }, { "2001-01-01", "\"2001-01-01\"" },
+		{ "~", "\"~\"" },	{ "@x", "\"@x\"" },
+		{ "a: b", "\"a: b\"" }, { "/bin/sh", "/bin/sh" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		CV_FREE char *text = NULL;
+		size_t len = 0;
+		FILE *stream = open_memstream(&text, &len);
+
+		assert_non_null(stream);
+		cv_yaml_put_name(stream, cases[i].name);
+		assert_int_equal(fclose(stream), 0);
+		assert_string_equal(text, cases[i].written);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -630,6 +661,7 @@ int main(void)
 		cmocka_unit_test(random_scalars_read_back),
 		cmocka_unit_test(long_scalars_read_back),
 		cmocka_unit_test(scalars_are_plain_where_that_is_safe),
+		cmocka_unit_test(names_are_texts_for_every_reader),
 	};
 
 	return cmocka_run_group_tests_name("yaml", tests, NULL, NULL);
