@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "addr_hint.h"
+#include "out.h"
 #include "own.h"
 
 #define CV_MAX_PORT 65535
@@ -86,8 +87,8 @@ int cv_arg_ifname(const char *word, const char *text, char *out, struct cv_err *
 {
 	size_t len = strlen(text);
 
-	if (!len || len > CV_IFNAME_MAX || strpbrk(text, "/ \t\n:") || !strcmp(text, ".") ||
-	    !strcmp(text, ".."))
+	if (!len || len > CV_IFNAME_MAX || !cv_utf8_is_good(text) || strpbrk(text, "/ \t\n:") ||
+	    !strcmp(text, ".") || !strcmp(text, ".."))
 		return cv_err_input(err,
 				    "%s \"%s\": not a device name (1 to %d characters, no '/', "
 				    "':' or blank)",

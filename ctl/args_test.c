@@ -213,6 +213,7 @@ static void device_names_are_the_kernels(void **state)
 		GOOD(IFNAME_15, IFNAME_15),
 		NO_IFNAME(IFNAME_15 "6"),
 		NO_IFNAME(""),
+		NO_IFNAME("eth\xff"),
 		NO_IFNAME("."),
 		NO_IFNAME(".."),
 		NO_IFNAME("a/b"),

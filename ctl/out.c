@@ -56,6 +56,16 @@ int32_t cv_utf8_next(const char **at, const char *end)
 	return code;
 }
 
+bool cv_utf8_is_good(const char *text)
+{
+	const char *end = text + strlen(text);
+
+	while (text < end)
+		if (cv_utf8_next(&text, end) < 0)
+			return false;
+	return true;
+}
+
 static bool is_control(int32_t code)
 {
 	return code < 0x20 || (code >= 0x7f && code < 0xa0);

@@ -12,6 +12,9 @@
  * behind it. *at is before end. */
 int32_t cv_utf8_next(const char **at, const char *end);
 
+/* True if all of a text is UTF-8. */
+bool cv_utf8_is_good(const char *text);
+
 /* Writes text so that it cannot steer a terminal: '?' for control characters (tab and newline too),
  * U+FFFD for bytes that are not UTF-8. Returns the number of characters. */
 size_t cv_put_text(FILE *stream, const char *text);

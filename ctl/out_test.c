@@ -123,6 +123,17 @@ static void bytes_that_are_not_utf8_are_replaced(void **state)
 	}
 }
 
+static void texts_are_utf8_or_not(void **state)
+{
+	(void)state;
+	assert_true(cv_utf8_is_good(""));
+	assert_true(cv_utf8_is_good("a\n\x7f"));
+	assert_true(cv_utf8_is_good("gr\xc3\xbc\xf0\x9f\xa6\x80"));
+	assert_false(cv_utf8_is_good("gr\xfc"));
+	assert_false(cv_utf8_is_good("a\xc3"));
+	assert_false(cv_utf8_is_good("\xed\xa0\x80"));
+}
+
 static void json_nests_to_its_limit(void **state)
 {
 	struct capture *capture = *state;
@@ -212,6 +223,7 @@ int main(void)
 		TEST(json_document_is_one_compact_line),
 		TEST(json_text_is_escaped),
 		cmocka_unit_test(bytes_that_are_not_utf8_are_replaced),
+		cmocka_unit_test(texts_are_utf8_or_not),
 		TEST(json_nests_to_its_limit),
 		TEST(text_cannot_steer_a_terminal),
 		TEST(table_columns_are_as_wide_as_their_widest_cell),

@@ -210,6 +210,15 @@ static void *open_item(const struct cv_group *group, void *conf, struct cv_err *
 	return item;
 }
 
+/* A state is kept as YAML, which has no other texts: a path of other bytes would come back as another one. */
+static int check_encoding(const char *word, const char *text, struct cv_err *err)
+{
+	if (cv_utf8_is_good(text))
+		return 0;
+	cv_err_input(err, "%s \"%s\": not UTF-8", word, text);
+	return cv_err_hint(err, "a state holds no other texts");
+}
+
 /* The value of the word at argv[*i], at which *i then stands. "not" and what it stands before are one
  * text, which *joined owns. NULL (with err filled) if there is none. */
 static const char *take_value(const struct cv_word *word, int argc, char **argv, int *i,
@@ -262,7 +271,7 @@ int cv_words_from_args(const struct cv_noun *noun, void *conf, int argc, char **
 			return rc;
 		if (word->value) {
 			value = take_value(word, argc, argv, &i, &joined, err);
-			if (!value)
+			if (!value || check_encoding(word->name, value, err))
 				return err ? err->code : -EINVAL;
 		}
 		rc = cv_word_parse(word, target, value, err);
