@@ -453,27 +453,33 @@ int cv_config_parse_unchecked(struct cv_state *state, const char *text, size_t l
 	return parse_sources(&parse, &source, 1);
 }
 
-int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *parts,
-		   struct cv_report *report)
+int cv_config_parse_parts(struct cv_state *state, const struct cv_part *parts, size_t count,
+			  struct cv_report *report)
 {
 	struct parse parse = { .state = state, .report = report, .has_places = true };
-	size_t first = parts->count;
-	CV_FREE struct source *sources = NULL;
+	CV_FREE struct source *sources = calloc(count, sizeof(*sources));
 	struct cv_err err;
 
-	if (cv_parts_read(parts, file, report))
-		return -EINVAL;
-	sources = calloc(parts->count - first, sizeof(*sources));
 	if (!sources) {
 		cv_err_set(&err, -ENOMEM, "state file: out of memory");
 		cv_report_error(report, &err);
 		return -EINVAL;
 	}
-	for (size_t i = first; i < parts->count; i++)
-		sources[i - first] = (struct source){ .file = parts->items[i].file,
-						      .text = parts->items[i].text,
-						      .len = parts->items[i].len };
-	return parse_sources(&parse, sources, parts->count - first);
+	for (size_t i = 0; i < count; i++)
+		sources[i] = (struct source){ .file = parts[i].file,
+					      .text = parts[i].text,
+					      .len = parts[i].len };
+	return parse_sources(&parse, sources, count);
+}
+
+int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *files,
+		   struct cv_report *report)
+{
+	size_t first = files->count;
+
+	if (cv_parts_read(files, file, report))
+		return -EINVAL;
+	return cv_config_parse_parts(state, files->items + first, files->count - first, report);
 }
 
 /* ---- out ---- */

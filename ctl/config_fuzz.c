@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * libFuzzer: any bytes as a state file. A state that is taken has no faults, is written, and must
+ * libFuzzer: any bytes as a state file, or as several. A state that is taken has no faults, is written, and must
  * be the same state, and the same text, when it is read again. config_test.c includes this file.
  */
 #include "config.h"
@@ -236,8 +236,43 @@ static bool same_state(const struct cv_state *a, const struct cv_state *b)
 
 /* ---- one input ---- */
 
-/* True if text is a good state file; fills state in any case. */
-static bool read_state(struct cv_state *state, const char *file, const char *text, size_t len)
+/* Texts of several files have this between them. */
+#define CV_NEXT_FILE "\n%%\n"
+#define CV_FILES_MAX 8
+
+/* Splits the text; returns how many there are. */
+static size_t split(char *text, size_t len, struct cv_part parts[CV_FILES_MAX])
+{
+	static char *const files[CV_FILES_MAX] = { "f0", "f1", "f2", "f3", "f4", "f5", "f6", "f7" };
+	char *end = text + len, *next;
+	size_t count = 0;
+
+	do {
+		next = count + 1 < CV_FILES_MAX
+			       ? memmem(text, end - text, CV_NEXT_FILE, strlen(CV_NEXT_FILE))
+			       : NULL;
+		parts[count] = (struct cv_part){ .file = files[count],
+						 .text = text,
+						 .len = (next ? next : end) - text };
+		count++;
+		text = next ? next + strlen(CV_NEXT_FILE) : end;
+	} while (next);
+	return count;
+}
+
+/* With places, or without as a state that is applied. */
+static int parse_texts(struct cv_state *state, bool has_places, const char *text, size_t len,
+		       struct cv_report *report)
+{
+	struct cv_part parts[CV_FILES_MAX];
+
+	if (!has_places)
+		return cv_config_parse(state, NULL, text, len, report);
+	return cv_config_parse_parts(state, parts, split((char *)text, len, parts), report);
+}
+
+/* True if text is a good state; fills state in any case. */
+static bool read_state(struct cv_state *state, bool has_places, const char *text, size_t len)
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *report = NULL;
 	CV_FREE char *printed = NULL;
@@ -249,7 +284,7 @@ static bool read_state(struct cv_state *state, const char *file, const char *tex
 	if (!stream || cv_report_new(&report, stream, false))
 		abort();
 	cv_state_init(state);
-	rc = cv_config_parse(state, file, text, len, report);
+	rc = parse_texts(state, has_places, text, len, report);
 	errors = cv_report_errors(report);
 	if (rc ? rc != -EINVAL || !errors || cv_report_status(report) != 1 : errors > 0)
 		abort();
@@ -265,7 +300,7 @@ static void check_round_trip(const struct cv_state *state)
 	CV_FREE char *again = NULL;
 	struct cv_state other;
 
-	if (!text || !read_state(&other, NULL, text, strlen(text)) || !same_state(state, &other))
+	if (!text || !read_state(&other, false, text, strlen(text)) || !same_state(state, &other))
 		abort();
 	again = cv_config_text(&other);
 	if (!again || strcmp(again, text) != 0)
@@ -294,7 +329,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct cv_state state;
 
-	if (read_state(&state, "fuzz", (const char *)data, size)) {
+	if (read_state(&state, true, (const char *)data, size)) {
 		check_round_trip(&state);
 		check_rules(&state);
 	}
