@@ -740,6 +740,28 @@ int cv_arg_choice(const char *word, const char *text, const char *const *choices
 	return nearest ? cv_err_hint(err, "did you mean \"%s\"?", nearest) : -EINVAL;
 }
 
+static void put_digits(FILE *out, uint32_t number, unsigned int base)
+{
+	char text[16];
+	char *at = text + sizeof(text);
+
+	do
+		*--at = "0123456789abcdef"[number % base];
+	while (number /= base);
+	fwrite_unlocked(at, 1, text + sizeof(text) - at, out);
+}
+
+void cv_put_number(FILE *out, uint32_t number)
+{
+	put_digits(out, number, 10);
+}
+
+static void put_hex(FILE *out, uint32_t number)
+{
+	fputs_unlocked("0x", out);
+	put_digits(out, number, 16);
+}
+
 void cv_put_addr(FILE *out, const struct cv_addr *addr)
 {
 	char text[CV_PREFIX_TEXT];
@@ -751,14 +773,20 @@ void cv_put_addrs(FILE *out, const struct cv_addrs *addrs)
 {
 	char text[CV_PREFIX_TEXT];
 
-	for (size_t i = 0; i < addrs->count; i++)
-		fprintf(out, "%s%s", i ? "," : "", cv_addr_format(&addrs->items[i], text));
+	for (size_t i = 0; i < addrs->count; i++) {
+		if (i)
+			putc_unlocked(',', out);
+		fputs_unlocked(cv_addr_format(&addrs->items[i], text), out);
+	}
 }
 
 void cv_put_numbers(FILE *out, const struct cv_numbers *numbers)
 {
-	for (size_t i = 0; i < numbers->count; i++)
-		fprintf(out, "%s%u", i ? "," : "", numbers->items[i]);
+	for (size_t i = 0; i < numbers->count; i++) {
+		if (i)
+			putc_unlocked(',', out);
+		cv_put_number(out, numbers->items[i]);
+	}
 }
 
 void cv_put_mac(FILE *out, const struct cv_mac *mac)
@@ -772,15 +800,20 @@ void cv_put_prefixes(FILE *out, const struct cv_prefixes *prefixes)
 {
 	char text[CV_PREFIX_TEXT];
 
-	for (size_t i = 0; i < prefixes->count; i++)
-		fprintf(out, "%s%s", i ? "," : "", cv_prefix_format(&prefixes->items[i], text));
+	for (size_t i = 0; i < prefixes->count; i++) {
+		if (i)
+			putc_unlocked(',', out);
+		fputs_unlocked(cv_prefix_format(&prefixes->items[i], text), out);
+	}
 }
 
 void cv_put_range(FILE *out, const struct cv_range *range)
 {
-	fprintf(out, "%u", range->min);
-	if (range->max != range->min)
-		fprintf(out, "-%u", range->max);
+	cv_put_number(out, range->min);
+	if (range->max == range->min)
+		return;
+	putc_unlocked('-', out);
+	cv_put_number(out, range->max);
 }
 
 void cv_put_ranges(FILE *out, const struct cv_ranges *ranges)
@@ -859,7 +892,9 @@ void cv_put_icmp_type(FILE *out, uint8_t proto, uint8_t type)
 
 void cv_put_mark(FILE *out, uint32_t mark, bool has_mask, uint32_t mask)
 {
-	fprintf(out, "0x%x", mark);
-	if (has_mask)
-		fprintf(out, "/0x%x", mask);
+	put_hex(out, mark);
+	if (!has_mask)
+		return;
+	putc_unlocked('/', out);
+	put_hex(out, mask);
 }

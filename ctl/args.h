@@ -80,6 +80,8 @@ const char *cv_choice_ecn(size_t index);
 const char *cv_choice_ethertype(size_t index);
 const char *cv_choice_icmp_type(size_t index);
 
+/* Decimal; a state of many rules has hundreds of thousands. */
+void cv_put_number(FILE *out, uint32_t number);
 void cv_put_addrs(FILE *out, const struct cv_addrs *addrs);
 void cv_put_numbers(FILE *out, const struct cv_numbers *numbers);
 void cv_put_mac(FILE *out, const struct cv_mac *mac);

@@ -24,7 +24,7 @@ static bool format_prio(const void *conf, FILE *out)
 	const struct cv_rule_conf *rule = conf;
 
 	if (rule->has_prio)
-		fprintf(out, "%u", rule->prio);
+		cv_put_number(out, rule->prio);
 	return rule->has_prio;
 }
 

@@ -4,6 +4,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -508,6 +509,8 @@ static void put_options(const struct cv_state *state, FILE *out)
 
 void cv_config_write(const struct cv_state *state, FILE *out)
 {
+	int locking = __fsetlocking(out, FSETLOCKING_BYCALLER);
+
 	put_options(state, out);
 	for (size_t i = 0; i < cv_noun_count; i++) {
 		const struct cv_noun *noun = cv_nouns[i];
@@ -517,6 +520,7 @@ void cv_config_write(const struct cv_state *state, FILE *out)
 		for (size_t j = 0; j < noun->count(state) && !ferror(out); j++)
 			cv_config_line(noun, noun->at(state, j), out);
 	}
+	__fsetlocking(out, locking);
 }
 
 char *cv_config_text(const struct cv_state *state)

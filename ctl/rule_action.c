@@ -71,7 +71,7 @@ static int parse_action_dscp(void *conf, const char *text, struct cv_err *err)
 static bool format_action_dscp(const void *conf, FILE *out)
 {
 	if (const_action_of(conf)->has_dscp)
-		fprintf(out, "%u", const_action_of(conf)->dscp);
+		cv_put_number(out, const_action_of(conf)->dscp);
 	return const_action_of(conf)->has_dscp;
 }
 

@@ -251,7 +251,7 @@ static int parse_match_dscp(void *conf, const char *text, struct cv_err *err)
 static bool format_match_dscp(const void *conf, FILE *out)
 {
 	if (const_match_of(conf)->has_dscp)
-		fprintf(out, "%u", const_match_of(conf)->dscp);
+		cv_put_number(out, const_match_of(conf)->dscp);
 	return const_match_of(conf)->has_dscp;
 }
 

@@ -450,11 +450,15 @@ int cv_words_from_yaml(const struct cv_noun *noun, void *conf, const struct cv_y
 
 /* ---- out ---- */
 
+#define CV_VALUE_ROOM 4096
+
 /* Where one value at a time is written, to be looked at before it goes out. There is one for all: a
- * memory stream for each value would take most of the time in which a large state is written. */
+ * memory stream for each value would take most of the time in which a large state is written. Most
+ * values are still in the stream's buffer when they are complete. */
 static struct {
 	FILE *stream;
-	char *text; /* owned, as is the stream; to the end of the program */
+	char buffer[CV_VALUE_ROOM]; /* the stream's */
+	char *text; /* of a longer value; owned, as is the stream; to the end of the program */
 	size_t len, room;
 	bool is_short; /* of memory: something is missing in text */
 } scratch;
@@ -479,25 +483,39 @@ static ssize_t take_bytes(void *cookie, const char *bytes, size_t count)
 	return (ssize_t)count;
 }
 
+static FILE *open_scratch(void)
+{
+	FILE *stream = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = take_bytes });
+
+	if (!stream)
+		return NULL;
+	setvbuf(stream, scratch.buffer, _IOFBF, sizeof(scratch.buffer));
+	__fsetlocking(stream, FSETLOCKING_BYCALLER);
+	return stream;
+}
+
 /* The stream for the next value; NULL without memory. */
 static FILE *begin_value(void)
 {
 	scratch.len = 0;
 	scratch.is_short = false;
-	if (scratch.stream)
-		return scratch.stream;
-	scratch.stream = fopencookie(NULL, "w", (cookie_io_functions_t){ .write = take_bytes });
-	if (scratch.stream)
-		__fsetlocking(scratch.stream, FSETLOCKING_BYCALLER);
+	if (!scratch.stream)
+		scratch.stream = open_scratch();
+	else
+		__fpurge(scratch.stream);
 	return scratch.stream;
 }
 
 /* What was written since; NULL without memory. Good until the next begin_value(). */
 static char *end_value(void)
 {
+	size_t pending = __fpending(scratch.stream);
+
+	if (!scratch.len && pending < sizeof(scratch.buffer)) {
+		scratch.buffer[pending] = '\0';
+		return scratch.buffer;
+	}
 	fflush(scratch.stream);
-	if (!scratch.len)
-		take_bytes(NULL, "", 0);
 	return scratch.is_short ? NULL : scratch.text;
 }
 
