@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* The object "dev": devices with the classifier on them. */
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,8 +111,10 @@ static int parse_anchor(const char *word, void *conf, const char *text, enum cv_
 				    "%s \"%s\": not the name or id of a program, nor the path of a "
 				    "link's pin (1 to %d characters)",
 				    word, text, CV_ANCHOR_MAX);
+	if (take_place(word, conf, place, err))
+		return -EINVAL;
 	memcpy(dev->anchor, text, len + 1);
-	return take_place(word, conf, place, err);
+	return 0;
 }
 
 static int parse_before(void *conf, const char *text, struct cv_err *err)

@@ -727,7 +727,7 @@ static void words_of_the_nouns_mean_what_cli_md_says(void **state)
 		{ &cv_noun_dev, "eth0", "ingress tcx last",
 		  "{ingress: true, egress: false, tcx: true, last: true}" },
 		{ &cv_noun_dev, "eth0", "ingress tcx before 12",
-		  "{ingress: true, egress: false, tcx: true, before: 12}" },
+		  "{ingress: true, egress: false, tcx: true, before: \"12\"}" },
 		{ &cv_noun_dev, "eth0", "ingress tcx after /run/other/link",
 		  "{ingress: true, egress: false, tcx: true, after: /run/other/link}" },
 		{ &cv_noun_app, "web", "exe /usr/bin/curl cgroup /a.slice uid 0-99 gid 7 comm c d",

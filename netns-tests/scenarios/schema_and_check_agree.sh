@@ -58,6 +58,7 @@ each_file good.yaml good <<'END'
 {}
 devices:\napps:\ntunnels:\npeers:\nroutes:\nsets:\nrules:\noptions:
 devices: {eth0: , "eth1": {}, 7: {ingress: yes, egress: "no"}, a.b: {prio: 0x10}}
+devices: {"veth*": {tcx: true, before: 12}, eth0: {tcx: on, last: yes, optional: true}, eth1: {handle: 0xc2}}
 options: {mark-mask: 0x30, mark-shared: on, flow-cache: false}
 apps: {a: {uid: 5}, b: {uid: 5-9}, c: {comm: 007}, d: {unit: nginx.service}, e: {cgroup: a/b}, f: {netns: any}, 7: {comm: "a b"}}
 tunnels: {a: {mode: gre, local: 192.0.2.1, remote: "192.0.2.7,192.0.2.8", weight: [1, 2], ecn: off, df: off, ttl: inherit, dscp: ef, mtu: auto}}
@@ -85,6 +86,8 @@ devices: {eth0: {ingres: true}}
 devices: {eth0: {ingress: maybe}}
 devices: {eth0: {prio: 65536}}
 devices: {eth0: {prio: 0}}
+devices: {eth0: {handle: 65536}}
+devices: {eth0: {tcx: 1}}
 devices: {an-interface-of-17: }
 devices: {a/b: }
 options: {mark-mask: all}
