@@ -515,7 +515,7 @@ int cv_state_check(const struct cv_state *state, cv_fault_fn fault, void *arg);
 
 /*
  * Calls warn for each rule that no packet can ever meet, with its place: it asks for what cannot be, or
- * rules before it match all its packets. The state has passed cv_state_check(). -E2BIG: there are so
+ * for a device that the state has nothing of, or rules before it match all its packets. The state has passed cv_state_check(). -E2BIG: there are so
  * many rules that not all of them were compared, which would take longer than a second.
  */
 int cv_state_warn(const struct cv_state *state, cv_fault_fn warn, void *arg, struct cv_err *err);

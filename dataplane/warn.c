@@ -9,6 +9,7 @@
 
 #include "compiler/compile.h"
 #include "compiler/shadow.h"
+#include "nearest.h"
 #include "own.h"
 
 /* What the compiler's questions are answered from. */
@@ -117,6 +118,37 @@ static void report(const struct cv_rule_conf *rule, const struct cv_rule_conf *b
 	warn(&warning, arg);
 }
 
+/* A device that the state has nothing of is not classified at all: most likely its name is misspelt. */
+static void report_dev(const struct cv_state *state, const struct cv_rule_conf *rule,
+		       cv_fault_fn warn, void *arg)
+{
+	struct cv_nearest nearest = { .word = rule->match.dev };
+	struct cv_err warning;
+
+	for (size_t i = 0; i < state->dev_count; i++)
+		cv_nearest_look(&nearest, state->devs[i].name);
+	cv_err_input(&warning, "rule %s: never matches: dev %s is none of the devices", rule->name,
+		     rule->match.dev);
+	if (nearest.found)
+		cv_err_hint(&warning, "did you mean \"%s\"?", nearest.found);
+	else
+		cv_err_hint(&warning, "add it to the devices");
+	cv_err_at(&warning, &rule->place);
+	warn(&warning, arg);
+}
+
+/* Without any device, filters were added by other means. */
+static void warn_of_devs(const struct cv_state *state, cv_fault_fn warn, void *arg)
+{
+	for (size_t i = 0; state->dev_count && i < state->rule_count; i++) {
+		const struct cv_match_conf *match = &state->rules[i].match;
+
+		if (match->dev[0] && !(match->not_fields >> CV_FIELD_DEV & 1) &&
+		    !cv_state_dev_of(state, match->dev))
+			report_dev(state, &state->rules[i], warn, arg);
+	}
+}
+
 int cv_state_warn(const struct cv_state *state, cv_fault_fn warn, void *arg, struct cv_err *err)
 {
 	CV_CLEANUP(free_context) struct context context = { .state = state };
@@ -124,8 +156,10 @@ int cv_state_warn(const struct cv_state *state, cv_fault_fn warn, void *arg, str
 	CV_FREE size_t *order = calloc(state->rule_count + 1, sizeof(*order));
 	CV_FREE struct cv_shadow *shadows = NULL;
 	size_t count = 0;
-	int rc = compile(&context, &rules, err);
+	int rc;
 
+	warn_of_devs(state, warn, arg);
+	rc = compile(&context, &rules, err);
 	if (rc)
 		return rc;
 	if (!order || cv_rule_order(state, order))

@@ -125,6 +125,45 @@ static void what_excludes_itself_is_told(void **unused)
 		"f:1:3: rule none: never matches: what it asks for excludes itself; mend it, or delete it\n");
 }
 
+static void add_dev(struct cv_state *state, const char *name)
+{
+	struct cv_dev_conf conf = { .ingress = true };
+
+	snprintf(conf.name, sizeof(conf.name), "%s", name);
+	assert_int_equal(cv_state_add_dev(state, &conf, NULL), 0);
+}
+
+static void ask_dev(struct cv_state *state, const char *name, const char *dev)
+{
+	struct cv_rule_conf *rule = add_rule(state, name);
+
+	snprintf(rule->match.dev, sizeof(rule->match.dev), "%s", dev);
+}
+
+static void a_device_of_no_entry_is_told(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	add_dev(&state, "eth0");
+	add_dev(&state, "veth*");
+	ask_dev(&state, "right", "eth0");
+	ask_dev(&state, "fits", "veth7");
+	ask_dev(&state, "near", "eht0");
+	ask_dev(&state, "far", "wlan0");
+	ask_dev(&state, "not", "wlan1");
+	state.rules[4].match.not_fields = 1 << CV_FIELD_DEV;
+	assert_warnings(
+		&state,
+		"f:3:3: rule near: never matches: dev eht0 is none of the devices; did you mean \"eth0\"?\n"
+		"f:4:3: rule far: never matches: dev wlan0 is none of the devices; add it to the devices\n");
+	/* Somebody else's filters. */
+	cv_state_init(&state);
+	ask_dev(&state, "any", "eth0");
+	assert_warnings(&state, "");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -132,6 +171,7 @@ int main(void)
 		cmocka_unit_test(both_places_are_named),
 		cmocka_unit_test(several_rules_hide_another),
 		cmocka_unit_test(what_excludes_itself_is_told),
+		cmocka_unit_test(a_device_of_no_entry_is_told),
 	};
 
 	return cmocka_run_group_tests_name("warn", tests, NULL, NULL);
