@@ -32,8 +32,11 @@ static int parse_mode(void *conf, const char *text, struct cv_err *err)
 
 static bool format_mode(const void *conf, FILE *out)
 {
-	fputs(cv_tunnel_mode_names[((const struct cv_tunnel_conf *)conf)->mode], out);
-	return true;
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->mode)
+		fputs(cv_tunnel_mode_names[tunnel->mode], out);
+	return tunnel->mode;
 }
 
 static int parse_local(void *conf, const char *text, struct cv_err *err)
@@ -43,8 +46,11 @@ static int parse_local(void *conf, const char *text, struct cv_err *err)
 
 static bool format_local(const void *conf, FILE *out)
 {
-	cv_put_addr(out, &((const struct cv_tunnel_conf *)conf)->local);
-	return true;
+	const struct cv_tunnel_conf *tunnel = conf;
+
+	if (tunnel->local.family)
+		cv_put_addr(out, &tunnel->local);
+	return tunnel->local.family;
 }
 
 static int parse_remote(void *conf, const char *text, struct cv_err *err)
@@ -63,7 +69,7 @@ static bool format_remote(const void *conf, FILE *out)
 		fputs("peers", out);
 	else
 		cv_put_addrs(out, &tunnel->remotes);
-	return true;
+	return tunnel->has_peers || tunnel->remotes.count;
 }
 
 static int parse_weight(void *conf, const char *text, struct cv_err *err)
