@@ -70,7 +70,8 @@ static bool add_colon(struct written *written)
 
 	if (!len || written->addr[len - 1] != ':' || len + 1 >= sizeof(written->addr))
 		return false;
-	strcpy(written->addr + len, ":");
+	written->addr[len] = ':';
+	written->addr[len + 1] = '\0';
 	return true;
 }
 

@@ -41,12 +41,10 @@ static const char *nearest_name(const struct check *check, const char *noun, con
 		{ "set", state->sets, state->set_count, sizeof(*state->sets) },
 	};
 	struct cv_nearest nearest = { .word = name };
-	const struct named *list = lists;
 
-	while (strcmp(list->noun, noun) != 0)
-		list++;
-	for (size_t i = 0; i < list->count; i++)
-		cv_nearest_look(&nearest, (const char *)list->items + i * list->size);
+	for (size_t i = 0; i < sizeof(lists) / sizeof(*lists); i++)
+		for (size_t j = 0; !strcmp(lists[i].noun, noun) && j < lists[i].count; j++)
+			cv_nearest_look(&nearest, (const char *)lists[i].items + j * lists[i].size);
 	return nearest.found;
 }
 
