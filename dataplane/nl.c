@@ -265,6 +265,8 @@ static int receive(struct cv_nl *nl, int flags)
 			continue;
 		if (len < 0)
 			return errno == EAGAIN ? -ETIMEDOUT : -errno;
+		if (!len)
+			return -ECONNRESET; /* never the kernel, but what plays it */
 		if (msg.msg_flags & MSG_TRUNC)
 			return -EMSGSIZE;
 		if (from.nl_pid == 0)
