@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chain.h"
 #include "compiler/compile.h"
 #include "compiler/shadow.h"
 #include "nearest.h"
@@ -18,12 +19,14 @@ struct context {
 	struct cv_app *apps; /* owned; as many as the state has */
 	const char **devs; /* owned; names that rules have, each once */
 	uint32_t dev_count;
+	struct cv_chains dev_chains;
 };
 
 static void free_context(struct context *context)
 {
 	free(context->apps);
 	free(context->devs);
+	cv_chains_fini(&context->dev_chains);
 }
 
 static const struct cv_app *resolve_app(const void *arg, const char *name)
@@ -45,20 +48,41 @@ static uint32_t resolve_tunnel(const void *arg, const char *name)
 	return conf ? conf - context->state->tunnels + 1 : 0;
 }
 
+/* Makes room for one more name. */
+static int grow_devs(struct context *context)
+{
+	size_t room = context->dev_chains.room ? 2 * context->dev_chains.room : 16;
+	const char **grown;
+
+	if (context->dev_count < context->dev_chains.room)
+		return 0;
+	grown = reallocarray(context->devs, room, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	context->devs = grown;
+	if (cv_chains_grow(&context->dev_chains, room))
+		return -ENOMEM;
+	for (uint32_t i = 0; i < context->dev_count; i++)
+		cv_chains_link(&context->dev_chains, cv_hash_text(grown[i]), i);
+	return 0;
+}
+
 /* 0, as for a device that there is not, if there is no memory for its name. */
 static uint32_t resolve_ifindex(const void *arg, const char *name)
 {
 	struct context *context = (struct context *)arg;
-	const char **grown;
+	uint64_t hash = cv_hash_text(name);
+	uint32_t number = CV_NOBODY;
 
-	for (uint32_t i = 0; i < context->dev_count; i++)
-		if (!strcmp(context->devs[i], name))
-			return i + 1;
-	grown = reallocarray(context->devs, context->dev_count + 1, sizeof(*grown));
-	if (!grown)
+	if (context->dev_count)
+		number = cv_chains_first(&context->dev_chains, hash);
+	for (; number != CV_NOBODY; number = context->dev_chains.next[number])
+		if (!strcmp(context->devs[number], name))
+			return number + 1;
+	if (grow_devs(context))
 		return 0;
-	context->devs = grown;
-	grown[context->dev_count++] = name;
+	cv_chains_link(&context->dev_chains, hash, context->dev_count);
+	context->devs[context->dev_count++] = name;
 	return context->dev_count;
 }
 
