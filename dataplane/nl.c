@@ -40,6 +40,7 @@ struct cv_nl {
 	int fd;
 	uint32_t seq;
 	struct cv_picture *picture; /* nl_link.c's */
+	struct cv_ways *ways; /* nl_route.c's */
 	char buffer[BUFFER_BYTES] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -99,6 +100,7 @@ int cv_nl_open_fd(struct cv_nl **out, int fd, struct cv_err *err)
 	nl->fd = CV_TAKE_FD(owned);
 	nl->seq = 0;
 	nl->picture = NULL;
+	nl->ways = NULL;
 	*out = nl;
 	return 0;
 }
@@ -139,6 +141,11 @@ void cv_nl_close(struct cv_nl **nl)
 struct cv_picture **cv_nl_picture(struct cv_nl *nl)
 {
 	return &nl->picture;
+}
+
+struct cv_ways **cv_nl_ways(struct cv_nl *nl)
+{
+	return &nl->ways;
 }
 
 struct nl_msg *cv_nl_msg(int type, int flags, size_t header_size, void **header)

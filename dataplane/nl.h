@@ -25,6 +25,9 @@ void cv_nl_close(struct cv_nl **nl);
 /* A place for what nl_link.c remembers of devices. */
 struct cv_picture;
 struct cv_picture **cv_nl_picture(struct cv_nl *nl);
+/* The same for what nl_route.c remembers of ways. */
+struct cv_ways;
+struct cv_ways **cv_nl_ways(struct cv_nl *nl);
 
 /* A new message of that type, with NLM_F_REQUEST and flags set, and a header of that size
  * appended and zeroed; *header points at it. NULL without memory. */

@@ -605,8 +605,8 @@ static int ask_route(struct cv_nl *nl, const struct cv_fib_question *question, u
 	return ret;
 }
 
-int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct cv_fib_answer *out,
-	       struct cv_err *err)
+static int ask_kernel(struct cv_nl *nl, const struct cv_fib_question *question,
+		      struct cv_fib_answer *out, struct cv_err *err)
 {
 	struct reply matched = { 0 };
 	struct reply taken = { 0 };
@@ -631,6 +631,105 @@ int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct 
 		.is_local = taken.route.type == RTN_LOCAL,
 	};
 	return 0;
+}
+
+/* ---- remembering ---- */
+
+/* An answer of before, and what was asked. */
+struct way {
+	struct cv_fib_question question;
+	struct cv_fib_answer answer;
+};
+
+struct cv_ways {
+	struct way *items; /* owned */
+	size_t count;
+	struct cv_chains chains;
+};
+
+void cv_fib_remember(struct cv_nl *nl)
+{
+	cv_fib_forget(nl);
+	*cv_nl_ways(nl) = calloc(1, sizeof(struct cv_ways)); /* without it all are asked */
+}
+
+void cv_fib_forget(struct cv_nl *nl)
+{
+	struct cv_ways **ways = cv_nl_ways(nl);
+
+	if (*ways) {
+		free((*ways)->items);
+		cv_chains_fini(&(*ways)->chains);
+	}
+	free(*ways);
+	*ways = NULL;
+}
+
+static uint64_t hash_question(const struct cv_fib_question *question)
+{
+	const uint32_t numbers[] = { question->mark, question->ifindex_in, question->ifindex_out };
+	uint64_t hash = cv_hash_bytes(question->dst.family, numbers, sizeof(numbers));
+
+	hash = cv_hash_bytes(hash, question->dst.bytes, sizeof(question->dst.bytes));
+	return cv_hash_bytes(hash, question->src.bytes, sizeof(question->src.bytes));
+}
+
+static bool same_question(const struct cv_fib_question *a, const struct cv_fib_question *b)
+{
+	return cv_addr_equal(&a->dst, &b->dst) && cv_addr_equal(&a->src, &b->src) &&
+	       a->mark == b->mark && a->ifindex_in == b->ifindex_in &&
+	       a->ifindex_out == b->ifindex_out && a->proto == b->proto && a->sport == b->sport &&
+	       a->dport == b->dport;
+}
+
+static const struct way *find_way(const struct cv_ways *ways,
+				  const struct cv_fib_question *question)
+{
+	uint32_t number = CV_NOBODY;
+
+	if (ways && ways->count)
+		number = cv_chains_first(&ways->chains, hash_question(question));
+	for (; number != CV_NOBODY; number = ways->chains.next[number])
+		if (same_question(&ways->items[number].question, question))
+			return &ways->items[number];
+	return NULL;
+}
+
+/* Without memory it is forgotten at once. */
+static void note_way(struct cv_ways *ways, const struct cv_fib_question *question,
+		     const struct cv_fib_answer *answer)
+{
+	size_t room = ways->chains.room ? 2 * ways->chains.room : 16;
+	struct way *grown;
+
+	if (ways->count == ways->chains.room) {
+		grown = reallocarray(ways->items, room, sizeof(*grown));
+		if (!grown)
+			return;
+		ways->items = grown;
+		if (cv_chains_grow(&ways->chains, room))
+			return;
+		for (size_t i = 0; i < ways->count; i++)
+			cv_chains_link(&ways->chains, hash_question(&grown[i].question), i);
+	}
+	cv_chains_link(&ways->chains, hash_question(question), ways->count);
+	ways->items[ways->count++] = (struct way){ *question, *answer };
+}
+
+int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct cv_fib_answer *out,
+	       struct cv_err *err)
+{
+	struct cv_ways *ways = *cv_nl_ways(nl);
+	const struct way *way = find_way(ways, question);
+	int ret = 0;
+
+	if (way)
+		*out = way->answer;
+	else
+		ret = ask_kernel(nl, question, out, err);
+	if (ways && !way && !ret)
+		note_way(ways, question, out);
+	return ret;
 }
 
 int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,

@@ -92,4 +92,9 @@ int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct 
 int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_addr *src,
 		  uint32_t mark, struct cv_fib_answer *out, struct cv_err *err);
 
+/* From now on an answer is remembered, until all are forgotten: what is asked again is not asked the
+ * kernel. For when no route comes or changes meanwhile. */
+void cv_fib_remember(struct cv_nl *nl);
+void cv_fib_forget(struct cv_nl *nl);
+
 #endif

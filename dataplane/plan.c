@@ -198,8 +198,10 @@ int cv_plan_new(struct cv_plan **out, struct cv_acts *acts, const struct cv_stat
 	plan->is_lenient = is_lenient;
 	rc = read_live(inst, plan, err);
 	cv_links_remember(inst->nl);
+	cv_fib_remember(inst->nl);
 	if (!rc)
 		rc = fill(inst, plan, err);
+	cv_fib_forget(inst->nl);
 	cv_links_forget(inst->nl);
 	if (rc)
 		return rc;

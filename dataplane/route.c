@@ -438,21 +438,22 @@ static int check_twin(const struct cv_route_plan *route, struct cv_err *err)
 	return cv_err_hint(err, "hook out (with a tunnel xmit) judges received packets too");
 }
 
-static void add_twin(struct planner *planner, const struct cv_route_plan *route)
+/* The twin stands before its route: it is there when that comes. */
+static void add_twin(struct planner *planner, struct cv_route_plan *twin)
 {
-	struct cv_route_plan *twin = &planner->plan->routes[planner->plan->route_count++];
+	struct cv_route_plan *route = &planner->plan->routes[planner->plan->route_count++];
 	struct cv_fib_rule rule = {
 		.family = 4,
 		/* Longer prefixes first. */
-		.priority = CV_OWN_RULE_PRIO + 2u * (32u - route->fib.to.bits),
+		.priority = CV_OWN_RULE_PRIO + 2u * (32u - twin->fib.to.bits),
 		.table = CV_TABLE_MAIN,
 		.protocol = CV_ROUTE_PROTOCOL,
 		.is_for_own = true,
 		.has_suppress = true,
-		.suppress_bits = route->fib.to.bits,
+		.suppress_bits = twin->fib.to.bits,
 	};
 
-	*twin = *route;
+	*route = *twin;
 	twin->guards[CV_LWT_IN] = 0;
 	twin->fib.table = CV_OWN_TABLE;
 	twin->fib.lwt.names[CV_LWT_IN][0] = '\0';

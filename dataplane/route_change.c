@@ -288,7 +288,10 @@ static int grow_rule(const struct change *change, const struct cv_fib_rule *rule
 			   now->protocol);
 }
 
-/* Guards first; then nexthops, tables, and the rules that lead to them. */
+/*
+ * Guards first. Then rules before the routes that they lead to: a table without routes leads on to the
+ * next rule, and for each rule of IPv6 the kernel goes through all its routes.
+ */
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(change_fini) struct change change = { 0 };
@@ -296,6 +299,8 @@ int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 
 	if (!rc)
 		rc = change_init(&change, plan, err);
+	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
+		rc = grow_rule(&change, &plan->fib_rules[i], err);
 	for (size_t i = 0; !rc && i < plan->route_count; i++) {
 		rc = grow_route(&change, &plan->routes[i], err);
 		if (rc)
@@ -303,8 +308,6 @@ int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 	}
 	if (!rc)
 		rc = check_neighbours(&change, err);
-	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
-		rc = grow_rule(&change, &plan->fib_rules[i], err);
 	return rc ? rc : cv_swap_send(change.swap, err);
 }
 
@@ -344,9 +347,9 @@ int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 	if (!rc)
 		rc = wanted_of(plan, &change.wanted, err);
 	if (!rc)
-		rc = shrink_rules(&change, err);
-	if (!rc)
 		rc = shrink_routes(&change, err);
+	if (!rc)
+		rc = shrink_rules(&change, err);
 	if (!rc)
 		rc = cv_nexthop_shrink(change.pool, change.swap, plan, err);
 	if (!rc)
