@@ -19,6 +19,7 @@ struct found {
 
 /* The picture of all devices. */
 struct cv_picture {
+	unsigned int users; /* who want it to be remembered */
 	unsigned int asked; /* questions until now */
 	bool is_taken;
 	struct cv_links links;
@@ -149,8 +150,10 @@ void cv_links_remember(struct cv_nl *nl)
 {
 	struct cv_picture **picture = cv_nl_picture(nl);
 
-	cv_links_forget(nl);
-	*picture = calloc(1, sizeof(**picture)); /* without it each is asked for */
+	if (!*picture)
+		*picture = calloc(1, sizeof(**picture)); /* without it each is asked for */
+	if (*picture)
+		(*picture)->users++;
 }
 
 static void empty(struct cv_picture *picture)
@@ -158,15 +161,16 @@ static void empty(struct cv_picture *picture)
 	cv_links_fini(&picture->links);
 	cv_chains_fini(&picture->by_name);
 	cv_chains_fini(&picture->by_index);
-	*picture = (struct cv_picture){ 0 };
+	*picture = (struct cv_picture){ .users = picture->users };
 }
 
 void cv_links_forget(struct cv_nl *nl)
 {
 	struct cv_picture **picture = cv_nl_picture(nl);
 
-	if (*picture)
-		empty(*picture);
+	if (!*picture || --(*picture)->users)
+		return;
+	empty(*picture);
 	free(*picture);
 	*picture = NULL;
 }

@@ -27,7 +27,8 @@ int cv_link_by_index(struct cv_nl *nl, uint32_t ifindex, struct cv_link *out, st
 
 /*
  * From now on devices are found in one picture of all of them, until it is forgotten; it is taken when
- * a few have been asked for one by one. For asking about many while none comes or changes.
+ * a few have been asked for one by one. For asking about many while none comes or changes. Each call
+ * to remember has one to forget, and the last of these counts.
  */
 void cv_links_remember(struct cv_nl *nl);
 void cv_links_forget(struct cv_nl *nl);

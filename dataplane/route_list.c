@@ -329,10 +329,12 @@ int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct
 		return cv_err_set(err, -ENOMEM, "routes: out of memory");
 	lookup->inst = inst;
 	rc = fill_lookup(lookup, err);
+	cv_links_remember(inst->nl);
 	if (!rc)
 		rc = cv_fib_list(inst->nl, 4, 0, is_to_be_shown, add_route, lookup, err);
 	if (!rc)
 		rc = cv_fib_list(inst->nl, 6, 0, is_to_be_shown, add_route, lookup, err);
+	cv_links_forget(inst->nl);
 	if (rc)
 		return rc;
 	*out = lookup->out;

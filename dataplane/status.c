@@ -339,8 +339,10 @@ int cv_status_get(struct cv_instance *inst, const struct cv_state *state, struct
 	}
 	if (!rc)
 		rc = cv_marks_find(inst, state, &status.marks, err);
+	cv_links_remember(inst->nl);
 	if (!rc)
 		rc = find_problems(inst, state, &status, err);
+	cv_links_forget(inst->nl);
 	if (!rc)
 		rc = check_writer(inst, &before, &status, err);
 	if (rc) {
