@@ -451,7 +451,7 @@ static struct chunk next_chunk(struct cv_nl *nl, const struct cv_nl_batch *batch
  * to. */
 static void number_messages(struct cv_nl *nl, struct chunk *chunk)
 {
-	struct nlmsghdr *hdr = NULL;
+	struct nlmsghdr *hdr = (struct nlmsghdr *)chunk->bytes;
 
 	chunk->first_seq = nl->seq + 1;
 	for (size_t at = 0; at < chunk->size; at += NLMSG_ALIGN(hdr->nlmsg_len)) {

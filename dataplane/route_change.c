@@ -133,9 +133,12 @@ static bool same_rule(const struct cv_fib_rule *a, const struct cv_fib_rule *b)
 /* One of ours, else somebody else's, or NULL. */
 static const struct cv_fib_rule *find_rule(const struct live *live, const struct cv_fib_rule *rule)
 {
-	uint32_t number = cv_chains_first(&live->rule_chains, cv_fib_rule_hash(rule));
 	const struct cv_fib_rule *found = NULL;
+	uint32_t number;
 
+	if (!live->rules)
+		return NULL;
+	number = cv_chains_first(&live->rule_chains, cv_fib_rule_hash(rule));
 	for (; number != CV_NOBODY; number = live->rule_chains.next[number]) {
 		if (cv_fib_rule_equal(&live->rules[number], rule))
 			return &live->rules[number];

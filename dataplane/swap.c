@@ -231,7 +231,7 @@ int cv_swap_nexthop(struct cv_swap *swap, enum cv_act_kind kind, const struct cv
 	rc = cv_act(swap->plan, &act, err);
 	if (rc <= 0)
 		return rc;
-	rc = hop ? open_programs(swap, route, hop->tunnel, &hop->lwt, fds, err) : 0;
+	rc = route && hop ? open_programs(swap, route, hop->tunnel, &hop->lwt, fds, err) : 0;
 	if (!rc)
 		rc = is_gone ? cv_nexthop_del(&swap->batch, nexthop->id, err)
 			     : cv_nexthop_add(&swap->batch, nexthop, fds, err);
