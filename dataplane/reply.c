@@ -93,8 +93,7 @@ enum cv_reply cv_reply_check(struct cv_instance *inst, const struct cv_dev_conf 
 	/* What costs least first: this is asked for each device and each route. */
 	if (!dev->ingress || !carries_ipv4_of_app(route) ||
 	    !cv_route_conf_enters(route, tunnel->name) ||
-	    cv_link_by_name(inst->nl, dev->name, &link, NULL) ||
-	    link.ifindex != tunnel->ifindex ||
+	    cv_link_by_name(inst->nl, dev->name, &link, NULL) || link.ifindex != tunnel->ifindex ||
 	    cv_sysctl_get(dev->name, CV_RP_FILTER) != CV_RP_FILTER_STRICT)
 		return CV_REPLY_PASSES;
 	if (dev->src_valid_mark && !cv_sysctl_get(dev->name, CV_SRC_VALID_MARK))
