@@ -140,9 +140,23 @@ int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err)
 				"mount -t cgroup2 none /sys/fs/cgroup/unified");
 }
 
+static int read_capabilities(struct __user_cap_data_struct *caps)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+
+	return syscall(SYS_capget, &header, caps) ? -errno : 0;
+}
+
 static bool has_capability(const struct __user_cap_data_struct *caps, int cap)
 {
 	return caps[CAP_TO_INDEX(cap)].effective & CAP_TO_MASK(cap);
+}
+
+bool cv_has_capability(int cap)
+{
+	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+
+	return !read_capabilities(caps) && has_capability(caps, cap);
 }
 
 static const struct {
@@ -154,25 +168,27 @@ static const struct {
 	{ CAP_NET_ADMIN, false, "CAP_NET_ADMIN", "filters, routes and rules" },
 	{ CAP_BPF, true, "CAP_BPF", "programs and maps" },
 	{ CAP_PERFMON, true, "CAP_PERFMON", "the socket hooks" },
-	{ CAP_SYS_ADMIN, false, "CAP_SYS_ADMIN", "the bpffs, and maps by id" },
 };
 
-int cv_check_capabilities(struct cv_err *err)
+static int missing(const char *name, const char *reason, struct cv_err *err)
 {
-	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	cv_err_set(err, -EPERM, "not permitted: %s is missing, needed for %s", name, reason);
+	return cv_err_hint(err, "run it as root");
+}
+
+int cv_check_capabilities(const char *admin_reason, struct cv_err *err)
+{
 	struct __user_cap_data_struct caps[_LINUX_CAPABILITY_U32S_3] = { 0 };
+	int rc = read_capabilities(caps);
 	bool is_admin;
 
-	if (syscall(SYS_capget, &header, caps))
-		return cv_err_set(err, -errno, "capabilities: %s", strerrordesc_np(errno));
+	if (rc)
+		return cv_err_set(err, rc, "capabilities: %s", strerrordesc_np(-rc));
 	is_admin = has_capability(caps, CAP_SYS_ADMIN);
-	for (size_t i = 0; i < sizeof(wanted_capabilities) / sizeof(*wanted_capabilities); i++) {
-		if (has_capability(caps, wanted_capabilities[i].cap) ||
-		    (wanted_capabilities[i].is_in_sys_admin && is_admin))
-			continue;
-		cv_err_set(err, -EPERM, "not permitted: %s is missing, needed for %s",
-			   wanted_capabilities[i].name, wanted_capabilities[i].reason);
-		return cv_err_hint(err, "run it as root");
-	}
-	return 0;
+	for (size_t i = 0; i < sizeof(wanted_capabilities) / sizeof(*wanted_capabilities); i++)
+		if (!has_capability(caps, wanted_capabilities[i].cap) &&
+		    !(wanted_capabilities[i].is_in_sys_admin && is_admin))
+			return missing(wanted_capabilities[i].name, wanted_capabilities[i].reason,
+				       err);
+	return !admin_reason || is_admin ? 0 : missing("CAP_SYS_ADMIN", admin_reason, err);
 }

@@ -24,7 +24,9 @@ bool cv_is_bpffs(const char *dir);
  * with a text if it is not mounted. path has PATH_MAX bytes. */
 int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err);
 
-/* Refuses with CV_ERR_PERMISSION if the process lacks a capability that changing needs. */
-int cv_check_capabilities(struct cv_err *err);
+/* Refuses with CV_ERR_PERMISSION if the process lacks a capability that changing needs. admin_reason: what
+ * CAP_SYS_ADMIN is needed for; NULL: it is not. */
+int cv_check_capabilities(const char *admin_reason, struct cv_err *err);
+bool cv_has_capability(int cap);
 
 #endif

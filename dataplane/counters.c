@@ -28,9 +28,11 @@ static int create_chunk(int cpus, struct cv_err *err)
 	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_RULE_STATS), sizeof(uint32_t),
 				sizeof(struct cv_stats_chunk), cpus, &opts);
 
-	return fd >= 0 ? fd
-		       : cv_err_set(err, -errno, "counters of rules: create: %s",
-				    strerrordesc_np(errno));
+	if (fd < 0)
+		return cv_err_set(err, -errno, "counters of rules: create: %s",
+				  strerrordesc_np(errno));
+	cv_map_keep_id(fd);
+	return fd;
 }
 
 static int count_cpus(struct cv_err *err)

@@ -527,7 +527,7 @@ static int move_link(const struct work *work, const struct cv_dev_plan *dev, boo
 		cv_tcx_link_update(old, work->progs[ingress], NULL);
 		return rc;
 	}
-	return cv_tcx_link_detach(dev->sides[ingress].link.id, err);
+	return cv_tcx_link_detach(old, err);
 }
 
 static int add_link(const struct work *work, const struct cv_dev_plan *dev, bool ingress,
@@ -702,6 +702,19 @@ static int detach_filters(struct work *work, const struct cv_dev_plan *dev, bool
 	return rc;
 }
 
+/* Our own has a pin; another that only carries our program needs more privilege. */
+static int detach(const struct work *work, const struct cv_dev_plan *dev, bool ingress,
+		  uint32_t link_id, struct cv_err *err)
+{
+	CV_CLOSE int pinned = -1;
+	char name[CV_LINK_NAME_MAX];
+
+	cv_dev_side_link_name(dev->ifindex, ingress, name);
+	if (link_id == dev->sides[ingress].link.id)
+		pinned = cv_pin_open(work->inst->links, name, NULL);
+	return pinned >= 0 ? cv_tcx_link_detach(pinned, err) : cv_tcx_link_detach_id(link_id, err);
+}
+
 static int detach_link(struct work *work, const struct cv_dev_plan *dev, bool ingress,
 		       uint32_t link_id, struct cv_err *err)
 {
@@ -712,7 +725,7 @@ static int detach_link(struct work *work, const struct cv_dev_plan *dev, bool in
 	cv_act_what(&act, "link %u", link_id);
 	cv_act_command(&act, "bpftool link detach id %u", link_id);
 	rc = tell(work, &act, err);
-	return rc <= 0 ? rc : cv_tcx_link_detach(link_id, err);
+	return rc <= 0 ? rc : detach(work, dev, ingress, link_id, err);
 }
 
 static int unpin_link(const struct work *work, uint32_t ifindex, bool ingress, struct cv_err *err)

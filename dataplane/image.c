@@ -198,9 +198,12 @@ static struct cv_arena_segment *map_segment(struct bank *bank, uint32_t index, i
 static int create_segment(void)
 {
 	LIBBPF_OPTS(bpf_map_create_opts, opts, .map_flags = BPF_F_MMAPABLE);
+	int fd = bpf_map_create(BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_RULES), sizeof(uint32_t),
+				sizeof(struct cv_arena_segment), 1, &opts);
 
-	return bpf_map_create(BPF_MAP_TYPE_ARRAY, CV_STRING(CV_MAP_RULES), sizeof(uint32_t),
-			      sizeof(struct cv_arena_segment), 1, &opts);
+	if (fd >= 0)
+		cv_map_keep_id(fd);
+	return fd;
 }
 
 /* A segment of the live image must be in its slot before anything leads to it. */

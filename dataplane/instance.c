@@ -20,6 +20,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "readers.h"
 #include "preload.h"
 #include "takeover.h"
 #include "text.h"
@@ -219,14 +220,21 @@ static int check_readable(const struct cv_instance *inst, struct cv_err *err)
 	return cv_err_hint(err, CV_READERS_HINT);
 }
 
+/* What changing this instance needs CAP_SYS_ADMIN for; NULL: nothing. */
+static const char *admin_reason(const struct cv_instance *inst)
+{
+	if (!cv_is_bpffs(inst->options.bpffs))
+		return "mounting the bpffs";
+	/* An instance that was made without it, or for the group, has its pins. */
+	if (cv_instance_exists(inst) && access(inst->inner, F_OK))
+		return "opening maps by id; 'culvert repair' with the group culvert pins them";
+	return NULL;
+}
+
 static int open_at(struct cv_instance *inst, struct cv_err *err)
 {
-	int rc = 0;
+	int rc = cv_netns_enter(inst->options.netns, err);
 
-	if (inst->access == CV_ACCESS_WRITE)
-		rc = cv_check_capabilities(err);
-	if (!rc)
-		rc = cv_netns_enter(inst->options.netns, err);
 	if (!rc)
 		rc = cv_netns_identity(&inst->netns_cookie, &inst->netns_inode, err);
 	if (rc)
@@ -235,6 +243,8 @@ static int open_at(struct cv_instance *inst, struct cv_err *err)
 	rc = set_paths(inst, err);
 	if (!rc)
 		cv_map_ids_are_pinned(inst->inner);
+	if (!rc && inst->access == CV_ACCESS_WRITE)
+		rc = cv_check_capabilities(admin_reason(inst), err);
 	if (!rc)
 		rc = check_readable(inst, err);
 	if (!rc && inst->access == CV_ACCESS_WRITE) {
@@ -388,6 +398,8 @@ static int create_pins(struct cv_instance *inst, bool has_apps, struct cv_err *e
 
 	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(*dirs); i++)
 		rc = cv_dir_make(dirs[i], err);
+	if (!rc && cv_readers_need_ids())
+		rc = cv_dir_make(inst->inner, err);
 	if (!rc)
 		rc = link_for_stock_tools(inst, err);
 	if (!rc && has_apps && !cv_hooks_are_attached(inst))

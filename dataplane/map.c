@@ -188,6 +188,18 @@ int cv_map_by_id(uint32_t id)
 	return pin < 0 ? -EPERM : pin;
 }
 
+void cv_map_keep_id(int map_fd)
+{
+	struct bpf_map_info info = { 0 };
+	uint32_t len = sizeof(info);
+	char name[16];
+
+	if (!*inner_dir || access(inner_dir, F_OK) || bpf_obj_get_info_by_fd(map_fd, &info, &len))
+		return;
+	snprintf(name, sizeof(name), "%u", info.id);
+	cv_pin_set(map_fd, inner_dir, name, NULL);
+}
+
 /* Copies as much of an array as there is room for, laid out as its memory is. */
 static int copy_array(int map_fd, char *memory, size_t size)
 {
@@ -268,6 +280,7 @@ int cv_slot_make(const struct cv_slot_shape *shape, const void *values, struct c
 	if (inner < 0)
 		return cv_err_set(err, -errno, "map %s: create: %s", shape->name,
 				  strerrordesc_np(errno));
+	cv_map_keep_id(inner);
 	for (i = 0; i < shape->max_entries; i++, value += shape->value_size) {
 		if (is_zero(value, shape->value_size))
 			continue;

@@ -42,6 +42,8 @@ int cv_dir_remove(const char *dir, struct cv_err *err);
  * last: as the network namespace, the instance is the process's. An fd or a negative errno, also in errno. */
 int cv_map_by_id(uint32_t id);
 void cv_map_ids_are_pinned(const char *dir);
+/* Pins a map that goes into a map of maps by its id, if the directory for that is there. */
+void cv_map_keep_id(int map_fd);
 
 /* Maps the memory of an array that has it, or, of one that is open only to be read, a copy of it. To be
  * unmapped; MAP_FAILED with errno. */

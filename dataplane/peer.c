@@ -330,6 +330,7 @@ static int make_set(const struct cv_peer_plan *peers, struct cv_err *err)
 
 	if (fd < 0)
 		return cv_err_set(err, -errno, "peers: create: %s", strerrordesc_np(errno));
+	cv_map_keep_id(fd);
 	rc = fill_cells(fd, &peers->set, err);
 	return rc ? rc : CV_TAKE_FD(fd);
 }

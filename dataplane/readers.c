@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <grp.h>
+#include <linux/capability.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -155,12 +156,18 @@ static void pin_inner_maps(const struct cv_instance *inst)
 			pin_id(inst, ids->items[i]);
 }
 
+bool cv_readers_need_ids(void)
+{
+	return find_group() || !cv_has_capability(CAP_SYS_ADMIN);
+}
+
 void cv_readers_admit(const struct cv_instance *inst)
 {
 	readers = find_group();
+	if (readers || !access(inst->inner, F_OK))
+		pin_inner_maps(inst);
 	if (!readers)
 		return;
-	pin_inner_maps(inst);
 	cv_bpffs_admit(inst->options.bpffs, readers);
 	admit_below(inst, inst->root);
 	admit_below(inst, inst->state_dir);

@@ -185,16 +185,25 @@ int cv_tcx_link_update(int link_fd, int prog_fd, struct cv_err *err)
 	return 0;
 }
 
-int cv_tcx_link_detach(uint32_t link_id, struct cv_err *err)
+int cv_tcx_link_detach(int link_fd, struct cv_err *err)
+{
+	if (!bpf_link_detach(link_fd))
+		return 0;
+	return cv_err_set(err, -errno, "tcx link: detach: %s", strerrordesc_np(errno));
+}
+
+int cv_tcx_link_detach_id(uint32_t link_id, struct cv_err *err)
 {
 	CV_CLOSE int fd = bpf_link_get_fd_by_id(link_id);
+	int rc;
 
-	if (fd < 0 && errno == ENOENT)
+	if (fd >= 0)
+		return cv_tcx_link_detach(fd, err);
+	rc = -errno;
+	if (rc == -ENOENT)
 		return 0;
-	if (fd < 0 || bpf_link_detach(fd))
-		return cv_err_set(err, -errno, "tcx link %u: detach: %s", link_id,
-				  strerrordesc_np(errno));
-	return 0;
+	cv_err_set(err, rc, "tcx link %u: detach: %s", link_id, strerrordesc_np(-rc));
+	return rc == -EPERM ? cv_err_hint(err, "without a pin of it that needs CAP_SYS_ADMIN") : rc;
 }
 
 /* ---- who is where ---- */

@@ -55,7 +55,8 @@ bool cv_tcx_link_read(int fd, struct cv_tcx_link *out);
 /* Puts another program in the place of the link's, between two packets. */
 int cv_tcx_link_update(int link_fd, int prog_fd, struct cv_err *err);
 /* Takes a link off its device, whoever holds it. */
-int cv_tcx_link_detach(uint32_t link_id, struct cv_err *err);
+int cv_tcx_link_detach_id(uint32_t link_id, struct cv_err *err);
+int cv_tcx_link_detach(int link_fd, struct cv_err *err);
 
 /* The index in the chain of what text names: a program by its name or id, or by the path of its
  * link's pin. With two of one name the first, or the last. CV_TCX_NOWHERE if there is none. */

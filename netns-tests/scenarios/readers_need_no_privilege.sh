@@ -121,4 +121,37 @@ expect_status 0 cv a down
 : >"$WORK/group" # in its place: it is mounted
 expect_status 0 cv a apply "$WORK/a.yaml"
 expect_status 5 as 4711 rule show
-[[ ! -e $(echo "$WORK"/bpf/v1/ns-*/inner) ]] || fail "maps are pinned for nobody"
+[[ ! -e $WORK/bpf/v1/$(cv_json a status | jq -r .instance)/inner ]] || fail "maps are pinned for nobody"
+
+# without CAPABILITY[,...] CMD...: culvert at site a by root without these.
+without() {
+	in_ns a setpriv --inh-caps="-${1//,/,-}" --bounding-set="-${1//,/,-}" \
+		"$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP" "${@:2}"
+}
+title "root without CAP_SYS_ADMIN: where the bpffs is mounted"
+expect_status 5 without sys_admin rule add new match proto udp action dscp 10
+expect_line 'CAP_SYS_ADMIN is missing, needed for opening maps by id' "$WORK/err"
+expect_status 0 cv a down
+expect_status 0 without sys_admin apply "$WORK/a.yaml"
+expect_status 0 without sys_admin rule add new match proto udp action dscp 10
+expect_status 0 without sys_admin tunnel add green mode gre local "$A4" remote 198.51.100.10 key 50
+expect_status 0 without sys_admin rule replace new match proto udp action dscp 11
+expect_status 0 without sys_admin app add other exe /bin/true
+in_ns a ip route flush table all proto 201
+expect_status 0 without sys_admin repair
+expect_line '^\+ route' "$WORK/out"
+in_ns a "$program" "$TOOLS/traffic.py" ping 2 "$B_IN4" >/dev/null || fail "no traffic"
+for words in "rule show" "tunnel show" "app show" "status"; do
+	# shellcheck disable=SC2086 # words
+	expect_equal "$(cv a -j $words | steady)" "$(without sys_admin -j $words | steady)" "$words"
+done
+expect_status 0 without sys_admin down
+
+title "what is missing is named"
+for capability in net_admin bpf perfmon; do
+	expect_status 5 without "$capability,sys_admin" apply "$WORK/a.yaml"
+	expect_line "CAP_${capability^^} is missing" "$WORK/err"
+done
+expect_status 0 cv b down
+expect_status 5 without sys_admin apply "$WORK/a.yaml"
+expect_line 'CAP_SYS_ADMIN is missing, needed for mounting the bpffs' "$WORK/err"
