@@ -147,6 +147,19 @@ for words in "rule show" "tunnel show" "app show" "status"; do
 done
 expect_status 0 without sys_admin down
 
+title "three capabilities, and no other"
+only_three=(setpriv --inh-caps=-all,+net_admin,+bpf,+perfmon --bounding-set=-all,+net_admin,+bpf,+perfmon
+	"$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP")
+expect_status 0 in_ns a "${only_three[@]}" apply "$WORK/a.yaml"
+echo_server b echo /usr/bin/python3 7000
+in_ns a "$program" "$TOOLS/traffic.py" udp 2 "$B_IN4,$B_IN6" --port 7000 >/dev/null || fail "no traffic"
+cv_json a rule show low | expect_json '.[0].packets > 0' true "packets of the app"
+stop "$STARTED"
+expect_equal "$(cv a -j status | steady)" "$(in_ns a "${only_three[@]}" -j status | steady)" "status"
+expect_status 0 in_ns a "${only_three[@]}" diff "$WORK/a.yaml"
+expect_status 0 in_ns a "${only_three[@]}" apply "$WORK/a.yaml" --dry-run
+expect_status 0 in_ns a "${only_three[@]}" down
+
 title "what is missing is named"
 for capability in net_admin bpf perfmon; do
 	expect_status 5 without "$capability,sys_admin" apply "$WORK/a.yaml"
