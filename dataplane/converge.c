@@ -262,7 +262,11 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 	if (!rc)
 		rc = cv_instance_exists(inst) ? apply(&acts, change, err)
 					      : apply_anew(&acts, change, err);
-	return rc || change->mode != CV_CHANGE_MAKE ? rc : finish(inst, change, err);
+	if (rc || change->mode != CV_CHANGE_MAKE)
+		return rc;
+	if (acts.made || change->is_repair)
+		cv_readers_admit(inst);
+	return finish(inst, change, err);
 }
 
 /* ---- down ---- */
