@@ -37,7 +37,8 @@ static int load_iterator(struct cv_instance *inst, struct cv_err *err)
 int cv_host_files(struct cv_instance *inst, const int *fds, size_t count, struct cv_host_file *out,
 		  struct cv_err *err)
 {
-	const union bpf_iter_link_info info = { .task.pid = getpid() };
+	/* This thread alone: Linux 6.1 shows the files of a process once for each of its threads. */
+	const union bpf_iter_link_info info = { .task.tid = gettid() };
 	CV_FCLOSE FILE *file = NULL;
 	struct cv_host_file entry;
 	size_t found = 0;
