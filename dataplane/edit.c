@@ -343,20 +343,35 @@ static int plan(struct work *work, struct cv_figures *figures, struct cv_err *er
 				   edit->place_count, err);
 }
 
+static int make(struct work *work, const struct cv_figures *figures, struct cv_err *err)
+{
+	int rc = cv_journal_begin(work->inst, work->edit->what, err);
+
+	if (!rc)
+		rc = prepare(work, figures, err);
+	if (!rc)
+		rc = turn(work, figures, err);
+	if (rc) {
+		cv_journal_end(work->inst, NULL);
+		return rc;
+	}
+	rc = cv_journal_end(work->inst, err);
+	if (rc && err) {
+		cv_err_prefix(err, "the change is made, a note of it is left");
+		err->kind = CV_ERR_LEFT;
+	}
+	return rc;
+}
+
 int cv_instance_edit(struct cv_instance *inst, const struct cv_edit *edit, struct cv_err *err)
 {
 	CV_CLEANUP(fini_work) struct work work = { .inst = inst, .edit = edit };
 	struct cv_figures figures;
 	int rc = cv_instance_exists(inst) ? plan(&work, &figures, err) : -ESTALE;
 
-	if (!rc)
-		rc = cv_journal_begin(inst, edit->what, err);
 	if (rc)
 		return rc;
-	rc = prepare(&work, &figures, err);
-	if (!rc)
-		rc = turn(&work, &figures, err);
-	cv_journal_end(inst, NULL);
+	rc = make(&work, &figures, err);
 	if (!rc)
 		cv_log(inst, CV_LOG_DEBUG, "rules: %zu changed and %u not looked at",
 		       work.changes.count, figures.rules);

@@ -51,8 +51,7 @@ void cv_text_fini(struct cv_text *text)
 /* The file is replaced, never written again. fd is not looked at if len is 0. */
 static int map_file(int fd, size_t len, struct cv_text *out)
 {
-	void *memory =
-		mmap(NULL, room_of(len), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	void *memory = mmap(NULL, room_of(len), PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (memory == MAP_FAILED)
 		return -errno;
@@ -122,9 +121,12 @@ int cv_text_turn(const char *path, struct cv_err *err)
 
 	if (rc || !rename(next, path))
 		return rc;
-	rc = cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
+	rc = -errno;
+	/* It may have been made all the same: then nothing is left aside. */
+	if (access(next, F_OK) && errno == ENOENT)
+		return 0;
 	unlink(next);
-	return rc;
+	return cv_err_set(err, rc, "%s: write: %s", path, strerrordesc_np(-rc));
 }
 
 int cv_text_write(const char *path, cv_text_fn put, const void *arg, struct cv_err *err)

@@ -123,8 +123,9 @@ class Looker:
         return {"filters": sorted(lines), "qdiscs": sorted(qdiscs)}
 
     def files(self):
-        picture = {"pins": tree(self.work + "/bpf"), "state": tree(self.work + "/state"), "applied": [],
-                   "sysctls": []}
+        # Whether single rules can be changed without looking at the others is no part of the state.
+        kept = [path for path in tree(self.work + "/state") if not path.endswith("/stamp")]
+        picture = {"pins": tree(self.work + "/bpf"), "state": kept, "applied": [], "sysctls": []}
         for folder, _, files in os.walk(self.work + "/state"):
             if "state.yaml" in files:
                 with open(folder + "/state.yaml", encoding="utf-8") as file:
