@@ -124,6 +124,17 @@ static int show_text(const struct cv_session *session, const struct cv_rule_info
 	return rc;
 }
 
+/* One that no packet ever meets, as cv_state_warn() tells of it. */
+static void print_shadowed(const struct cv_err *warning, void *arg)
+{
+	const struct cv_session *session = arg;
+	char name[CV_NAME_MAX + 1] = "";
+
+	sscanf(warning->text, "rule %31[^:]:", name);
+	if (cv_session_shows(session, name))
+		fprintf(session->out, "%s\n", warning->text);
+}
+
 static int show(struct cv_session *session, struct cv_err *err)
 {
 	CV_FREE struct cv_rule_info *infos = NULL;
@@ -132,10 +143,14 @@ static int show(struct cv_session *session, struct cv_err *err)
 
 	if (rc)
 		return rc;
-	if (!session->is_json)
-		return show_text(session, infos, n);
-	show_json(session, infos, n);
-	return 0;
+	if (session->is_json) {
+		show_json(session, infos, n);
+		return 0;
+	}
+	rc = show_text(session, infos, n);
+	if (!rc && session->is_verbose)
+		rc = cv_state_warn(&session->applied, print_shadowed, session, err);
+	return rc;
 }
 
 const struct cv_noun cv_noun_rule = {
