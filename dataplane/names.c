@@ -35,7 +35,9 @@ int cv_names_init(struct cv_names *names, const void *first, size_t stride, size
 
 	while (room < 2 * count) /* half of them free: short ways to go */
 		room *= 2;
-	*names = (struct cv_names){ .first = first, .stride = stride, .mask = room - 1 };
+	*names = (struct cv_names){
+		.first = first, .stride = stride, .mask = room - 1, .count = count
+	};
 	names->slots = calloc(room, sizeof(*names->slots));
 	if (!names->slots)
 		return -ENOMEM;
@@ -51,6 +53,17 @@ int cv_names_init(struct cv_names *names, const void *first, size_t stride, size
 uint32_t cv_names_find(const struct cv_names *names, const char *name)
 {
 	return *slot_of(names, name) - 1; /* of 0: CV_NAMES_NONE */
+}
+
+uint32_t cv_names_find_next(struct cv_names *names, const char *name)
+{
+	uint32_t found = names->next;
+
+	if (found >= names->count || strcmp(names->first + found * names->stride, name) != 0)
+		found = cv_names_find(names, name);
+	if (found != CV_NAMES_NONE)
+		names->next = found + 1;
+	return found;
 }
 
 void cv_names_fini(struct cv_names *names)

@@ -13,6 +13,8 @@ struct cv_names {
 	size_t stride;
 	uint32_t *slots; /* owned; index + 1 of a struct, 0: free */
 	uint32_t mask;
+	uint32_t count; /* of structs */
+	uint32_t next; /* see cv_names_find_next() */
 };
 
 /* Enters count structs of stride bytes each; first is the name within the first of them. Of two with
@@ -21,6 +23,10 @@ int cv_names_init(struct cv_names *names, const void *first, size_t stride, size
 
 /* The index of the struct of that name, CV_NAMES_NONE if there is none. */
 uint32_t cv_names_find(const struct cv_names *names, const char *name);
+
+/* The same of names that differ from each other, asked for mostly in the order of the structs: the one behind
+ * the last that was found is looked at first. */
+uint32_t cv_names_find_next(struct cv_names *names, const char *name);
 
 void cv_names_fini(struct cv_names *names);
 

@@ -52,12 +52,35 @@ static void nothing_is_found_among_nothing(void **state)
 	assert_int_equal(cv_names_find(&names, "a"), CV_NAMES_NONE);
 }
 
+static void names_out_of_their_order_are_found_too(void **state)
+{
+	static const struct {
+		const char *name;
+		uint32_t index;
+	} rows[] = { { "a", 0 },
+		     { "b", 1 },
+		     { "z", CV_NAMES_NONE },
+		     { "c", 2 },
+		     { "d", CV_NAMES_NONE },
+		     { "a", 0 },
+		     { "c", 2 },
+		     { "b", 1 } };
+	struct thing things[] = { { 0, "a" }, { 1, "b" }, { 2, "c" } };
+	CV_CLEANUP(cv_names_fini) struct cv_names names = { 0 };
+
+	(void)state;
+	assert_int_equal(cv_names_init(&names, things->name, sizeof(*things), 3), 0);
+	for (size_t i = 0; i < sizeof(rows) / sizeof(*rows); i++)
+		assert_int_equal(cv_names_find_next(&names, rows[i].name), rows[i].index);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_name_of_many_is_found),
 		cmocka_unit_test(of_two_with_one_name_the_first_is_found),
 		cmocka_unit_test(nothing_is_found_among_nothing),
+		cmocka_unit_test(names_out_of_their_order_are_found_too),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -99,10 +99,10 @@ static int name_rules(struct cv_names *names, const struct cv_rules *rules, stru
 }
 
 /* A rule of rules, whose names are given; NULL if none has that name. */
-static const struct cv_rule *find_rule(const struct cv_rules *rules, const struct cv_names *names,
+static const struct cv_rule *find_rule(const struct cv_rules *rules, struct cv_names *names,
 				       const char *name)
 {
-	uint32_t index = cv_names_find(names, name);
+	uint32_t index = cv_names_find_next(names, name);
 
 	return index == CV_NAMES_NONE ? NULL : &rules->rules[index].rule;
 }

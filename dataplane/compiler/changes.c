@@ -113,7 +113,7 @@ static bool pair_rules(struct comparison *comparison)
 			  live->rule_count))
 		return false;
 	for (size_t i = 0; i < wanted->rule_count; i++)
-		comparison->twin[i] = cv_names_find(&names, wanted->rules[i].rule.name);
+		comparison->twin[i] = cv_names_find_next(&names, wanted->rules[i].rule.name);
 	return true;
 }
 
