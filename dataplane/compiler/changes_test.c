@@ -116,6 +116,55 @@ static void changes_are_as_few_as_can_be(void **state)
 	}
 }
 
+/* ---- of a few ---- */
+
+static const struct {
+	const char *live; /* of many others */
+	const char *wanted;
+	struct cv_rule_place places[2];
+	size_t place_count;
+	const char *changes;
+} few[] = {
+	{ "b", "", { { 0 } }, 0, "-b" },
+	{ "", "x", { { "x", "q" } }, 1, "+xq" },
+	{ "", "x", { { "x", NULL } }, 1, "+x^" },
+	{ "b", "b", { { 0 } }, 0, "" },
+	{ "b", "b", { { "b", "z" } }, 1, "-b +bz" }, /* it moves */
+	{ "bc", "cx", { { "c", "z" }, { "x", "c" } }, 2, "-b -c +cz +xc" },
+};
+
+static void a_few_rules_leave_the_others_alone(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(few) / sizeof(*few); i++) {
+		CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+		CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
+		CV_CLEANUP(cv_rules_fini) struct cv_rules wanted = { 0 };
+		char text[256];
+
+		spell(&live, few[i].live);
+		spell(&wanted, few[i].wanted);
+		assert_int_equal(cv_changes_few(&changes, &live, &wanted, few[i].places,
+						few[i].place_count, NULL),
+				 0);
+		describe(&changes, text, sizeof(text));
+		assert_string_equal(text, few[i].changes);
+		assert_false(changes.must_rebuild);
+	}
+}
+
+static void a_new_rule_without_a_place_is_no_small_change(void **state)
+{
+	CV_CLEANUP(cv_changes_fini) struct cv_changes changes = { 0 };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules live = { 0 };
+	CV_CLEANUP(cv_rules_fini) struct cv_rules wanted = { 0 };
+
+	(void)state;
+	spell(&live, "a");
+	spell(&wanted, "ab");
+	assert_int_equal(cv_changes_few(&changes, &live, &wanted, NULL, 0, NULL), -ESTALE);
+}
+
 /* ---- content ---- */
 
 /* Compares three rules with themselves after edit has changed the second or what all have in common. */
@@ -455,6 +504,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(changes_are_as_few_as_can_be),
+		cmocka_unit_test(a_few_rules_leave_the_others_alone),
+		cmocka_unit_test(a_new_rule_without_a_place_is_no_small_change),
 		cmocka_unit_test(what_is_equal_is_left_alone),
 		cmocka_unit_test(what_is_not_is_replaced),
 		cmocka_unit_test(what_concerns_all_is_built_anew),
