@@ -220,17 +220,6 @@ static int apply_anew(struct cv_acts *acts, const struct cv_change *change, stru
 	return rc;
 }
 
-/* The change is made; that it is noted as one that is not yet is only misleading. */
-static void end_journal(const struct cv_instance *inst)
-{
-	struct cv_err why;
-
-	if (cv_journal_end(inst, &why))
-		cv_log(inst, CV_LOG_WARN,
-		       "the change is made, but noted as interrupted: %s; 'culvert repair' tries it again",
-		       why.text);
-}
-
 /* What is left to do when everything works. */
 static int finish(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
@@ -239,7 +228,7 @@ static int finish(struct cv_instance *inst, const struct cv_change *change, stru
 	if (!rc && is_empty(change->wanted))
 		rc = cv_instance_remove(inst, err);
 	else if (!rc)
-		end_journal(inst);
+		cv_journal_done(inst);
 	if (!rc)
 		return 0;
 	if (err)

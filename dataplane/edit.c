@@ -18,6 +18,7 @@
 #include "object.h"
 #include "own.h"
 #include "plan.h"
+#include "readers.h"
 #include "stamp.h"
 
 /* An edit at work. */
@@ -355,12 +356,9 @@ static int make(struct work *work, const struct cv_figures *figures, struct cv_e
 		cv_journal_end(work->inst, NULL);
 		return rc;
 	}
-	rc = cv_journal_end(work->inst, err);
-	if (rc && err) {
-		cv_err_prefix(err, "the change is made, a note of it is left");
-		err->kind = CV_ERR_LEFT;
-	}
-	return rc;
+	cv_readers_admit(work->inst);
+	cv_journal_done(work->inst);
+	return 0;
 }
 
 int cv_instance_edit(struct cv_instance *inst, const struct cv_edit *edit, struct cv_err *err)

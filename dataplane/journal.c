@@ -72,6 +72,16 @@ int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
 	return cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
 }
 
+void cv_journal_done(const struct cv_instance *inst)
+{
+	struct cv_err why;
+
+	if (cv_journal_end(inst, &why))
+		cv_log(inst, CV_LOG_WARN,
+		       "the change is made, but noted as interrupted: %s; 'culvert repair' tries it again",
+		       why.text);
+}
+
 /* True if the file that was opened at path lies there still, and nobody is at work on what it tells of:
  * a change that ends meanwhile takes its file away before its lock. */
 static bool is_left(const struct cv_instance *inst, FILE *file, const char *path)

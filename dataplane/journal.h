@@ -13,5 +13,7 @@
 int cv_journal_begin(const struct cv_instance *inst, const char *what, struct cv_err *err);
 /* The change is done or undone. */
 int cv_journal_end(const struct cv_instance *inst, struct cv_err *err);
+/* The change is made. That it goes on being noted as one that is not would only mislead: it is warned of. */
+void cv_journal_done(const struct cv_instance *inst);
 
 #endif

@@ -148,7 +148,8 @@ done
 expect_status 0 without sys_admin down
 
 title "three capabilities, and no other"
-only_three=(setpriv --inh-caps=-all,+net_admin,+bpf,+perfmon --bounding-set=-all,+net_admin,+bpf,+perfmon
+three=-all,+net_admin,+bpf,+perfmon
+only_three=(setpriv --inh-caps="$three" --bounding-set="$three"
 	"$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP")
 expect_status 0 in_ns a "${only_three[@]}" apply "$WORK/a.yaml"
 echo_server b echo /usr/bin/python3 7000

@@ -55,10 +55,8 @@ rests() {
 	sleep_for 300
 	[[ $before == "$(ticks)" ]]
 }
-sleep_for() {
-	local end=$(($(now_ms) + $1))
-	wait_for 20 eval "((\$(now_ms) >= $end))"
-}
+has_come() { (($(now_ms) >= $1)); }
+sleep_for() { wait_for 20 has_come $(($(now_ms) + $1)); }
 wait_for 20 works 4 || fail "IPv4 before"
 wait_for 20 works 6 || fail "IPv6 before"
 wait_for 20 rests || fail "watch does not come to rest: $(<"$WORK/watch.log")"
@@ -81,8 +79,11 @@ ip -n a route flush table all proto 201
 mended 4 "routes" '^\+ route 10\.9\.0\.0/16'
 
 title "ip rules are wiped"
-in_ns a sh -c 'ip -6 rule show | sed -n "s/^\([0-9]*\):.*lookup 7864.*/\1/p" | while read -r prio; do
-	ip -6 rule del prio "$prio"; done'
+ip -n a -6 rule show | sed -n 's/^\([0-9]*\):.*lookup 7864.*/\1/p' >"$WORK/prios"
+[[ -s $WORK/prios ]] || fail "no ip rules of an app"
+while read -r prio; do
+	ip -n a -6 rule del prio "$prio"
+done <"$WORK/prios"
 mended 6 "ip rules" '^\+ ip rule'
 
 title "the qdisc with the filters is deleted"

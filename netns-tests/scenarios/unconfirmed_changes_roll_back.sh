@@ -20,6 +20,8 @@ YAML
 state_file=$(grep -l "local: $A4" "$WORK"/state/ns-*/state.yaml)
 
 now_ms() { echo $((${EPOCHREALTIME/[.,]/} / 1000)); }
+# has_passed MS: since the change was made.
+has_passed() { (($(now_ms) > BEGIN + $1)); }
 sentries() { pgrep -f -- ' confirm --sentry' || :; }
 sentries_are() { [[ $(sentries | wc -l) == "$1" ]]; }
 answers() { in_ns a /usr/bin/python3 "$TOOLS/traffic.py" ping 1 "$B_IN4" >/dev/null 2>&1; }
@@ -117,7 +119,7 @@ rolled_back "its process killed"
 title "it is stopped, with the lock in hand, until after the deadline"
 by_batch 1
 kill -STOP "$STARTED"
-wait_for 5 eval '(($(now_ms) > BEGIN + 2000))'
+wait_for 5 has_passed 2000
 ! is_former || fail "rolled back in the middle of another change"
 expect_status 2 cv a --wait 0 confirm
 exec 5>&-
@@ -145,7 +147,7 @@ title "both are stopped until after the deadline, as in a machine that sleeps"
 cut 1
 mapfile -t pids < <(sentries)
 kill -STOP "${pids[@]}"
-wait_for 5 eval '(($(now_ms) > BEGIN + 1700))'
+wait_for 5 has_passed 1700
 ! is_former || fail "rolled back by whom?"
 continued=$(now_ms)
 kill -CONT "${pids[@]}"
@@ -155,7 +157,7 @@ title "both are stopped, and go on before the deadline"
 cut 3
 mapfile -t pids < <(sentries)
 kill -STOP "${pids[@]}"
-wait_for 5 eval '(($(now_ms) > BEGIN + 1000))'
+wait_for 5 has_passed 1000
 kill -CONT "${pids[@]}"
 rolled_back "both stopped for a second"
 
@@ -164,7 +166,7 @@ cut 1
 mapfile -t pids < <(sentries)
 kill -STOP "${pids[@]}"
 kill -KILL "${pids[@]}"
-wait_for 5 eval '(($(now_ms) > BEGIN + 2200))'
+wait_for 5 has_passed 2200
 ! is_former || fail "rolled back by whom?"
 expect_status 0 cv a rule show
 expect_line "'apply .*' was not confirmed: rolled back" "$WORK/err"
@@ -181,7 +183,7 @@ expect_status 0 cv a repair
 expect_status 0 cv a confirm
 nothing_is_left "confirmed"
 expect_status 2 cv a confirm
-wait_for 5 eval '(($(now_ms) > BEGIN + 2500))'
+wait_for 5 has_passed 2500
 cv_json a status | expect_json '[.rules, .confirm]' '[1, null]' "behind the deadline of what was confirmed"
 expect_status 0 cv a apply "$WORK/a.yaml"
 
