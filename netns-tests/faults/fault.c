@@ -146,8 +146,11 @@ static const char *const bpf_names[] = {
 	[BPF_LINK_DETACH] = "bpf:link-detach",
 };
 
-static const char *name_bpf(long command)
+static const char *name_bpf(long command, const union bpf_attr *attr)
 {
+	/* One that is only read holds nothing in the kernel. */
+	if (command == BPF_LINK_CREATE && attr->link_create.attach_type == BPF_TRACE_ITER)
+		return "bpf:iterator";
 	return (size_t)command < sizeof(bpf_names) / sizeof(*bpf_names) ? bpf_names[command] : NULL;
 }
 
@@ -215,7 +218,7 @@ static const char *name_change(const struct call *call)
 {
 	switch (call->number) {
 	case SYS_bpf:
-		return name_bpf(call->args[0]);
+		return name_bpf(call->args[0], (const union bpf_attr *)call->args[1]);
 	case SYS_sendto:
 	case SYS_sendmsg:
 		return name_send(call);

@@ -294,9 +294,13 @@ static pid_t start_far_end(const char *netns)
 
 static void wait_until(int64_t ns)
 {
-	struct timespec time = { ns / 1000000000, ns % 1000000000 };
+	int64_t left;
 
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &time, NULL);
+	while ((left = ns - now_ns()) > 0) {
+		struct timespec time = { left / 1000000000, left % 1000000000 };
+
+		ppoll(NULL, 0, &time, NULL);
+	}
 }
 
 static void send_one(const int *fds, uint64_t number)
