@@ -11,7 +11,6 @@
 
 #include <bpf/bpf.h>
 #include <errno.h>
-#include <net/if_arp.h>
 #include <string.h>
 
 #include "act.h"
@@ -50,7 +49,7 @@ static bool is_wanted(const struct cv_dev_plan *dev, bool ingress)
 
 static int check_link(const char *name, const struct cv_link *link, struct cv_err *err)
 {
-	if (link->type == ARPHRD_ETHER || link->type == ARPHRD_LOOPBACK)
+	if (cv_link_has_ethernet(link))
 		return 0;
 	cv_err_set(err, -EOPNOTSUPP, "dev %s: has no Ethernet header (link type %u)", name,
 		   link->type);

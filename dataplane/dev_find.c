@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fnmatch.h>
+#include <net/if_arp.h>
 #include <string.h>
 
 #include "own.h"
@@ -27,6 +28,11 @@ const struct cv_dev_conf *cv_state_dev_of(const struct cv_state *state, const ch
 		    !fnmatch(state->devs[i].name, name, 0))
 			found = &state->devs[i];
 	return found;
+}
+
+bool cv_link_has_ethernet(const struct cv_link *link)
+{
+	return link->type == ARPHRD_ETHER || link->type == ARPHRD_LOOPBACK;
 }
 
 static int add(struct cv_devs *devs, const struct cv_dev_conf *conf, const struct cv_link *link,
@@ -61,6 +67,7 @@ static int add_all_of(struct cv_devs *devs, const struct cv_state *state,
 
 	for (size_t i = 0; !rc && i < links->count; i++)
 		if (!fnmatch(pattern->name, links->items[i].name, 0) &&
+		    cv_link_has_ethernet(&links->items[i]) &&
 		    cv_state_dev_of(state, links->items[i].name) == pattern)
 			rc = add(devs, pattern, &links->items[i], err);
 	return !rc && devs->count == before ? add(devs, pattern, NULL, err) : rc;

@@ -12,6 +12,9 @@ struct cv_dev_at {
 		link; /* ifindex 0: there is none of that name; its name is the conf's then */
 };
 
+/* True if frames of the device have the header that the classifier reads. */
+bool cv_link_has_ethernet(const struct cv_link *link);
+
 /* In the order of the state; those that one pattern fits by name. */
 struct cv_devs {
 	struct cv_dev_at *items; /* owned */

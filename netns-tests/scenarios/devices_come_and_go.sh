@@ -42,6 +42,14 @@ for dev in up0 ve1 ve2 vex vf1 other0; do link "$dev"; done
 address a up0 192.0.2.1/24
 address z up0-z 192.0.2.2/24
 expect_reachable a 192.0.2.2
+in_ns a ip tuntap add dev ve-tun mode tun 2>/dev/null || printf 'skip a device without Ethernet: no tun\n'
+in_ns a tc qdisc add dev vf1 clsact
+in_ns a tc filter add dev vf1 ingress prio 40 u32 match u32 0 1
+expect_status 0 cv a -q repair
+expect_line 'warning: dev vf1: ingress prio 40 has somebody else.s filters, u32: left out of v\[ef\]\*' "$WORK/err"
+expect_equal '["up0","ve1","ve2","vex"]' "$(attached)" "devices that can be had"
+in_ns a tc qdisc del dev vf1 clsact
+! in_ns a ping -n -c 1 -W 1 192.0.2.2 >"$WORK/ping" 2>&1 || fail "the rule does not know its device"
 expect_status 4 cv a diff "$WORK/a.yaml"
 expect_status 0 cv a repair
 expect_equal '["up0","ve1","ve2","vex","vf1"]' "$(attached)" "devices that came"
