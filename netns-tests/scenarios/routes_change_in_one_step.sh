@@ -212,6 +212,23 @@ else
 	expect_status 0 cv a apply "$WORK/a.yaml"
 fi
 diff_says
+
+title "where few files can be open, it takes some calls more"
+{
+	printf 'devices: {a0: {}}\ntunnels:\n'
+	for ((n = 1; n <= 150; n++)); do
+		printf '  t%d: {mode: gre, local: %s, remote: %s, key: %d}\n' "$n" "$A4" "$B4" "$n"
+	done
+	printf 'routes:\n'
+	for ((n = 1; n <= 150; n++)); do
+		printf '  - {to: 10.5.%d.0/24, tunnel: t%d}\n' "$n" "$n"
+	done
+} >"$WORK/a.yaml"
+expect_status 0 prlimit --nofile=100:100 "$CULVERT" --bpffs "$WORK/bpf" --state "$WORK/state" \
+	--cgroup "$CGROUP" -n a apply "$WORK/a.yaml"
+expect_equal 150 "$(in_ns a ip route show proto 201 | wc -l)" "routes"
+diff_says
+
 cv a down
 expect_equal "" "$(in_ns a ip route show table all proto 201)" "routes that are left"
 expect_equal "[]" "$(in_ns a ip -j nexthop show)" "nexthops that are left"
