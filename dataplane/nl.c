@@ -364,22 +364,33 @@ void cv_nl_batch_fini(struct cv_nl_batch *batch)
 	*batch = (struct cv_nl_batch){ 0 };
 }
 
-int cv_nl_batch_add(struct cv_nl_batch *batch, struct nl_msg *msg)
+/* Makes room for that many bytes more. */
+static int grow_batch(struct cv_nl_batch *batch, size_t size)
 {
-	const struct nlmsghdr *hdr = nlmsg_hdr(msg);
-	size_t size = NLMSG_ALIGN(hdr->nlmsg_len);
 	size_t room = batch->room ? batch->room : 4096;
 	char *grown;
 
 	while (room - batch->size < size)
 		room *= 2;
+	if (room == batch->room)
+		return 0;
 	grown = realloc(batch->bytes, room);
 	if (!grown)
 		return -ENOMEM;
 	batch->bytes = grown;
 	batch->room = room;
-	memcpy(grown + batch->size, hdr, hdr->nlmsg_len);
-	memset(grown + batch->size + hdr->nlmsg_len, 0, size - hdr->nlmsg_len);
+	return 0;
+}
+
+int cv_nl_batch_add(struct cv_nl_batch *batch, struct nl_msg *msg)
+{
+	const struct nlmsghdr *hdr = nlmsg_hdr(msg);
+	size_t size = NLMSG_ALIGN(hdr->nlmsg_len);
+
+	if (grow_batch(batch, size))
+		return -ENOMEM;
+	memcpy(batch->bytes + batch->size, hdr, hdr->nlmsg_len);
+	memset(batch->bytes + batch->size + hdr->nlmsg_len, 0, size - hdr->nlmsg_len);
 	batch->size += size;
 	batch->count++;
 	return 0;
