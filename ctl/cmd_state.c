@@ -126,8 +126,7 @@ static int take_confirm(int *argc, char **argv, uint32_t *seconds, struct cv_err
 }
 
 /* Reads a file, and makes what it says what is wanted. */
-static int want_file(struct cv_session *session, const char *file,
-		     int (*open_session)(struct cv_session *session, struct cv_err *err),
+static int want_file(struct cv_session *session, const char *file, enum cv_access access,
 		     struct cv_err *err)
 {
 	struct cv_state state;
@@ -135,7 +134,7 @@ static int want_file(struct cv_session *session, const char *file,
 
 	if (rc)
 		return rc;
-	rc = open_session(session, err);
+	rc = cv_session_open_anew(session, access, err);
 	if (rc) {
 		cv_state_fini(&state);
 		return rc;
@@ -144,11 +143,6 @@ static int want_file(struct cv_session *session, const char *file,
 		warn_of_state(session, &state);
 	cv_session_want(session, &state);
 	return 0;
-}
-
-static int open_to_look(struct cv_session *session, struct cv_err *err)
-{
-	return cv_session_open(session, CV_ACCESS_READ, err);
 }
 
 /* Commits while acts are printed to out. *count: how many there were. */
@@ -170,7 +164,7 @@ static int look_at(struct cv_session *session, const char *file, enum cv_change_
 	int rc = cv_session_commit(session, err); /* of a batch, what came before */
 
 	if (!rc)
-		rc = want_file(session, file, open_to_look, err);
+		rc = want_file(session, file, CV_ACCESS_READ, err);
 	if (rc)
 		return rc;
 	session->mode = mode;
@@ -194,7 +188,7 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 		return rc;
 	if (is_trial)
 		return look_at(session, argv[0], CV_CHANGE_TRY, &count, err);
-	rc = want_file(session, argv[0], cv_session_open_anew, err);
+	rc = want_file(session, argv[0], CV_ACCESS_WRITE, err);
 	session->confirm_seconds = seconds;
 	return rc || !session->is_verbose ? rc : commit_and_tell(session, stderr, &count, err);
 }

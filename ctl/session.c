@@ -159,9 +159,9 @@ int cv_session_edit(struct cv_session *session, struct cv_edits **edits, struct 
 	return rc;
 }
 
-int cv_session_open_anew(struct cv_session *session, struct cv_err *err)
+int cv_session_open_anew(struct cv_session *session, enum cv_access access, struct cv_err *err)
 {
-	int rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+	int rc = cv_session_open_raw(session, access, err);
 
 	if (!rc && session->is_loaded)
 		return 0;
@@ -332,6 +332,7 @@ static int apply_wanted(struct cv_session *session, struct cv_err *err)
 	struct cv_pending pending;
 	int rc = cv_pending_open(session, change.is_same, &pending, err);
 
+	cv_text_rest(&session->text);
 	cv_progress_begin(&session->progress, session->is_quiet || session->is_json);
 	if (!rc)
 		rc = cv_instance_apply(session->inst, &change, err);
@@ -368,7 +369,7 @@ int cv_session_put_back(struct cv_session *session, const char *text, struct cv_
 {
 	CV_CLEANUP(cv_report_free) struct cv_report *silent = NULL;
 	struct cv_state state;
-	int rc = cv_session_open_anew(session, err);
+	int rc = cv_session_open_anew(session, CV_ACCESS_WRITE, err);
 
 	if (!rc && cv_report_new(&silent, NULL, false))
 		rc = cv_err_set(err, -ENOMEM, "state: out of memory");

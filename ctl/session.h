@@ -68,9 +68,9 @@ typedef int (*cv_read_fn)(struct cv_session *session, const void *arg, struct cv
  */
 int cv_session_read(struct cv_session *session, cv_read_fn fn, const void *arg, struct cv_err *err);
 
-/* Opens the instance to make its state another one. Of the applied state the rules are not read,
+/* Opens the instance to make its state another one, or to see what that takes. Of the applied state the rules are not read,
  * unless they were: the new one is on its way sooner. */
-int cv_session_open_anew(struct cv_session *session, struct cv_err *err);
+int cv_session_open_anew(struct cv_session *session, enum cv_access access, struct cv_err *err);
 
 /* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);

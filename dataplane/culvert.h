@@ -594,6 +594,8 @@ typedef void (*cv_text_fn)(FILE *file, const void *arg);
 /* The text of the last successful cv_instance_apply(), "" if none; the caller releases it. */
 int cv_instance_applied(const struct cv_instance *inst, struct cv_text *text, struct cv_err *err);
 void cv_text_fini(struct cv_text *text);
+/* It is not needed for a while: gives back the memory that it takes, and reads it again when it is needed. */
+void cv_text_rest(const struct cv_text *text);
 
 /* ---- changing it ---- */
 

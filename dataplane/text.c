@@ -48,6 +48,12 @@ void cv_text_fini(struct cv_text *text)
 	*text = (struct cv_text){ 0 };
 }
 
+void cv_text_rest(const struct cv_text *text)
+{
+	if (text->len)
+		madvise((void *)text->bytes, text->len, MADV_DONTNEED);
+}
+
 /* The file is replaced, never written again. fd is not looked at if len is 0. */
 static int map_file(int fd, size_t len, struct cv_text *out)
 {
