@@ -5,9 +5,10 @@
  *   BPFFS/v1/                       locked by flock by who changes something: see lock.h
  *   BPFFS/v1/host/{maps,links,progs}    the socket hooks and their maps, one set a host
  *   BPFFS/v1/ns-COOKIE/maps/NAME        maps of the network namespace with that cookie
- *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs
+ *   BPFFS/v1/ns-COOKIE/progs/NAME       the tc programs, and the lwt programs that all tunnels and all
+ *                                       guards share
  *   BPFFS/v1/ns-COOKIE/links/SIDE-IFINDEX   links on tcx; comes with the first
- *   BPFFS/v1/ns-COOKIE/tunnels/NAME/{xmit,in}   the lwt programs of a tunnel
+ *   BPFFS/v1/ns-COOKIE/tunnels/NAME/{xmit,in}   the lwt stubs of a tunnel, which lead there
  *   BPFFS/v1/ns-COOKIE/xmit/NAME        the first of them again: the kernel shows the last part of
  *                                       the path for routes made by hand
  *   BPFFS/v1/ns-COOKIE/guards/ID        the lwt programs of routes' guards
