@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "ledger.h"
 #include "lock.h"
 #include "map.h"
 #include "own.h"
@@ -54,9 +55,11 @@ int cv_journal_begin(const struct cv_instance *inst, const char *what, struct cv
 	    fprintf(file, "%d %" PRId64 " %" PRIu64 " %" PRId64 " %" PRId64 " %s\n", getpid(),
 		    (int64_t)time(NULL), state.inode, state.seconds, state.nanoseconds,
 		    what ? what : "") < 0 ||
-	    fflush(file))
-		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
-	return 0;
+	    fflush(file)) {
+		rc = cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
+		unlink(path);
+	}
+	return rc;
 }
 
 int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
@@ -67,6 +70,7 @@ int cv_journal_end(const struct cv_instance *inst, struct cv_err *err)
 	if (rc)
 		return rc;
 	cv_applied_tidy(inst);
+	cv_ledger_tidy(inst);
 	if (!unlink(path) || errno == ENOENT)
 		return 0;
 	return cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));

@@ -9,6 +9,7 @@
 
 #include "map.h"
 #include "own.h"
+#include "text.h"
 
 #define CV_LEDGER_FILE "ledger"
 #define CV_LEDGER_HEAD "# culvert: what it has done to devices; see culvert(8)\n"
@@ -97,10 +98,10 @@ int cv_ledger_parse(const char *text, struct cv_ledger *out, struct cv_err *err)
 	return rc;
 }
 
-static void set_path(const struct cv_instance *inst, const char *end, char path[PATH_MAX])
+static void set_path(const struct cv_instance *inst, char path[PATH_MAX])
 {
 	/* A path that is too long is one that does not exist. */
-	if (snprintf(path, PATH_MAX, "%s/" CV_LEDGER_FILE "%s", inst->state_dir, end) >= PATH_MAX)
+	if (snprintf(path, PATH_MAX, "%s/" CV_LEDGER_FILE, inst->state_dir) >= PATH_MAX)
 		path[0] = '\0';
 }
 
@@ -112,7 +113,7 @@ static char *read_text(const struct cv_instance *inst)
 	char path[PATH_MAX];
 	struct stat st;
 
-	set_path(inst, "", path);
+	set_path(inst, path);
 	file = fopen(path, "re");
 	if (!file || fstat(fileno(file), &st) || st.st_size > CV_LEDGER_BYTES_MAX)
 		return NULL;
@@ -122,13 +123,17 @@ static char *read_text(const struct cv_instance *inst)
 	return CV_TAKE_PTR(text);
 }
 
+static void put_text(FILE *file, const void *arg)
+{
+	fputs(arg, file);
+}
+
 static int write_text(const struct cv_instance *inst, const struct cv_ledger *ledger,
 		      struct cv_err *err)
 {
 	CV_FREE char *text = cv_ledger_format(ledger);
 	CV_FREE char *old = read_text(inst);
-	CV_FCLOSE FILE *file = NULL;
-	char path[PATH_MAX], next[PATH_MAX];
+	char path[PATH_MAX];
 	int rc;
 
 	if (!text)
@@ -138,12 +143,16 @@ static int write_text(const struct cv_instance *inst, const struct cv_ledger *le
 	rc = cv_dir_make(inst->state_dir, err);
 	if (rc)
 		return rc;
-	set_path(inst, "", path);
-	set_path(inst, ".next", next);
-	file = fopen(next, "we");
-	if (!file || fputs(text, file) < 0 || fflush(file) || rename(next, path))
-		return cv_err_set(err, -errno, "%s: write: %s", path, strerrordesc_np(errno));
-	return 0;
+	set_path(inst, path);
+	return cv_text_write(path, put_text, text, err);
+}
+
+void cv_ledger_tidy(const struct cv_instance *inst)
+{
+	char path[PATH_MAX];
+
+	set_path(inst, path);
+	cv_text_tidy(path);
 }
 
 /* ---- the map ---- */

@@ -27,6 +27,8 @@ int cv_ledger_read(const struct cv_instance *inst, struct cv_ledger *out, struct
 /* Makes both say what the ledger says; writes neither if it does already. */
 int cv_ledger_write(const struct cv_instance *inst, const struct cv_ledger *ledger,
 		    struct cv_err *err);
+/* Removes what a writer of the text that was killed has left. */
+void cv_ledger_tidy(const struct cv_instance *inst);
 int cv_ledger_add(struct cv_ledger *ledger, uint32_t ifindex, const struct cv_dev *dev,
 		  struct cv_err *err);
 /* NULL: it knows nothing of it. An ifindex may have been given to another device meanwhile. */
