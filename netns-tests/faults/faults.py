@@ -193,6 +193,10 @@ class Run:
         if status == OK and "noted as interrupted" in text:
             self.mend("new")
             return "done, and its end to be mended"
+        if status == OK and not self.case.before and "are dropped at tunnels" in text:
+            # What cannot be had for large packets is warned of; what there was must not go for that.
+            self.mend("new")
+            return "done in part and said so"
         if status == OK:
             self.expect(here, self.new, "exit status 0")
             return "done all the same"
@@ -320,8 +324,8 @@ class Table:
 def run_case(bench, name, args, table, end):
     rng = random.Random(args.seed)
     run = Run(bench, name)
-    for point in run.points(rng, args.errnos, args.share):
-        if time.monotonic() > end:
+    for tried, point in enumerate(run.points(rng, args.errnos, args.share)):
+        if tried and time.monotonic() > end:
             return
         try:
             run.restart()
