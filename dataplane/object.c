@@ -268,7 +268,8 @@ int cv_object_load_classify(struct cv_instance *inst, const char *name, struct c
 		return fd;
 	prog = bpf_object__find_program_by_name(skel->obj, name);
 	fd = fcntl(bpf_program__fd(prog), F_DUPFD_CLOEXEC, 0);
-	return fd < 0 ? cv_err_set(err, -errno, "program %s: %s", name, strerrordesc_np(errno)) : fd;
+	return fd < 0 ? cv_err_set(err, -errno, "program %s: %s", name, strerrordesc_np(errno))
+		      : fd;
 }
 
 static void free_segment(struct cv_segment_bpf **skel)

@@ -61,8 +61,8 @@ static inline uint32_t time_once(const struct timed *timed)
 	struct frame out;
 	LIBBPF_OPTS(bpf_test_run_opts, opts, .data_in = timed->frame.bytes,
 		    .data_size_in = timed->frame.len, .data_out = out.bytes,
-		    .data_size_out = sizeof(out.bytes), .ctx_in = &ctx,
-		    .ctx_size_in = sizeof(ctx), .repeat = 1);
+		    .data_size_out = sizeof(out.bytes), .ctx_in = &ctx, .ctx_size_in = sizeof(ctx),
+		    .repeat = 1);
 
 	assert_int_equal(bpf_prog_test_run_opts(timed->prog, &opts), 0);
 	return opts.duration;
