@@ -362,7 +362,7 @@ static __always_inline void cv_search_begin(const struct cv_search *search, bool
 		has_begun = query->root;                                                           \
 		/* The root of the records for such packets, if there is one. */                   \
 		if (!has_begun)                                                                    \
-			query->root = search.image->roots[is_ipv6 + 2 * pkt->is_quoted];           \
+			query->root = search.image->roots[(is_ipv6) + 2 * pkt->is_quoted];         \
 		search.root = cv_search_cell(&search, query->root);                                \
 		query->extra = 0;                                                                  \
 		if (!query->root || !search.root)                                                  \

@@ -510,7 +510,8 @@ static bool keeps_type(struct cv_line old, struct cv_line wanted)
 {
 	size_t len = cv_line_type_len(old);
 
-	return len == cv_line_type_len(wanted) && !memcmp(old.begin, wanted.begin, len);
+	return old.begin && wanted.begin && len == cv_line_type_len(wanted) &&
+	       !memcmp(old.begin, wanted.begin, len);
 }
 
 static bool is_same(struct cv_line old, struct cv_line wanted)

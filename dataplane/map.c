@@ -430,10 +430,10 @@ int cv_map_read(int map_fd, size_t key_size, size_t value_size, size_t max, stru
 	CV_FREE char *at = calloc(1, key_size + sizeof(uint32_t));
 	CV_FREE char *next = calloc(1, key_size + sizeof(uint32_t));
 	uint32_t count;
-	int rc = at && next ? 0 : cv_err_set(err, -ENOMEM, "map entries: out of memory");
+	int rc = 0;
 
-	if (rc)
-		return rc;
+	if (!at || !next)
+		return cv_err_set(err, -ENOMEM, "map entries: out of memory");
 	while (!rc && copy.count < max) {
 		if (grow_copy(&copy, key_size, value_size))
 			return cv_err_set(err, -ENOMEM, "map entries: out of memory");

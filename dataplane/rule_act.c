@@ -255,7 +255,7 @@ static int tell_sets(const struct cv_plan *plan, struct cv_err *err)
 		if (!twin || !cv_compiled_set_equal(twin, &wanted->sets[i]))
 			rc = tell_set(plan, twin, &wanted->sets[i], err);
 	}
-	for (size_t i = 0; rc >= 0 && changes->has_sets && i < live->set_count; i++)
+	for (size_t i = 0; rc >= 0 && changes->has_sets && live->sets && i < live->set_count; i++)
 		if (!is_kept[i + 1] && (live->sets[i].name[0] || ranges_of(&live->sets[i])))
 			rc = tell_set(plan, &live->sets[i], NULL, err);
 	return rc;

@@ -13,7 +13,7 @@
 #include "decoder.h"
 #include "mode.h"
 #include "remote.h"
-#include "stub.h"
+#include "stubs.h"
 #include "timing.h"
 #include "tunnel.skel.h"
 

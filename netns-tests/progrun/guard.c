@@ -9,7 +9,7 @@
 #include "progrun.h"
 
 #include "route.skel.h"
-#include "stub.h"
+#include "stubs.h"
 
 #define GUARD_ID 5
 

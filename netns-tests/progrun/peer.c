@@ -9,7 +9,7 @@
 #include <arpa/inet.h>
 
 #include "compiler/peers.h"
-#include "stub.h"
+#include "stubs.h"
 #include "timing.h"
 #include "tunnel.skel.h"
 

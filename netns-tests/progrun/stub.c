@@ -3,7 +3,7 @@
  * Program runs of stubs: each hands its packet and its id over to the shared program of its own
  * role, whichever that is now, and drops and counts where there is none.
  */
-#include "stub.h"
+#include "stubs.h"
 
 #define ID 5
 

@@ -15,7 +15,6 @@ import socket
 import struct
 import subprocess
 import sys
-import time
 
 HEAD = """devices:
   e0: {ingress: true, egress: true}
@@ -154,8 +153,10 @@ def kill_on_the_way(command, words, chance):
     child = subprocess.Popen(
         command + words, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, text=True
     )
-    time.sleep(chance.random() * 0.03)
-    child.kill()
+    try:
+        child.wait(timeout=chance.random() * 0.03)
+    except subprocess.TimeoutExpired:
+        child.kill()
     child.wait()
     done = run(command, ["-q", "repair"])
     if done.returncode:

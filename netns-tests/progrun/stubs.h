@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Stubs, through which tests run the programs that tunnels and guards share, as packets do. */
-#ifndef CV_PROGRUN_STUB_H
-#define CV_PROGRUN_STUB_H
+#ifndef CV_STUBS_H
+#define CV_STUBS_H
 
 #include "progrun.h"
 
