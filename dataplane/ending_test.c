@@ -232,13 +232,15 @@ static enum cv_ending ending_of_u32(uint32_t handle, uint16_t protocol, uint8_t 
 	struct cv_filter filter = { .kind = "u32", .protocol = protocol, .handle = handle };
 	struct nl_msg *msg = nlmsg_alloc();
 	struct nlattr *options = nla_nest_start(msg, TCA_OPTIONS), *list;
-	struct {
-		struct tc_u32_sel sel;
-		struct tc_u32_key keys[2];
-	} match = { .sel.nkeys = count, .keys[1].mask = mask };
+	/* A selector and the two keys behind it. */
+	const struct tc_u32_sel sel = { .nkeys = count };
+	const struct tc_u32_key keys[2] = { [1] = { .mask = mask } };
+	uint8_t match[sizeof(sel) + sizeof(keys)];
 	enum cv_ending found;
 
-	nla_put(msg, TCA_U32_SEL, sizeof(match), &match);
+	memcpy(match, &sel, sizeof(sel));
+	memcpy(match + sizeof(sel), keys, sizeof(keys));
+	nla_put(msg, TCA_U32_SEL, sizeof(match), match);
 	if (extra)
 		nla_put_u32(msg, extra, TCA_CLS_FLAGS_SKIP_SW);
 	list = nla_nest_start(msg, TCA_U32_ACT);

@@ -99,7 +99,7 @@ static void *run_kernel(void *arg)
 		kernel->calls++;
 		if (kernel->is_deaf)
 			answer(kernel, 77777, -EIO);
-		for (; NLMSG_OK(hdr, left); hdr = NLMSG_NEXT(hdr, left))
+		for (; NLMSG_OK(hdr, (uint32_t)left); hdr = NLMSG_NEXT(hdr, left))
 			take(kernel, hdr);
 	}
 	return NULL;

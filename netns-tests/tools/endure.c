@@ -386,7 +386,7 @@ static int run(char **command, const char *verb, const char *file)
 {
 	char *argv[32];
 	size_t argc = 0;
-	int status;
+	int status = 0;
 	pid_t pid;
 
 	while (command[argc] && argc < 28) {
