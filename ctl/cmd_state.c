@@ -125,6 +125,16 @@ static int take_confirm(int *argc, char **argv, uint32_t *seconds, struct cv_err
 	return 0;
 }
 
+/* 0 without memory: then the states are compared. */
+static uint64_t origin_of(const struct cv_parts *files)
+{
+	CV_FREE struct cv_piece *texts = calloc(files->count + 1, sizeof(*texts));
+
+	for (size_t i = 0; texts && i < files->count; i++)
+		texts[i] = (struct cv_piece){ files->items[i].text, files->items[i].len };
+	return texts ? cv_origin(texts, files->count) : 0;
+}
+
 /* Reads a file, and makes what it says what is wanted. */
 static int want_file(struct cv_session *session, const char *file, enum cv_access access,
 		     struct cv_err *err)
@@ -142,6 +152,7 @@ static int want_file(struct cv_session *session, const char *file, enum cv_acces
 	if (state.rule_count <= CV_WARN_APPLY_MAX)
 		warn_of_state(session, &state);
 	cv_session_want(session, &state);
+	session->origin = origin_of(session->parts);
 	return 0;
 }
 

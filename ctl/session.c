@@ -253,6 +253,7 @@ int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct 
 		return rc;
 	session->has_wanted = true;
 	session->is_checked = false;
+	session->origin = 0;
 	*out = &session->wanted;
 	return 0;
 }
@@ -276,6 +277,8 @@ static void write_text(FILE *out, const void *arg)
 /* Whether what is wanted is what is applied. Mostly the number of objects says that it is not. */
 static bool is_same(const struct cv_session *session)
 {
+	if (cv_instance_is_of(session->inst, session->origin))
+		return true;
 	for (size_t i = 0; session->is_loaded && i < cv_noun_count; i++)
 		if (cv_nouns[i]->count(&session->applied) != cv_nouns[i]->count(&session->wanted))
 			return false;
@@ -324,6 +327,7 @@ static int apply_wanted(struct cv_session *session, struct cv_err *err)
 				    .what = session->what,
 				    .is_repair = session->is_repair,
 				    .is_same = is_same(session),
+				    .origin = session->origin,
 				    .read_old = read_old,
 				    .write_text = write_text,
 				    .tell = session->tell,
@@ -392,6 +396,7 @@ void cv_session_want(struct cv_session *session, struct cv_state *state)
 	session->wanted = *state;
 	cv_state_init(state);
 	session->has_wanted = session->is_checked = session->is_changed = true;
+	session->origin = 0;
 }
 
 bool cv_session_shows(const struct cv_session *session, const char *key)

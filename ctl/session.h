@@ -36,6 +36,8 @@ struct cv_session {
 	bool has_wanted; /* else it is what is applied */
 	const struct cv_parts *parts; /* files that states were read from; NULL: none */
 	bool is_checked; /* wanted was, and did not change since */
+	uint64_t
+		origin; /* cv_origin() of the files that are wanted as they are; 0: something else is */
 	bool is_changed; /* what is wanted is to be applied */
 	struct cv_edits edits; /* of what is applied: see cv_session_edit() */
 	bool has_no_edits; /* that was found out */

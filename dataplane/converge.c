@@ -193,7 +193,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	plan->is_repair = change->is_repair;
 	rc = converge(plan, &text, err);
 	if (!rc && acts->mode == CV_CHANGE_MAKE && (acts->made || !text.is_written))
-		cv_rule_stamp(inst, plan);
+		cv_rule_stamp(inst, plan, change->origin);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
 		undo(inst, change, err);

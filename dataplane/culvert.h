@@ -641,6 +641,13 @@ struct cv_rule_place {
 	const char *behind; /* the rule that is asked right before it; NULL: it is the first */
 };
 
+/* Which texts a state was read from, as a number: equal texts in the same order have the same. Never 0. */
+uint64_t cv_origin(const struct cv_piece *texts, size_t count);
+
+/* True if the text that is applied was made of a state with that origin, by this build: what is read from
+ * the same texts is what is applied. */
+bool cv_instance_is_of(const struct cv_instance *inst, uint64_t origin);
+
 /* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
  * before packets meet the new state, is asked for when it is time. */
 struct cv_change {
@@ -650,6 +657,7 @@ struct cv_change {
 	enum cv_change_mode mode;
 	const char *what; /* the command, for whoever finds it interrupted */
 	bool is_same; /* wanted is what is applied: its text need not be written */
+	uint64_t origin; /* cv_origin() of the files that wanted was read from; 0: of none */
 	bool is_repair; /* what changed around it is heeded, too */
 	/* The old state with its rules; borrowed until the change is done. */
 	int (*read_old)(void *arg, const struct cv_state **old, struct cv_err *err);

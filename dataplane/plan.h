@@ -223,7 +223,7 @@ int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
 /* Stamps what the plan has made of the instance: see stamp.h. */
-void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan);
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan, uint64_t origin);
 
 /* Forgets the rates of rules that do not measure any. */
 int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);

@@ -328,11 +328,11 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	return rc ? rc : tidy(plan, err);
 }
 
-void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan)
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan, uint64_t origin)
 {
 	struct cv_figures figures = cv_figures_of(&plan->rules);
 
-	cv_stamp_write(inst, cv_banks_word(plan->banks), &figures);
+	cv_stamp_write(inst, cv_banks_word(plan->banks), &figures, origin);
 }
 
 /* ---- list ---- */

@@ -247,7 +247,8 @@ static int tell_sets(const struct cv_plan *plan, struct cv_err *err)
 
 	if (!is_kept)
 		return cv_err_set(err, -ENOMEM, "sets: out of memory");
-	for (size_t i = 0; rc >= 0 && changes->has_sets && i < wanted->set_count; i++) {
+	for (size_t i = 0; rc >= 0 && changes->has_sets && wanted->sets && i < wanted->set_count;
+	     i++) {
 		uint16_t number = changes->set_numbers[i];
 		const struct cv_compiled_set *twin = number ? &live->sets[number - 1] : NULL;
 

@@ -10,6 +10,7 @@
 
 #include "object.h"
 #include "own.h"
+#include "siphash.h"
 
 #define CV_STAMP_FILE "stamp"
 #define CV_ACTION_METER (CV_ACTION_POLICE | CV_ACTION_PACE)
@@ -23,6 +24,7 @@ struct stamp {
 	uint64_t bytes;
 	struct timespec modified;
 	struct timespec changed;
+	uint64_t origin; /* cv_origin() of what it was made of; 0: not known */
 	uint64_t word;
 	struct cv_figures figures;
 };
@@ -42,8 +44,8 @@ static bool stamp_path(const struct cv_instance *inst, char path[PATH_MAX])
 	return snprintf(path, PATH_MAX, "%s/" CV_STAMP_FILE, inst->state_dir) < PATH_MAX;
 }
 
-/* What the stamp of the text that stands there is to be. */
-static bool make(const struct cv_instance *inst, uint64_t word, struct stamp *out)
+/* What the stamp of the text that stands there is to be, without origin and rules. */
+static bool make(const struct cv_instance *inst, struct stamp *out)
 {
 	char path[PATH_MAX];
 	struct stat text;
@@ -57,34 +59,63 @@ static bool make(const struct cv_instance *inst, uint64_t word, struct stamp *ou
 	out->bytes = text.st_size;
 	out->modified = text.st_mtim;
 	out->changed = text.st_ctim;
-	out->word = word;
 	return true;
+}
+
+/* Reads the stamp. False if there is none of the text that stands there. */
+static bool read_stamp(const struct cv_instance *inst, struct stamp *out)
+{
+	CV_CLOSE int fd = -1;
+	struct stamp wanted;
+	char path[PATH_MAX];
+
+	if (!make(inst, &wanted) || !stamp_path(inst, path))
+		return false;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	return fd >= 0 && read(fd, out, sizeof(*out)) == sizeof(*out) &&
+	       !memcmp(out, &wanted, offsetof(struct stamp, origin));
 }
 
 bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures)
 {
-	CV_CLOSE int fd = -1;
-	struct stamp wanted, found;
-	char path[PATH_MAX];
+	struct stamp found;
 
-	if (!make(inst, word, &wanted) || !stamp_path(inst, path))
-		return false;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0 || read(fd, &found, sizeof(found)) != sizeof(found) ||
-	    memcmp(&found, &wanted, offsetof(struct stamp, figures)) != 0)
+	if (!read_stamp(inst, &found) || found.word != word)
 		return false;
 	*figures = found.figures;
 	return true;
 }
 
-void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures)
+bool cv_instance_is_of(const struct cv_instance *inst, uint64_t origin)
+{
+	struct stamp found;
+
+	return origin && read_stamp(inst, &found) && found.origin == origin;
+}
+
+uint64_t cv_origin(const struct cv_piece *texts, size_t count)
+{
+	static const uint64_t keys[2] = { CV_ABI_MAGIC, CV_ABI_VERSION };
+	uint64_t hashes[2] = { 0 };
+
+	for (size_t i = 0; i < count; i++) {
+		hashes[1] = cv_siphash(keys, texts[i].bytes, texts[i].len);
+		hashes[0] = cv_siphash(keys, hashes, sizeof(hashes));
+	}
+	return hashes[0] ? hashes[0] : 1;
+}
+
+void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
+		    uint64_t origin)
 {
 	CV_CLOSE int fd = -1;
 	struct stamp stamp;
 	char path[PATH_MAX];
 
-	if (!make(inst, word, &stamp) || !stamp_path(inst, path))
+	if (!make(inst, &stamp) || !stamp_path(inst, path))
 		return;
+	stamp.origin = origin;
+	stamp.word = word;
 	stamp.figures = *figures;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	/* A part of one is none. */

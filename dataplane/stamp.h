@@ -25,9 +25,9 @@ struct cv_figures cv_figures_of(const struct cv_rules *rules);
 /* False if there is no stamp, or none of this build, of the text that stands there, and of that word. */
 bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures);
 
-/* Stamps the text that stands there now. Without a stamp the next change takes longer, so that it is no
+/* Stamps the text that stands there now; origin: see struct cv_change. Without a stamp the next change takes longer, so that it is no
  * error if this cannot be done. */
-void cv_stamp_write(const struct cv_instance *inst, uint64_t word,
-		    const struct cv_figures *figures);
+void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
+		    uint64_t origin);
 
 #endif

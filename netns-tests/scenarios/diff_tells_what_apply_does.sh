@@ -94,6 +94,15 @@ applies "$WORK/one.yaml"
 applies "$WORK/two.yaml"
 applies "$WORK/one.yaml"
 
+title "what came by single commands goes with the file that was applied before"
+expect_status 0 cv a rule add extra match dst 192.0.2.77 action dscp 3
+acts 4 diff "$WORK/one.yaml"
+expect_equal "- rule extra" "$(grep rule "$WORK/acts")" "the difference of rules"
+expect_status 0 cv a apply "$WORK/one.yaml"
+expect_equal "" "$(cv a save | grep extra || :)" "the rule"
+{ echo "# a comment"; cat "$WORK/one.yaml"; } >"$WORK/commented.yaml"
+unchanged "an apply of a file with one more comment" expect_status 0 cv a apply "$WORK/commented.yaml"
+
 title "-j has an object for each, -v the commands of other tools"
 expect_status 4 cv a -j diff "$WORK/two.yaml"
 expect_equal '["act","command","file","inner","line","name","object","what"]' \
