@@ -19,6 +19,15 @@
 #include "segment.h"
 #include "takeover.h"
 
+/* Whether the kernel takes ours. */
+static int try_classifier(struct cv_instance *inst, struct cv_err *err)
+{
+	CV_CLOSE int ingress = cv_object_load_classify(inst, CV_PROG_INGRESS, err);
+	CV_CLOSE int egress = ingress < 0 ? -1 : cv_object_load_classify(inst, CV_PROG_EGRESS, err);
+
+	return ingress < 0 ? ingress : egress < 0 ? egress : 0;
+}
+
 /* Programs of another build give way to ours; what uses them is moved over by the steps that follow.
  */
 static int upgrade(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -30,6 +39,8 @@ static int upgrade(struct cv_instance *inst, const struct cv_plan *plan, struct 
 		return 0;
 	cv_act_what(&act, "to build %s", cv_object_build());
 	rc = cv_act(plan, &act, err);
+	if (!rc && cv_acts_are_tried(plan))
+		return try_classifier(inst, err);
 	return rc <= 0 ? rc : cv_object_pin_classify(inst, err);
 }
 
