@@ -119,6 +119,11 @@ static void find_end(struct cv_instance *inst, const struct pair *pair, uint32_t
 		*end = (struct cv_link){ 0 };
 }
 
+static bool pair_is_there(const struct pair *pair)
+{
+	return pair->in.ifindex && pair->out.ifindex;
+}
+
 static int find_pair(struct cv_instance *inst, struct pair *pair, struct cv_err *err)
 {
 	int rc = ledger_read(inst, &pair->ledger, err);
@@ -127,12 +132,10 @@ static int find_pair(struct cv_instance *inst, struct pair *pair, struct cv_err 
 		return rc;
 	find_end(inst, pair, pair->ledger.out_ifindex, CV_SEGMENT_OUT, &pair->out);
 	find_end(inst, pair, pair->ledger.in_ifindex, CV_SEGMENT_IN, &pair->in);
+	/* Both ends come by one request: where there is one of them, it was refused. */
+	if (pair->ledger.out_ifindex == CV_SEGMENT_MAKING && !pair_is_there(pair))
+		pair->in = pair->out = (struct cv_link){ 0 };
 	return 0;
-}
-
-static bool pair_is_there(const struct pair *pair)
-{
-	return pair->in.ifindex && pair->out.ifindex;
 }
 
 static bool end_is_up(const struct cv_link *end)
@@ -225,14 +228,22 @@ static int make_pair(struct cv_instance *inst, struct pair *pair, struct cv_err 
 	};
 	int rc = ledger_write(inst, &making, err);
 
-	if (!rc)
-		rc = cv_veth_add(inst->nl, &veth, err);
-	if (!rc)
-		rc = cv_link_by_name(inst->nl, CV_SEGMENT_IN, &pair->in, err);
+	pair->ledger = (struct cv_segment){ 0 };
+	if (rc)
+		return rc;
+	rc = cv_veth_add(inst->nl, &veth, err);
+	if (rc) {
+		/* What has these names is somebody else's. */
+		ledger_write(inst, &pair->ledger, NULL);
+		return rc;
+	}
+	rc = cv_link_by_name(inst->nl, CV_SEGMENT_IN, &pair->in, err);
 	if (!rc)
 		rc = cv_link_by_name(inst->nl, CV_SEGMENT_OUT, &pair->out, err);
-	pair->ledger = (struct cv_segment){ .out_ifindex = rc ? 0 : pair->out.ifindex };
-	return rc ? rc : ledger_write(inst, &pair->ledger, err);
+	if (rc)
+		return rc;
+	pair->ledger.out_ifindex = pair->out.ifindex;
+	return ledger_write(inst, &pair->ledger, err);
 }
 
 /* No program sends to a device that goes, and the ledger knows of the pair as long as it is there. */
