@@ -3,7 +3,6 @@
 #include "neighbour.h"
 
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "own.h"
@@ -137,21 +136,6 @@ int cv_neighbours_find(struct cv_instance *inst, const struct cv_dev_info *infos
 
 /* ---- problems ---- */
 
-static int report(cv_problem_fn add_line, void *arg, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int report(cv_problem_fn add_line, void *arg, const char *format, ...)
-{
-	CV_FREE char *text = NULL;
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vasprintf(&text, format, args);
-	va_end(args);
-	return len < 0 ? -ENOMEM : add_line(text, arg);
-}
-
 static void describe(const struct cv_foreign_info *info, char *text, size_t size)
 {
 	if (info->is_tcx)
@@ -193,14 +177,15 @@ int cv_neighbour_problems(const struct cv_state *state, const struct cv_foreign_
 
 		describe(info, who, sizeof(who));
 		if (info->position == CV_STANDS_BEFORE && info->ending == CV_ENDS_YES)
-			rc = report(add_line, arg,
-				    "dev %s %s: all packets end at %s, and none comes to culvert",
-				    info->dev, side, who);
+			rc = cv_problem_tell(
+				add_line, arg,
+				"dev %s %s: all packets end at %s, and none comes to culvert",
+				info->dev, side, who);
 		if (info->position != CV_STANDS_AFTER)
 			continue;
 		rule = find_accepting(state, info);
 		if (!rc && rule)
-			rc = report(
+			rc = cv_problem_tell(
 				add_line, arg,
 				"dev %s %s: what rule %s accepts does not come to %s, which stands behind culvert",
 				info->dev, side, rule->name, who);

@@ -169,6 +169,9 @@ const struct cv_app *cv_app_find(const struct cv_app_set *set, const char *name)
 /* Calls add with a line for each app that is not as it should be. Ends with what it returns if that
  * is not zero. */
 typedef int (*cv_problem_fn)(const char *text, void *arg);
+/* Calls add with a line that is printed. Returns what it returns, -ENOMEM without memory. */
+int cv_problem_tell(cv_problem_fn add, void *arg, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
 int cv_app_problems(struct cv_instance *inst, const struct cv_state *state, cv_problem_fn add,
 		    void *arg, struct cv_err *err);
 /* Forgets the apps of the instance of that cookie, so that the hooks pass its sockets by. */

@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "array.h"
 #include "chain.h"
 #include "nexthop.h"
 #include "own.h"
@@ -48,32 +49,20 @@ static void live_fini(struct live *live)
 	cv_chains_fini(&live->rule_chains);
 }
 
-static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
-{
-	if (!(*count & (*count - 1))) {
-		void *grown = reallocarray(*items, *count ? *count * 2 : 1, size);
-
-		if (!grown)
-			return cv_err_set(err, -ENOMEM, "routes: out of memory");
-		*items = grown;
-	}
-	memcpy((char *)*items + *count * size, item, size);
-	(*count)++;
-	return 0;
-}
-
 static int collect_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
 {
 	struct live *live = arg;
 
-	return append((void **)&live->routes, &live->route_count, route, sizeof(*route), err);
+	return cv_array_add((void **)&live->routes, &live->route_count, route, sizeof(*route),
+			    "routes", err);
 }
 
 static int collect_rule(const struct cv_fib_rule *rule, void *arg, struct cv_err *err)
 {
 	struct live *live = arg;
 
-	return append((void **)&live->rules, &live->rule_count, rule, sizeof(*rule), err);
+	return cv_array_add((void **)&live->rules, &live->rule_count, rule, sizeof(*rule), "routes",
+			    err);
 }
 
 static size_t room_for(size_t count)

@@ -8,6 +8,7 @@
 #include <linux/rtnetlink.h>
 #include <string.h>
 
+#include "array.h"
 #include "map.h"
 #include "object.h"
 #include "own.h"
@@ -157,20 +158,6 @@ static void fill_program(const struct lookup *lookup, enum cv_lwt_hook hook, con
 
 /* ---- nexthops ---- */
 
-static int append(void **items, size_t *count, const void *item, size_t size, struct cv_err *err)
-{
-	if (!(*count & (*count - 1))) {
-		void *grown = reallocarray(*items, *count ? *count * 2 : 1, size);
-
-		if (!grown)
-			return cv_err_set(err, -ENOMEM, "routes: out of memory");
-		*items = grown;
-	}
-	memcpy((char *)*items + *count * size, item, size);
-	(*count)++;
-	return 0;
-}
-
 /* Adds what the guards of a route counted. Which of them counts, it says itself. */
 static int add_meter(struct lookup *lookup, uint32_t guard, struct cv_route_info *info,
 		     struct cv_err *err)
@@ -215,8 +202,8 @@ static int add_way(struct lookup *lookup, struct cv_route_info *info, const stru
 	}
 	info->hop_count++;
 	return rc ? rc
-		  : append((void **)&lookup->out.hops, &lookup->out.hop_count, &hop, sizeof(hop),
-			   err);
+		  : cv_array_add((void **)&lookup->out.hops, &lookup->out.hop_count, &hop,
+				 sizeof(hop), "routes", err);
 }
 
 static int add_nexthop(struct lookup *lookup, struct cv_route_info *info, uint32_t id,
@@ -291,7 +278,9 @@ static int add_route(const struct cv_fib_route *fib, void *arg, struct cv_err *e
 	struct cv_routes *out = &lookup->out;
 	bool is_more = out->count && goes_on(lookup, fib);
 	struct cv_route_info info = new_info(lookup, fib);
-	int rc = is_more ? 0 : append((void **)&out->items, &out->count, &info, sizeof(info), err);
+	int rc = is_more ? 0
+			 : cv_array_add((void **)&out->items, &out->count, &info, sizeof(info),
+					"routes", err);
 
 	if (rc)
 		return rc;

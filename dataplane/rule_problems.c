@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* What an operator should know of what rules do: where it does not come about as things are. */
 #include <errno.h>
-#include <stdarg.h>
 #include <string.h>
 
 #include "dev_find.h"
@@ -28,21 +27,6 @@ static void review_fini(struct review *review)
 	free(review->devs);
 }
 
-static int report(const struct review *review, const char *format, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static int report(const struct review *review, const char *format, ...)
-{
-	CV_FREE char *text = NULL;
-	va_list args;
-	int len;
-
-	va_start(args, format);
-	len = vasprintf(&text, format, args);
-	va_end(args);
-	return len < 0 ? -ENOMEM : review->add(text, review->arg);
-}
-
 /* ---- devices that packets are sent to ---- */
 
 static const struct cv_actions *live_actions(const struct review *review, const char *name)
@@ -59,12 +43,13 @@ static int review_device(const struct review *review, const struct cv_rule_conf 
 	struct cv_link link;
 
 	if (cv_link_by_name(review->inst->nl, name, &link, NULL))
-		return report(review, "rule %s: device %s, which it %s to, does not exist",
-			      conf->name, name, verb);
+		return cv_problem_tell(review->add, review->arg,
+				       "rule %s: device %s, which it %s to, does not exist",
+				       conf->name, name, verb);
 	if (link.ifindex == ifindex)
 		return 0;
-	return report(
-		review,
+	return cv_problem_tell(
+		review->add, review->arg,
 		"rule %s: device %s, which it %s to, was made anew; 'culvert repair' finds it",
 		conf->name, name, verb);
 }
@@ -106,8 +91,8 @@ static int review_pace(const struct review *review, const struct cv_rule_conf *c
 	rc = cv_tc_has_departures(review->inst->nl, link.ifindex, &is_heeded, review->err);
 	if (rc || is_heeded)
 		return rc;
-	return report(
-		review,
+	return cv_problem_tell(
+		review->add, review->arg,
 		"rule %s: pace has no effect on dev %s, whose qdisc is not fq; 'tc qdisc replace dev %s root fq'",
 		conf->name, dev->name, dev->name);
 }

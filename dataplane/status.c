@@ -36,6 +36,18 @@ static int add_problem(struct cv_status *status, const char *format, ...)
 	return 0;
 }
 
+int cv_problem_tell(cv_problem_fn add, void *arg, const char *format, ...)
+{
+	CV_FREE char *text = NULL;
+	va_list args;
+	int len;
+
+	va_start(args, format);
+	len = vasprintf(&text, format, args);
+	va_end(args);
+	return len < 0 ? -ENOMEM : add(text, arg);
+}
+
 /* ---- problems ---- */
 
 static int add_line(const char *text, void *arg)
