@@ -30,6 +30,8 @@
 #define CV_COMM_LEN 16 /* TASK_COMM_LEN of the kernel */
 #define CV_BUILD_LEN 32
 #define CV_MAX_TUNNELS 1024 /* id 0 is never a tunnel */
+#define CV_TUNNEL_VERSIONS 2 /* of what a tunnel sends; between changes one of them is there */
+#define CV_MAX_TUNNEL_ENTRIES ((CV_TUNNEL_VERSIONS + 1) * CV_MAX_TUNNELS)
 #define CV_MAX_ENDPOINTS 524288 /* senders that are known, all tunnels together */
 #define CV_MAX_PEERS 131072 /* all tunnels together */
 #define CV_MAX_REMOTE_SLOTS (2 * CV_MAX_TUNNELS) /* a tunnel has two, and one of them is live */
@@ -233,8 +235,12 @@ enum cv_remote_kind {
 };
 
 /*
- * One tunnel, at the index of its id in the array behind CV_MAP_TUNNELS[0]. A change builds a new
- * array beside the old one and sets the slot once, so no packet sees half a tunnel.
+ * One tunnel, in the array behind CV_MAP_TUNNELS[0]. A change builds a new array beside the old one
+ * and sets the slot once, so no packet sees half a tunnel.
+ *
+ * A tunnel stands there twice: as what arrives is judged by, and as the version that its programs send
+ * by; stubs know the entry. While a tunnel changes in the same step in which routes leave it, it has
+ * two versions for sending: routes that stay are moved to the new one, those that leave never see it.
  *
  * payload4 and payload6 are all that stands behind the outer IP header around an inner IPv4 or IPv6
  * packet, as it is sent but for what differs from packet to packet: UDP source port and length.
@@ -269,6 +275,11 @@ struct cv_tunnel {
 	__u8 payload6[CV_MAX_PAYLOAD_HDR];
 };
 _Static_assert(sizeof(struct cv_tunnel) == 128 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tunnel is map ABI");
+
+/* Where a tunnel stands in that array, and whose an entry is. */
+#define CV_TUNNEL_OUT(id, version) ((version)*CV_MAX_TUNNELS + (id))
+#define CV_TUNNEL_IN(id) (CV_TUNNEL_VERSIONS * CV_MAX_TUNNELS + (id))
+#define CV_TUNNEL_ID(entry) ((entry) % CV_MAX_TUNNELS)
 
 /*
  * The two ends of the pair on which GSO packets that the kernel does not encapsulate are segmented:

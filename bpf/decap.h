@@ -137,7 +137,7 @@ static __always_inline int cv_strip(struct __sk_buff *skb, const struct cv_arriv
 static __always_inline int cv_take_out(struct __sk_buff *skb, struct cv_pkt *pkt,
 				       const struct cv_arrival *arrival)
 {
-	const struct cv_tunnel *tunnel = cv_tunnel_get(arrival->tunnel);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(CV_TUNNEL_IN(arrival->tunnel));
 	int ecn = 0, reason, answer = CV_R_OK;
 	__u8 tos;
 

@@ -33,7 +33,7 @@ struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);
 	__type(key, __u32);
-	CV_SLOT_OF(struct cv_tunnel, CV_MAX_TUNNELS);
+	CV_SLOT_OF(struct cv_tunnel, CV_MAX_TUNNEL_ENTRIES);
 } CV_MAP_TUNNELS SEC(".maps");
 
 struct {

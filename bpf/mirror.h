@@ -218,7 +218,7 @@ __attribute__((noinline)) int cv_mirror(struct __sk_buff *skb, const struct cv_a
 
 	if (!arrival)
 		return CV_R_OK; /* never, but the verifier asks */
-	tunnel = cv_tunnel_get(arrival->tunnel);
+	tunnel = cv_tunnel_get(CV_TUNNEL_IN(arrival->tunnel));
 	if (!tunnel || tunnel->flags & CV_TUNNEL_NO_PROBE || arrival->outer_ttl <= 1)
 		return CV_R_OK;
 	if (!cv_parse_ip(skb, &inner, ETH_HLEN + arrival->strip) ||

@@ -96,15 +96,15 @@ static __always_inline int cv_send(struct __sk_buff *skb, const struct cv_tunnel
 SEC("tc")
 int cv_cls_segment(struct __sk_buff *skb)
 {
-	__u32 id = cv_detour_end(skb);
+	__u32 entry = cv_detour_end(skb), id = CV_TUNNEL_ID(entry);
 	const struct cv_tunnel *tunnel;
 	struct cv_pkt pkt = {};
 	struct cv_way way;
 	int reason;
 
-	if (!id)
+	if (!entry)
 		return TC_ACT_SHOT;
-	tunnel = cv_tunnel_get(id);
+	tunnel = cv_tunnel_get(entry);
 	reason = !tunnel ? CV_R_NO_TUNNEL
 		 /* The kernel takes the word of a virtual machine for a small one. */
 		 : CV_CTX(skb, gso_size) ? CV_R_ENCAP_GSO

@@ -34,7 +34,7 @@ static __always_inline bool cv_needs_detour(struct __sk_buff *skb, const struct 
 
 /* Makes the packet ready to be redirected to where it is segmented. Returns CV_R_OK or the reason to
  * drop it. */
-static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 id,
+static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 entry,
 					   const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
 {
 	__u32 priority = CV_CTX(skb, priority);
@@ -42,7 +42,7 @@ static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 id,
 		.to_magic = CV_DETOUR_MAGIC,
 		.priority = { priority >> 16, priority },
 		.from_magic = CV_DETOUR_MAGIC,
-		.tunnel = { id >> 16, id },
+		.tunnel = { entry >> 16, entry },
 		.proto = pkt->family == 4 ? bpf_htons(ETH_P_IP) : bpf_htons(ETH_P_IPV6),
 	};
 	int reason = cv_may_encap(tunnel, pkt);
@@ -57,7 +57,7 @@ static __always_inline int cv_detour_start(struct __sk_buff *skb, __u32 id,
 }
 
 /* Reads what cv_detour_start() wrote, and gives the packet its priority back. Returns the tunnel's
- * id, 0 if the frame is not from there. */
+ * entry, 0 if the frame is not from there. */
 static __always_inline __u32 cv_detour_end(struct __sk_buff *skb)
 {
 	const struct cv_detour *detour = cv_at(skb, 0, sizeof(*detour));

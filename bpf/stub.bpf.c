@@ -19,7 +19,7 @@ static __always_inline int cv_hand_over(struct __sk_buff *skb, void *programs, c
 
 	*id = CV_STUB_ID;
 	bpf_tail_call_static(skb, programs, shared);
-	cv_count_reason(shared == CV_SHARED_TUNNEL ? *id : 0, CV_R_NO_PROGRAM);
+	cv_count_reason(shared == CV_SHARED_TUNNEL ? CV_TUNNEL_ID(*id) : 0, CV_R_NO_PROGRAM);
 	return BPF_DROP;
 }
 

@@ -106,7 +106,7 @@ static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int
 }
 
 /* Sends the packet to where it is segmented; its segments are counted when they are encapsulated. */
-static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
+static __always_inline int cv_detour(struct __sk_buff *skb, __u32 entry,
 				     const struct cv_tunnel *tunnel, const struct cv_pkt *pkt)
 {
 	__u32 zero = 0;
@@ -114,9 +114,9 @@ static __always_inline int cv_detour(struct __sk_buff *skb, __u32 id,
 	int reason = CV_R_ENCAP_GSO;
 
 	if (segment && segment->in_ifindex)
-		reason = cv_detour_start(skb, id, tunnel, pkt);
+		reason = cv_detour_start(skb, entry, tunnel, pkt);
 	if (reason != CV_R_OK)
-		return cv_finish(id, pkt, reason);
+		return cv_finish(CV_TUNNEL_ID(entry), pkt, reason);
 	return bpf_redirect(segment->in_ifindex, 0);
 }
 
@@ -149,9 +149,10 @@ static __always_inline bool cv_in_can(struct __sk_buff *skb, const struct cv_tun
 }
 
 /* Encapsulates what no rule drops, or sends it on its detour. */
-__attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
+__attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 entry)
 {
-	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(entry);
+	__u32 id = CV_TUNNEL_ID(entry);
 
 	if (!pkt)
 		return BPF_DROP; /* never, but the verifier asks */
@@ -159,27 +160,28 @@ __attribute__((noinline)) int cv_send(struct __sk_buff *skb, struct cv_pkt *pkt,
 		return cv_finish(id, pkt, CV_R_NO_TUNNEL);
 	cv_peek_ip(skb, pkt, 0);
 	if (cv_needs_detour(skb, pkt))
-		return cv_detour(skb, id, tunnel, pkt);
+		return cv_detour(skb, entry, tunnel, pkt);
 	return cv_finish(id, pkt, cv_encap(skb, tunnel, pkt, true));
 }
 
 SEC("lwt_xmit")
 int cv_xmit(struct __sk_buff *skb)
 {
-	__u32 id = CV_CTX(skb, cb[0]);
-	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+	__u32 entry = CV_CTX(skb, cb[0]);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(entry);
 	struct cv_pkt pkt = {};
 
-	if (tunnel && tunnel->flags & CV_TUNNEL_RULES && cv_dropped_by_rule(skb, &pkt, id))
+	if (tunnel && tunnel->flags & CV_TUNNEL_RULES &&
+	    cv_dropped_by_rule(skb, &pkt, CV_TUNNEL_ID(entry)))
 		return BPF_DROP;
-	return cv_send(skb, &pkt, id);
+	return cv_send(skb, &pkt, entry);
 }
 
 SEC("lwt_in")
 int cv_in(struct __sk_buff *skb)
 {
-	__u32 id = CV_CTX(skb, cb[0]);
-	const struct cv_tunnel *tunnel = cv_tunnel_get(id);
+	__u32 entry = CV_CTX(skb, cb[0]), id = CV_TUNNEL_ID(entry);
+	const struct cv_tunnel *tunnel = cv_tunnel_get(entry);
 	struct cv_pkt pkt = {};
 
 	if (!tunnel)

@@ -9,6 +9,7 @@
 #include "object.h"
 #include "own.h"
 #include "reply.h"
+#include "tunnel_table.h"
 
 void cv_plan_free(struct cv_plan **plan_ptr)
 {
@@ -16,7 +17,7 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 
 	if (!plan)
 		return;
-	free(plan->live_tunnels);
+	free(plan->live_entries);
 	free(plan->tunnels);
 	free(plan->tunnel_plans);
 	cv_names_fini(&plan->tunnel_names);
@@ -70,7 +71,7 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 
 	if (!plan)
 		return NULL;
-	plan->live_tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->live_tunnels));
+	plan->live_entries = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*plan->live_entries));
 	plan->tunnels = calloc(CV_MAX_TUNNELS, sizeof(*plan->tunnels));
 	plan->tunnel_plans = calloc(state->tunnel_count + 1, sizeof(*plan->tunnel_plans));
 	plan->live_apps = calloc(1, sizeof(*plan->live_apps));
@@ -90,11 +91,12 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	if (cv_names_init(&plan->tunnel_names, state->tunnels ? state->tunnels->name : NULL,
 			  sizeof(*state->tunnels), state->tunnel_count))
 		return NULL;
-	if (!plan->live_tunnels || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
+	if (!plan->live_entries || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
 	    !plan->apps || !plan->live_outer || !plan->outer || !plan->live_guards ||
 	    !plan->guards || !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers ||
 	    !plan->apps_of)
 		return NULL;
+	plan->live_tunnels = &plan->live_entries[CV_TUNNEL_IN(0)];
 	return CV_TAKE_PTR(plan);
 }
 
@@ -145,6 +147,20 @@ uint32_t cv_plan_ifindex(const struct cv_plan *plan, const char *name)
 
 /* ---- a plan ---- */
 
+/* A change that was broken off before its turn has left its generation in the table. */
+static int read_tunnels(struct cv_instance *inst, struct cv_plan *plan, uint32_t turned,
+			struct cv_err *err)
+{
+	int rc = cv_tunnel_table_read(inst, plan->live_entries, err);
+
+	for (uint32_t id = 1; !rc && id < CV_MAX_TUNNELS; id++)
+		plan->live_versions[id] = cv_tunnel_version(plan->live_entries, id, turned);
+	for (uint32_t i = 0; !rc && i < CV_MAX_TUNNEL_ENTRIES; i++)
+		if (plan->live_entries[i].generation >= plan->generation)
+			plan->generation = plan->live_entries[i].generation + 1;
+	return rc;
+}
+
 /* What is live now. */
 static int read_live(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
@@ -154,7 +170,7 @@ static int read_live(struct cv_instance *inst, struct cv_plan *plan, struct cv_e
 	plan->generation = meta.generation + 1;
 	plan->is_upgrade = !rc && strcmp(meta.build, cv_object_build());
 	if (!rc)
-		rc = cv_live_tunnels(inst, plan->live_tunnels, err);
+		rc = read_tunnels(inst, plan, meta.generation, err);
 	if (!rc)
 		rc = cv_live_apps(inst, plan->live_apps, err);
 	if (!rc)

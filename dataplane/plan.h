@@ -93,8 +93,11 @@ struct cv_plan {
 	uint32_t generation; /* of this change */
 	bool is_upgrade; /* another build pinned the programs: they are loaded anew */
 
-	struct cv_tunnel *live_tunnels; /* CV_MAX_TUNNELS each, by id */
-	struct cv_tunnel *tunnels;
+	struct cv_tunnel *live_entries; /* CV_MAX_TUNNEL_ENTRIES */
+	uint32_t live_versions[CV_MAX_TUNNELS]; /* what tunnels send by, by id */
+	struct cv_tunnel *live_tunnels; /* what arrives: a part of live_entries, by id */
+	struct cv_tunnel *tunnels; /* CV_MAX_TUNNELS, by id */
+	uint32_t versions[CV_MAX_TUNNELS]; /* by id; of those that are wanted */
 	struct cv_tunnel_plan *tunnel_plans; /* in the order of the state */
 	struct cv_names tunnel_names; /* of them */
 	uint32_t stub_arrays[CV_ROLES]; /* ids of the maps that stubs go on through; 0: none yet */
@@ -243,10 +246,10 @@ int cv_pace_warn_of(struct cv_instance *inst, const struct cv_state *before,
 		    const struct cv_state *state, struct cv_err *err);
 
 /* Shapes of what the slots hold. */
-extern const struct cv_slot_shape cv_tunnel_shape;
 extern const struct cv_slot_shape cv_app_shape;
 
-/* Reads one slot of the instance (of the host, for apps); zeros if there is none yet. */
+/* Reads one slot of the instance (of the host, for apps); zeros if there is none yet. Of tunnels: what
+ * arrives, by id. */
 int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err);
 int cv_live_rules(const struct cv_instance *inst, struct cv_rules *rules, struct cv_err *err);
 int cv_live_apps(const struct cv_instance *inst, struct cv_app_set *apps, struct cv_err *err);

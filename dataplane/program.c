@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * The pinned lwt programs of tunnels, which are stubs (stub.h): one for xmit each, one for in where a
- * route asks for it. A pin outlives a change of parameters: the stub knows the tunnel's id only.
+ * route asks for it. A pin outlives most changes of parameters: the stub knows the tunnel's entry only
+ * (tunnel_table.h).
  */
 #include <errno.h>
 #include <stdio.h>
@@ -46,25 +47,33 @@ void cv_program_plan_start(const struct cv_instance *inst, struct cv_plan *plan)
 		plan->stub_arrays[role] = cv_stub_array(inst, role);
 }
 
-/* True if the pin is the stub of that id, and goes on to where our shared programs are put. */
+/* Where the tunnel stands that its programs send by. */
+static uint32_t entry_of(const struct cv_plan *plan, const struct cv_tunnel_plan *tunnel)
+{
+	return CV_TUNNEL_OUT(tunnel->id, plan->versions[tunnel->id]);
+}
+
+/* True if the pin is the stub of that entry, and goes on to where our shared programs are put. */
 static bool is_live(const struct cv_plan *plan, const char *dir, const char *name,
-		    enum cv_role role, uint32_t id)
+		    enum cv_role role, uint32_t entry)
 {
 	CV_CLOSE int prog = cv_pin_open(dir, name, NULL);
 
-	return prog >= 0 && cv_stub_is(prog, role, id, plan->stub_arrays[role]);
+	return prog >= 0 && cv_stub_is(prog, role, entry, plan->stub_arrays[role]);
 }
 
 bool cv_program_plan(const struct cv_instance *inst, struct cv_plan *plan,
 		     struct cv_tunnel_plan *tunnel, const char *name)
 {
 	char dir[PATH_MAX];
+	uint32_t entry;
 
 	if (program_dir(inst, name, dir, NULL))
 		return false;
-	tunnel->xmit_is_live = is_live(plan, dir, CV_PROG_XMIT, CV_ROLE_XMIT, tunnel->id);
-	tunnel->named_is_live = is_live(plan, inst->xmit, name, CV_ROLE_XMIT, tunnel->id);
-	tunnel->in_is_live = is_live(plan, dir, CV_PROG_IN, CV_ROLE_IN, tunnel->id);
+	entry = entry_of(plan, tunnel);
+	tunnel->xmit_is_live = is_live(plan, dir, CV_PROG_XMIT, CV_ROLE_XMIT, entry);
+	tunnel->named_is_live = is_live(plan, inst->xmit, name, CV_ROLE_XMIT, entry);
+	tunnel->in_is_live = is_live(plan, dir, CV_PROG_IN, CV_ROLE_IN, entry);
 	return tunnel->xmit_is_live;
 }
 
@@ -119,7 +128,8 @@ static int grow_xmit(struct maker *maker, const struct cv_tunnel_plan *tunnel, c
 	if (rc <= 0)
 		return rc;
 	prog = tunnel->xmit_is_live ? cv_pin_open(dir, CV_PROG_XMIT, err)
-				    : cv_stubs_load(&maker->stubs[CV_ROLE_XMIT], tunnel->id, err);
+				    : cv_stubs_load(&maker->stubs[CV_ROLE_XMIT],
+						    entry_of(maker->plan, tunnel), err);
 	rc = prog < 0 ? prog : 0;
 	if (!rc && !tunnel->xmit_is_live)
 		rc = replace_pin(prog, dir, CV_PROG_XMIT, err);
@@ -138,7 +148,7 @@ static int grow_in(struct maker *maker, const struct cv_tunnel_plan *tunnel, con
 	rc = tell(maker, CV_ROLE_IN, CV_PROG_IN, name, err);
 	if (rc <= 0)
 		return rc;
-	prog = cv_stubs_load(&maker->stubs[CV_ROLE_IN], tunnel->id, err);
+	prog = cv_stubs_load(&maker->stubs[CV_ROLE_IN], entry_of(maker->plan, tunnel), err);
 	return prog < 0 ? prog : replace_pin(prog, dir, CV_PROG_IN, err);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Tunnels: the table that both directions read, who may send to us (peers), which inner sources are
- * allowed, and one lwt program each. All tunnels change together, by one update of a slot.
+ * Tunnels: the table that both directions read (tunnel_table.h), who may send to us (peers), which
+ * inner sources are allowed, and one lwt program each.
  */
 #include <arpa/inet.h>
 #include <bpf/bpf.h>
@@ -19,33 +19,11 @@
 #include "plan.h"
 #include "remote.h"
 #include "tunnel_change.h"
+#include "tunnel_table.h"
 
 #define CV_IPV4_LEAST_PATH 576 /* RFC 791: what every host takes */
 #define CV_TCP4_HEADERS 40 /* what is not payload of a segment: IPv4 and TCP without options */
 #define CV_TCP6_HEADERS 60
-
-const struct cv_slot_shape cv_tunnel_shape = {
-	.name = CV_STRING(CV_MAP_TUNNELS),
-	.value_size = sizeof(struct cv_tunnel),
-	.max_entries = CV_MAX_TUNNELS,
-};
-
-int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNELS), err);
-	uint32_t zero = 0;
-
-	return fd < 0 ? fd : cv_slot_read(fd, &zero, &cv_tunnel_shape, tunnels, err);
-}
-
-static int write_tunnels(const struct cv_instance *inst, const struct cv_tunnel *tunnels,
-			 struct cv_err *err)
-{
-	CV_CLOSE int fd = cv_instance_map(inst, CV_STRING(CV_MAP_TUNNELS), err);
-	uint32_t zero = 0;
-
-	return fd < 0 ? fd : cv_slot_write(fd, &zero, &cv_tunnel_shape, tunnels, err);
-}
 
 /* ---- plan ---- */
 
@@ -385,9 +363,10 @@ static int plan_tunnel(struct planning *planning, const struct cv_tunnel_conf *c
 				     : cv_remote_plan(inst, plan, conf, id, &tunnel, err);
 	if (rc)
 		return rc;
+	choose_old_key(conf, live, &tunnel);
+	plan->versions[id] = cv_tunnel_choose_version(plan, id, &tunnel);
 	choose_generations(plan, conf, id,
 			   live->mode && cv_program_plan(inst, plan, planned, conf->name), &tunnel);
-	choose_old_key(conf, live, &tunnel);
 	tunnel.mss4 = mss_of(conf, tunnel.mtu_bytes, CV_TCP4_HEADERS);
 	tunnel.mss6 = mss_of(conf, tunnel.mtu_bytes, CV_TCP6_HEADERS);
 	tunnel.ifindex = answer.ifindex;
@@ -408,6 +387,7 @@ static int keep_live(struct planning *planning, const struct cv_tunnel_conf *con
 	if (!id)
 		return 0;
 	plan->tunnels[id] = plan->live_tunnels[id];
+	plan->versions[id] = plan->live_versions[id];
 	cv_program_plan(planning->inst, plan, planned, conf->name);
 	return cv_endpoint_plan(plan, conf, id, err);
 }
@@ -590,32 +570,52 @@ static int clear_counters(struct cv_instance *inst, const struct cv_plan *plan, 
 				(void *)plan, err);
 }
 
+/* What differs of a tunnel from what is to be, NULL if nothing does: of what arrives, else of what it
+ * sends. */
+static const struct cv_tunnel *find_change(const struct cv_plan *plan, uint32_t id,
+					   const struct cv_tunnel *both)
+{
+	uint32_t arrives = CV_TUNNEL_IN(id);
+	uint32_t sends = CV_TUNNEL_OUT(id, plan->live_versions[id]);
+	size_t size = sizeof(*both);
+
+	if (memcmp(&both[arrives], &plan->live_entries[arrives], size) != 0)
+		return &plan->live_entries[arrives];
+	for (uint32_t version = 0; version < CV_TUNNEL_VERSIONS; version++) {
+		uint32_t entry = CV_TUNNEL_OUT(id, version);
+
+		if (memcmp(&both[entry], &plan->live_entries[entry], size) != 0)
+			return &plan->live_entries[sends];
+	}
+	return NULL;
+}
+
 /* Wanted and live together, wanted first: what is to go works until its routes are gone. Returns 1 if
  * they are to be written now. */
 static int join_tables(const struct cv_plan *plan, struct cv_tunnel *both, struct cv_err *err)
 {
 	int rc = 0;
 
+	cv_tunnel_table_fill(plan, true, both);
 	for (uint32_t id = 1; rc >= 0 && id < CV_MAX_TUNNELS; id++) {
-		const struct cv_tunnel *live = &plan->live_tunnels[id];
+		const struct cv_tunnel *live = find_change(plan, id, both);
 
-		both[id] = plan->tunnels[id].mode ? plan->tunnels[id] : *live;
-		if (memcmp(&both[id], live, sizeof(*live)) != 0)
-			rc = tell_of_tunnel(plan, live, &both[id], err);
+		if (live)
+			rc = tell_of_tunnel(plan, live, &both[CV_TUNNEL_IN(id)], err);
 	}
 	return rc;
 }
 
 static int grow_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	CV_FREE struct cv_tunnel *both = calloc(CV_MAX_TUNNELS, sizeof(*both));
+	CV_FREE struct cv_tunnel *both = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*both));
 	int rc = both ? join_tables(plan, both, err)
 		      : cv_err_set(err, -ENOMEM, "tunnels: out of memory");
 
 	if (rc <= 0)
 		return rc;
 	rc = clear_counters(inst, plan, err);
-	return rc ? rc : write_tunnels(inst, both, err);
+	return rc ? rc : cv_tunnel_table_write(inst, both, err);
 }
 
 int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
@@ -636,14 +636,33 @@ int cv_tunnel_grow(struct cv_instance *inst, const struct cv_plan *plan, struct 
 
 /* ---- shrink ---- */
 
+/* Tells what goes: tunnels, and versions that nothing sends by any more. */
+static int tell_of_rest(const struct cv_plan *plan, uint32_t id, struct cv_err *err)
+{
+	const struct cv_tunnel *live = &plan->live_tunnels[id], *wanted = &plan->tunnels[id];
+	uint32_t other = CV_TUNNEL_OUT(id, !plan->versions[id]);
+
+	if (live->mode && !wanted->mode)
+		return tell_of_tunnel(plan, live, wanted, err);
+	if (wanted->mode && plan->live_entries[other].mode)
+		return cv_tunnel_act(plan, CV_ACT_DEL, "map", "old version", wanted->name, err);
+	return 0;
+}
+
 static int shrink_table(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
-	int rc = 0;
+	CV_FREE struct cv_tunnel *entries = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*entries));
+	bool is_written = false;
+	int rc = entries ? 0 : cv_err_set(err, -ENOMEM, "tunnels: out of memory");
 
-	for (uint32_t id = 1; rc >= 0 && id < CV_MAX_TUNNELS; id++)
-		if (plan->live_tunnels[id].mode && !plan->tunnels[id].mode)
-			rc = tell_of_tunnel(plan, &plan->live_tunnels[id], &plan->tunnels[id], err);
-	return rc <= 0 ? rc : write_tunnels(inst, plan->tunnels, err);
+	for (uint32_t id = 1; rc >= 0 && id < CV_MAX_TUNNELS; id++) {
+		rc = tell_of_rest(plan, id, err);
+		is_written |= rc > 0;
+	}
+	if (rc < 0 || !is_written)
+		return rc < 0 ? rc : 0;
+	cv_tunnel_table_fill(plan, false, entries);
+	return cv_tunnel_table_write(inst, entries, err);
 }
 
 /* The pins go before the table: a pin without its tunnel would be taken for a program of the next

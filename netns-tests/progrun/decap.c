@@ -275,7 +275,7 @@ static int tunnels_setup(void **state)
 	put_ports();
 	for (size_t i = 0; i < ARRAY_LEN(allowed); i++)
 		put_allowed(&allowed[i]);
-	close(fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots));
+	close(fill_tunnels(MAP(CV_MAP_TUNNELS), slots, 0));
 	return 0;
 }
 

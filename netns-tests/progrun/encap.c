@@ -21,6 +21,8 @@
 #define SAFE_SINCE_MINOR 18
 
 #define TUNNEL_ID 5
+#define VERSION 1 /* of what it sends by */
+#define TUNNEL_ENTRY CV_TUNNEL_OUT(TUNNEL_ID, VERSION)
 #define SLOT (2 * TUNNEL_ID + 1)
 #define GUARD 0x7f000000u
 #define LOCAL4 "192.0.2.2"
@@ -59,11 +61,11 @@ static int encap_setup(void **state)
 	encapper.skel = skel;
 	if (!take_loaded(skel->obj, cv_tunnel_bpf__load(skel)))
 		return 0;
-	encapper.stubs = stubs_load(TUNNEL_ID);
+	encapper.stubs = stubs_load(TUNNEL_ENTRY);
 	assert_non_null(encapper.stubs);
 	stubs_lead_to(encapper.stubs->maps.cv_xmit_progs, CV_SHARED_TUNNEL, skel->progs.cv_xmit);
 	encapper.xmit = bpf_program__fd(encapper.stubs->progs.cv_stub_xmit);
-	encapper.tunnels = fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots);
+	encapper.tunnels = fill_tunnels(MAP(CV_MAP_TUNNELS), slots, VERSION);
 	return 0;
 }
 
@@ -193,9 +195,9 @@ static struct cv_tunnel tunnel_of(const struct shape *shape)
 
 static void put_tunnel(const struct cv_tunnel *tunnel)
 {
-	uint32_t id = TUNNEL_ID;
+	uint32_t entry = TUNNEL_ENTRY;
 
-	assert_int_equal(bpf_map_update_elem(encapper.tunnels, &id, tunnel, BPF_ANY), 0);
+	assert_int_equal(bpf_map_update_elem(encapper.tunnels, &entry, tunnel, BPF_ANY), 0);
 }
 
 /* ---- one packet ---- */
@@ -1064,7 +1066,7 @@ static int time_all(void)
 			  &shapes[i]);
 	add_timed(&timed[count], "GRE in IPv4, without its stub",
 		  bpf_program__fd(encapper.skel->progs.cv_xmit), prepare_shape, SHAPE_GRE4);
-	timed[count++].id = TUNNEL_ID;
+	timed[count++].id = TUNNEL_ENTRY;
 	put_remotes(4, NULL);
 	add_timed(&timed[count++], "GRE in IPv4, 8 remotes", encapper.xmit, prepare_several,
 		  SHAPE_GRE4);

@@ -116,7 +116,7 @@ static int tunnels_setup(void **state)
 		put_tunnel(id, &tunnels[id], &slots[id]);
 	ports.mode[VXLAN_PORT] = CV_MODE_VXLAN;
 	assert_int_equal(bpf_map_update_elem(bpf_map__fd(MAP(CV_MAP_PORTS)), &zero, &ports, 0), 0);
-	close(fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*slots), CV_MAX_TUNNELS, slots));
+	close(fill_tunnels(MAP(CV_MAP_TUNNELS), slots, 0));
 	return 0;
 }
 

@@ -151,7 +151,7 @@ static void fill(uint32_t size, uint8_t remote_family)
 	make_tunnel(&tunnels[TUNNEL], remote_family);
 	tunnels[TUNNEL].remote_kind = CV_REMOTE_PEERS;
 	tunnels[TUNNEL].remote_slot = CV_PEER_SLOT(size, slot);
-	close(fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*tunnels), CV_MAX_TUNNELS, tunnels));
+	close(fill_tunnels(MAP(CV_MAP_TUNNELS), tunnels, 0));
 }
 
 /* ---- packets ---- */
@@ -381,7 +381,7 @@ static void time_family(uint8_t remote_family)
 	fill_set(&set, size, slot);
 	make_tunnel(&tunnels[TUNNEL], remote_family);
 	tunnels[TUNNEL].remote_slot = CV_PEER_SLOT(size, slot);
-	table = fill_slot(MAP(CV_MAP_TUNNELS), 0, sizeof(*tunnels), CV_MAX_TUNNELS, tunnels);
+	table = fill_tunnels(MAP(CV_MAP_TUNNELS), tunnels, 0);
 	for (int i = 0; i < 2 * PASSES; i++) {
 		tunnels[TUNNEL].remote_kind = i % 2 ? CV_REMOTE_PEERS : CV_REMOTE_ONE;
 		assert_int_equal(bpf_map_update_elem(table, &id, &tunnels[TUNNEL], 0), 0);

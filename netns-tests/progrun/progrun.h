@@ -256,6 +256,22 @@ static inline int fill_slot(struct bpf_map *slot, uint32_t index, size_t value_s
 	return inner;
 }
 
+/* The table of tunnels, of which all send by that version. Returns the fd of the array. */
+static inline int fill_tunnels(struct bpf_map *slot, const struct cv_tunnel *by_id,
+			       uint32_t version)
+{
+	struct cv_tunnel *entries = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*entries));
+	size_t size = CV_MAX_TUNNELS * sizeof(*entries);
+	int table;
+
+	assert_non_null(entries);
+	memcpy(&entries[CV_TUNNEL_OUT(0, version)], by_id, size);
+	memcpy(&entries[CV_TUNNEL_IN(0)], by_id, size);
+	table = fill_slot(slot, 0, sizeof(*entries), CV_MAX_TUNNEL_ENTRIES, entries);
+	free(entries);
+	return table;
+}
+
 /* Rules of a test: those of a direction are lists[] of matches, in the order of their rules. */
 #define TEST_RULES 256
 #define TEST_MATCHES 1024

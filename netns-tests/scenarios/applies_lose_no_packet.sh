@@ -18,7 +18,7 @@ topology_sites
 netns_add spare
 veth_pair a a1 spare s1
 endure=$(program_copy endure "$BUILD/endure")
-for n in 1 2 3 4 5; do address b lo "10.9.$n.1/32" "fd00:9:$n::1/128"; done
+for n in 1 2 3 4 5 6 7; do address b lo "10.9.$n.1/32" "fd00:9:$n::1/128"; done
 
 # What came by which tunnel is told by a DSCP that site b writes.
 declare -A DSCP=([gre1]=1 [gre2]=2 [gue1]=3 [gue2]=4 [vxlan1]=5 [vxlan2]=6 [ipip1]=7 [six1]=8 [six2]=9)
@@ -44,8 +44,9 @@ ends() {
 	done
 } | apply_state b
 
-# state DEVICES GRE GUE VXLAN IPIP SIX: a state of site a. A tunnel goes by its place, not by how it is: some
-# change in place, others come and go with their name.
+# state DEVICES GRE GUE VXLAN IPIP SIX APP LEAVING CROSSING: a state of site a. A tunnel goes by its place, not by
+# how it is: some change in place, others come and go with their name. LEAVING and CROSSING are tunnels of
+# routes: one leaves a tunnel that changes, one goes from one such tunnel to another.
 state() {
 	printf 'devices: {%s}\napps: {%s: {exe: %s}}\ntunnels:\n' "$1" "$7" "$endure"
 	printf '  %s: {%s}\n' "$2" "$(ends "$2" "$A4" "$B4" "$A6" "$B6")" \
@@ -59,13 +60,15 @@ state() {
 		  - {to: "fd00:9:1::/48", tunnel: $6, src: "$A_IN6"}
 		  - {to: 10.9.4.0/24, tunnel: place-vxlan, src: $A_IN4, app: $7}
 		  - {to: 10.9.5.0/24, tunnel: ipip1, src: $A_IN4}
+		  - {to: 10.9.6.0/24, tunnel: $8, src: $A_IN4}
+		  - {to: 10.9.7.0/24, tunnel: $9, src: $A_IN4}
 		rules:
 		  $7: {prio: ${#2}, match: {app: $7, dir: out}, action: {mark: 0x${#1}}}
 		  none-$2: {prio: 100, match: {dir: out, dst: 203.0.113.0/24}, action: {verdict: drop}}
 	YAML
 }
-state "a0: {ingress: true, egress: true}" gre1 gue1 vxlan1 ipip1 six1 app1 >"$WORK/first.yaml"
-state "a0: {ingress: true, egress: true}, a1: {egress: true}" gre2 gue2 vxlan2 gre2 six2 app2 >"$WORK/second.yaml"
+state "a0: {ingress: true, egress: true}" gre1 gue1 vxlan1 ipip1 six1 app1 place-gue place-vxlan >"$WORK/first.yaml"
+state "a0: {ingress: true, egress: true}, a1: {egress: true}" gre2 gue2 vxlan2 gre2 six2 app2 ipip1 place-gue >"$WORK/second.yaml"
 cat >"$WORK/flows" <<-FLOWS
 	10.9.1.1 ${DSCP[gre1]} ${DSCP[gre2]}
 	10.9.2.1 ${DSCP[gue1]} ${DSCP[gue2]}
@@ -73,6 +76,8 @@ cat >"$WORK/flows" <<-FLOWS
 	fd00:9:1::1 ${DSCP[six1]} ${DSCP[six2]}
 	10.9.4.1 ${DSCP[vxlan1]} ${DSCP[vxlan2]}
 	10.9.5.1 ${DSCP[ipip1]} ${DSCP[ipip1]}
+	10.9.6.1 ${DSCP[gue1]} ${DSCP[ipip1]}
+	10.9.7.1 ${DSCP[vxlan1]} ${DSCP[gue2]}
 FLOWS
 
 command=("$CULVERT" -q --bpffs "$WORK/bpf" --state "$WORK/state" --cgroup "$CGROUP" -n a)
