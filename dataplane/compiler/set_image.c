@@ -157,9 +157,7 @@ static void write_node(const struct tree *tree, uint32_t level, uint32_t number,
 /* Writes a tree from that cell on. Returns the first cell behind it. */
 static uint32_t write_tree(const struct tree *tree, uint32_t cell, struct cv_set_tree *out)
 {
-	/* Of lows that are left out there is no shape. */
-	out->keys = (tree->shape.depth ? tree->keys->count : 0) |
-		    (tree->keys->from_zero ? CV_SET_FROM_ZERO : 0);
+	out->keys = tree->keys->count | (tree->keys->from_zero ? CV_SET_FROM_ZERO : 0);
 	for (uint32_t level = 0; level < tree->shape.depth; level++) {
 		out->levels[level] = cell;
 		for (uint32_t i = 0; i < tree->shape.nodes[level]; i++, cell += CV_NODE_CELLS)
@@ -211,7 +209,9 @@ static uint32_t write_set(struct cv_arena *arena, const struct cv_compiled_set *
 	memcpy(out->name, set->name, sizeof(out->name));
 	cell = write_tree(&numbers, cell, &out->numbers);
 	cell = write_tree(&highs, cell, &out->highs);
-	write_tree(&lows, cell, &out->lows);
+	/* Programs tell by the keys of lows, whatever these are, that there are any. */
+	if (layout.low_shape.depth)
+		write_tree(&lows, cell, &out->lows);
 	return root;
 }
 

@@ -85,7 +85,7 @@ static bool has_address(const struct cv_set *set, const uint64_t address[2])
 		const uint64_t *highs = cv_arena_at(&arena, set->highs.levels[level] + 2 * node);
 		const uint64_t *lows = NULL;
 
-		if (set->lows.levels[0])
+		if (set->lows.keys)
 			lows = cv_arena_at(&arena, set->lows.levels[level] + 2 * node);
 		for (below = 0; below < CV_SET_HALVES; below++)
 			if (highs[below] > address[0] ||
@@ -163,6 +163,7 @@ static void ends_of_both_families(void **unused)
 		{ { { UINT64_MAX, UINT64_MAX }, { UINT64_MAX, UINT64_MAX } } },
 		{ { { UINT64_MAX, 0 }, { UINT64_MAX, 5 } } },
 		{ { { 5, 0 }, { 5, UINT64_MAX } } },
+		{ { { 0, 0 }, { 5, UINT64_MAX } }, { { 7, 0 }, { 8, UINT64_MAX } } },
 		{ { { 5, 0 }, { 5, 0 } }, { { 5, 2 }, { 5, 2 } }, { { 5, 4 }, { 6, 0 } } },
 		{ { { 0, UINT64_MAX }, { 1, 0 } }, { { 1, UINT64_MAX }, { 2, 3 } } },
 	};
