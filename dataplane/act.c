@@ -45,9 +45,8 @@ int cv_acts_begin(struct cv_acts *acts, struct cv_err *err)
 	return cv_journal_begin(acts->inst, acts->what, err);
 }
 
-int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err)
+int cv_act_alone(struct cv_acts *acts, const struct cv_act *act, struct cv_err *err)
 {
-	struct cv_acts *acts = plan->acts;
 	int rc;
 
 	if (!(++acts->told % CV_ACTS_A_PROGRESS))
@@ -60,6 +59,11 @@ int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *
 					: cv_err_set(err, rc, "%s %s: cannot be told: %s",
 						     act->noun, act->name, strerrordesc_np(-rc));
 	return acts->mode == CV_CHANGE_MAKE;
+}
+
+int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err)
+{
+	return cv_act_alone(plan->acts, act, err);
 }
 
 bool cv_acts_are_told(const struct cv_plan *plan)

@@ -29,6 +29,9 @@ struct cv_acts {
  * in the journal. act->name and the texts behind it are looked at only if cv_acts_are_told(). */
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err);
 
+/* The same without a plan: before there is one. */
+int cv_act_alone(struct cv_acts *acts, const struct cv_act *act, struct cv_err *err);
+
 /* Notes in the journal that a change begins, unless that is done. Before an act is done, and before the
  * text of the state is replaced: what the journal tells of the text is from before that. */
 int cv_acts_begin(struct cv_acts *acts, struct cv_err *err);

@@ -12,6 +12,7 @@
 #include "gate.h"
 #include "journal.h"
 #include "marks/marks.h"
+#include "mend.h"
 #include "object.h"
 #include "own.h"
 #include "plan.h"
@@ -231,6 +232,26 @@ static int apply_anew(struct cv_acts *acts, const struct cv_change *change, stru
 	return rc;
 }
 
+/* True if the maps of the instance are what this build begins with; another one may have had fewer. */
+static bool has_maps(const struct cv_instance *inst)
+{
+	struct cv_meta meta;
+
+	return !cv_pin_missing(inst) ||
+	       (!cv_meta_read(inst, &meta, NULL) && strcmp(meta.build, cv_object_build()));
+}
+
+/* Pins that others took away come back as far as they can. Returns 1 if the instance can then be worked
+ * with, 0 if it is to be made anew. What is only looked at stays incomplete. */
+static int find_pins(struct cv_acts *acts, struct cv_err *err)
+{
+	int rc = cv_instance_exists(acts->inst) ? cv_mend_pins(acts, err) : 0;
+
+	if (rc || !cv_instance_exists(acts->inst))
+		return rc;
+	return has_maps(acts->inst) || (acts->told && acts->mode != CV_CHANGE_MAKE);
+}
+
 /* What is left to do when everything works. */
 static int finish(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
 {
@@ -260,8 +281,9 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 	int rc = cv_marks_check(inst, change->old, change->wanted, err);
 
 	if (!rc)
-		rc = cv_instance_exists(inst) ? apply(&acts, change, err)
-					      : apply_anew(&acts, change, err);
+		rc = find_pins(&acts, err);
+	if (rc >= 0)
+		rc = rc ? apply(&acts, change, err) : apply_anew(&acts, change, err);
 	if (rc || change->mode != CV_CHANGE_MAKE)
 		return rc;
 	if (acts.made || change->is_repair)
@@ -288,11 +310,11 @@ static int take_down(struct cv_acts *acts, struct cv_err *err)
 	static const struct text text = { .write = write_no_text };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_state nothing;
-	int rc = 0;
+	int rc = find_pins(acts, err);
 
 	cv_state_init(&nothing);
-	if (!cv_instance_exists(acts->inst))
-		rc = cv_instance_create(acts->inst, false, err);
+	if (rc >= 0)
+		rc = rc ? 0 : cv_instance_create(acts->inst, false, err);
 	if (!rc)
 		rc = cv_plan_new(&plan, acts, NULL, &nothing, true, err);
 	if (!rc)

@@ -14,6 +14,7 @@
 #include "counters.h"
 #include "image.h"
 #include "journal.h"
+#include "mend.h"
 #include "nl_link.h"
 #include "object.h"
 #include "own.h"
@@ -68,8 +69,8 @@ bool cv_instance_can_edit(const struct cv_instance *inst)
 	struct cv_figures figures;
 	struct cv_interruption was;
 
-	return cv_instance_exists(inst) && !cv_instance_interrupted(inst, &was) &&
-	       !cv_banks_open(&banks, inst, NULL) &&
+	return cv_instance_exists(inst) && !cv_pin_missing(inst) &&
+	       !cv_instance_interrupted(inst, &was) && !cv_banks_open(&banks, inst, NULL) &&
 	       cv_stamp_read(inst, cv_banks_word(banks), &figures);
 }
 

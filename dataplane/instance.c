@@ -389,7 +389,7 @@ static int link_for_stock_tools(const struct cv_instance *inst, struct cv_err *e
 	return rc;
 }
 
-static int create_pins(struct cv_instance *inst, bool has_apps, struct cv_err *err)
+int cv_instance_make_dirs(const struct cv_instance *inst, struct cv_err *err)
 {
 	const char *const dirs[] = { inst->host_maps, inst->host_links, inst->host_progs,
 				     inst->maps,      inst->progs,	inst->tunnels,
@@ -397,11 +397,17 @@ static int create_pins(struct cv_instance *inst, bool has_apps, struct cv_err *e
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < sizeof(dirs) / sizeof(*dirs); i++)
-		rc = cv_dir_make(dirs[i], err);
+		if (access(dirs[i], F_OK))
+			rc = cv_dir_make(dirs[i], err);
+	return rc ? rc : link_for_stock_tools(inst, err);
+}
+
+static int create_pins(struct cv_instance *inst, bool has_apps, struct cv_err *err)
+{
+	int rc = cv_instance_make_dirs(inst, err);
+
 	if (!rc && cv_readers_need_ids())
 		rc = cv_dir_make(inst->inner, err);
-	if (!rc)
-		rc = link_for_stock_tools(inst, err);
 	if (!rc && has_apps && !cv_hooks_are_attached(inst))
 		cv_preload_begin(inst);
 	return rc ? rc : create_contents(inst, err);

@@ -74,6 +74,9 @@ int cv_host_map(const struct cv_instance *inst, const char *name, struct cv_err 
 int cv_meta_read(const struct cv_instance *inst, struct cv_meta *meta, struct cv_err *err);
 int cv_meta_write(const struct cv_instance *inst, const struct cv_meta *meta, struct cv_err *err);
 
+/* Makes its directories, and the host's, as far as they are not there. */
+int cv_instance_make_dirs(const struct cv_instance *inst, struct cv_err *err);
+
 /* Makes the directories, maps and programs of an instance that does not exist yet; on failure
  * nothing is left. has_apps: the socket hooks will be needed, too. */
 int cv_instance_create(struct cv_instance *inst, bool has_apps, struct cv_err *err);

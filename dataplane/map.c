@@ -126,7 +126,7 @@ int cv_dir_link(const char *dir, const char *name, const char *target, struct cv
 
 	if (rc)
 		return rc;
-	if (!symlink(target, path) || errno == EEXIST)
+	if (!access(path, F_OK) || !symlink(target, path) || errno == EEXIST)
 		return 0;
 	return cv_err_set(err, -errno, "link %s: make: %s", path, strerrordesc_np(errno));
 }

@@ -59,6 +59,11 @@ static bool is_host_map(const char *name)
 	return false;
 }
 
+const char *cv_object_map_dir(const struct cv_instance *inst, const char *name)
+{
+	return is_host_map(name) ? inst->host_maps : inst->maps;
+}
+
 /* True if maps that are not there yet may be pinned: not where programs are only tried. */
 static bool may_pin(const struct cv_instance *inst)
 {
@@ -76,9 +81,8 @@ static int place_maps(const struct cv_instance *inst, struct bpf_object *object,
 
 		if (!bpf_map__pin_path(map))
 			continue;
-		if (snprintf(path, sizeof(path), "%s/%s",
-			     is_host_map(name) ? inst->host_maps : inst->maps,
-			     name) >= (int)sizeof(path))
+		if (snprintf(path, sizeof(path), "%s/%s", cv_object_map_dir(inst, name), name) >=
+		    (int)sizeof(path))
 			return cv_err_set(err, -ENAMETOOLONG, "pin of map %s: path too long", name);
 		if (bpf_map__set_pin_path(map, may_pin(inst) || !access(path, F_OK) ? path : NULL))
 			return cv_err_set(err, -ENOMEM, "map %s: out of memory", name);

@@ -26,6 +26,9 @@
 #define CV_PROG_XMIT "xmit" /* pins of a tunnel's lwt programs in tunnels/NAME */
 #define CV_PROG_IN "in"
 
+/* The directory that a pinned map of that name lies in. */
+const char *cv_object_map_dir(const struct cv_instance *inst, const char *name);
+
 /* Version and fingerprint of the objects in this binary: programs that another build has pinned are
  * to be replaced. Static. */
 const char *cv_object_build(void);

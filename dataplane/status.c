@@ -8,6 +8,7 @@
 #include "marks/marks.h"
 #include "hooks.h"
 #include "dev_find.h"
+#include "mend.h"
 #include "neighbour.h"
 #include "own.h"
 #include "plan.h"
@@ -273,6 +274,14 @@ static int check_pins(const struct cv_instance *inst, const struct cv_state *sta
 				   "makes them anew");
 }
 
+/* Somebody has removed one of them. */
+static int check_map_pins(const struct cv_instance *inst, struct cv_status *status)
+{
+	const char *name = cv_instance_exists(inst) ? cv_pin_missing(inst) : NULL;
+
+	return name ? add_problem(status, "map %s: its pin is gone: 'culvert repair'", name) : 0;
+}
+
 /* What this process may not look at is not to be taken for what is not there. */
 static int check_sight(const struct cv_state *state, struct cv_status *status)
 {
@@ -287,6 +296,8 @@ static int find_problems(struct cv_instance *inst, const struct cv_state *state,
 {
 	int rc = check_pins(inst, state, status);
 
+	if (!rc)
+		rc = check_map_pins(inst, status);
 	if (!rc)
 		rc = check_devs(inst, state, status, err);
 	if (!rc)
