@@ -160,13 +160,16 @@ static int converge_back(struct cv_instance *inst, const struct cv_change *chang
 	return rc ? rc : converge(plan, is_turned(inst, change) ? &text : NULL, err);
 }
 
-/* Brings back what was there before. If that fails too, err says so and what is left. */
-static void undo(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
+/* Brings back what was there before. If that fails too, err says so and what is left. nothing_changes:
+ * the state before is the one that is wanted, and whole. */
+static void undo(struct cv_instance *inst, const struct cv_change *change, bool nothing_changes,
+		 struct cv_err *err)
 {
 	struct cv_err why;
 	char text[sizeof(why.text)];
 
-	if (!converge_back(inst, change, &why)) {
+	/* What could be put back is, and the rest is not there: nothing is left over. */
+	if (!converge_back(inst, change, &why) || nothing_changes) {
 		cv_journal_end(inst, NULL);
 		return;
 	}
@@ -196,6 +199,8 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 			     .arg = change->arg };
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_instance *inst = acts->inst;
+	struct cv_interruption was;
+	bool nothing_changes = change->is_same && !cv_instance_interrupted(inst, &was);
 	int rc;
 
 	cv_acts_progress(acts);
@@ -208,7 +213,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 		cv_rule_stamp(inst, plan, change->origin);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
-		undo(inst, change, err);
+		undo(inst, change, nothing_changes, err);
 		inst->former_rules = NULL;
 	}
 	return rc;
