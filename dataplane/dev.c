@@ -58,8 +58,14 @@ static int check_link(const char *name, const struct cv_link *link, struct cv_er
 
 static int check_qdisc(const struct cv_dev_plan *dev, struct cv_err *err)
 {
-	if (dev->qdisc != CV_QDISC_INGRESS || dev->conf->tcx)
+	if (dev->conf->tcx || (dev->qdisc != CV_QDISC_INGRESS && dev->qdisc != CV_QDISC_SHARED))
 		return 0;
+	if (dev->qdisc == CV_QDISC_SHARED) {
+		cv_err_set(err, -EBUSY, "dev %s: its clsact has a block that devices share",
+			   dev->name);
+		return cv_err_hint(err, "give tcx, or replace it: tc qdisc del dev %s clsact",
+				   dev->name);
+	}
 	cv_err_set(err, -EEXIST, "dev %s: has an ingress qdisc, which excludes clsact", dev->name);
 	return cv_err_hint(err,
 			   "replace it: tc qdisc del dev %s ingress && tc qdisc add dev %s clsact",

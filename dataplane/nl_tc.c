@@ -95,7 +95,9 @@ static int parse_qdisc(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	if (header->tcm_parent != TC_H_CLSACT)
 		return 0;
 	if (!strcmp(kind, "clsact"))
-		search->found = CV_QDISC_CLSACT;
+		search->found = attrs[TCA_INGRESS_BLOCK] || attrs[TCA_EGRESS_BLOCK]
+					? CV_QDISC_SHARED
+					: CV_QDISC_CLSACT;
 	else if (!strcmp(kind, "ingress"))
 		search->found = CV_QDISC_INGRESS;
 	return 0;

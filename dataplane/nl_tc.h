@@ -14,6 +14,7 @@
 enum cv_qdisc {
 	CV_QDISC_NONE,
 	CV_QDISC_CLSACT,
+	CV_QDISC_SHARED, /* clsact whose filters are those of a block that devices share */
 	CV_QDISC_INGRESS, /* the older one, without egress; the two exclude each other */
 };
 

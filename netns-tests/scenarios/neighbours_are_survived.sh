@@ -89,6 +89,26 @@ expect_line "dev a0: ingress prio 100 has somebody else's filters, u32" "$WORK/e
 tc_a filter del dev a0 ingress prio 100
 repaired "after the conflict" '^[+] dev a0 ingress$'
 
+title "makes clsact anew, with filters that several devices share"
+tc_a qdisc del dev a0 clsact
+tc_a qdisc add dev a0 egress_block 22 clsact
+expect_status 2 cv a repair
+expect_line "dev a0: its clsact has a block that devices share; give tcx, or replace it" "$WORK/err"
+prints 'egress_block 22' tc_a qdisc show dev a0 || fail "the other tool's clsact is gone"
+tc_a qdisc del dev a0 clsact
+repaired "after the shared clsact" '^[+] qdisc a0 clsact$'
+
+title "puts a route of its own in place of ours"
+ip -n a route replace "$B_NET4" via 192.0.2.254
+for time in first second; do
+	expect_status 2 cv a repair
+	expect_line "^culvert: route $B_NET4: there is one already in table 254, not culvert's .*; give another metric M, or delete it [[]EEXIST[]]\$" "$WORK/err"
+	expect_equal 1 "$(grep -c . "$WORK/err")" "lines of the $time repair that meets a conflict"
+done
+prints "$B_NET4 via 192.0.2.254" ip -n a route show "$B_NET4" || fail "the other tool's route is gone"
+ip -n a route del "$B_NET4"
+repaired "after the route" "^[+] route $B_NET4 "
+
 # ahead TEXT ENDS PROBLEM CMD...: CMD puts something ahead of us, which is listed so, and reported
 # (PROBLEM empty: not). It ends with a deletion by hand, and all is well.
 expect_ahead() {
