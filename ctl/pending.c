@@ -186,18 +186,19 @@ static void make_command(const struct cv_session *session, struct command *comma
 	command->words[command->count] = NULL;
 }
 
-/* The other sentry may have been faster, or somebody confirmed it at the last moment. */
-static void act_as_sentry(struct cv_session *session, struct cv_err *err)
+/* The other sentry may have been faster, or somebody confirmed it at the last moment. Returns a negative
+ * errno if it is to be tried again: that it failed could not even be written down. */
+static int act_as_sentry(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_pending pending;
 	int rc;
 
 	if (!cv_pending_find(session, &pending)) {
 		cv_pending_end(session->inst, NULL);
-		return;
+		return 0;
 	}
 	if (*pending.failed || cv_pending_seconds_left(&pending))
-		return;
+		return 0;
 	rc = cv_pending_roll_back(session, err);
 	if (rc)
 		syslog(LOG_ERR, "'%s' was not confirmed, and rolling back failed: %s",
@@ -205,6 +206,7 @@ static void act_as_sentry(struct cv_session *session, struct cv_err *err)
 	else
 		syslog(LOG_WARNING, "'%s' was not confirmed within %u s: rolled back",
 		       pending.command, pending.seconds);
+	return rc && cv_pending_get(session->inst, &pending) && !*pending.failed ? rc : 0;
 }
 
 int cv_pending_stand_sentry(struct cv_session *session, const char *ready, const char *partner,
@@ -223,12 +225,15 @@ int cv_pending_stand_sentry(struct cv_session *session, const char *ready, const
 		return rc;
 	session->options.wait_seconds = CV_WAIT_FOR_EVER;
 	for (int tries = 0; tries < CV_SENTRY_TRIES; tries++) {
-		if (!cv_session_open_raw(session, CV_ACCESS_WRITE, err)) {
-			act_as_sentry(session, err);
+		rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
+		if (rc)
+			syslog(LOG_ERR, "a change was not confirmed, and cannot be rolled back: %s",
+			       err->text);
+		else
+			rc = act_as_sentry(session, err);
+		if (!rc)
 			return 0;
-		}
-		syslog(LOG_ERR, "a change was not confirmed, and cannot be rolled back: %s",
-		       err->text);
+		cv_session_close(session);
 		sleep(1);
 	}
 	return -ETIMEDOUT;

@@ -236,6 +236,21 @@ expect_status 0 cv a confirm --rollback
 cv_json a dev show | expect_json 'map(.dev) | sort' '["a0", "d0"]' "devices when it could be rolled back"
 nothing_is_left "rolled back at last"
 
+title "it is tried again as long as not even the failure can be written"
+mount -t tmpfs -o size=1m tmpfs "$WORK/state"
+expect_status 0 cv a repair
+expect_status 0 cv a apply "$WORK/a.yaml"
+state_file=$(grep -l "local: $A4" "$WORK"/state/ns-*/state.yaml)
+cp "$state_file" "$WORK/former"
+expect_status 0 cv a apply "$WORK/cut.yaml" --confirm 1
+BEGIN=$(now_ms)
+mount -o remount,ro "$WORK/state"
+wait_for 5 has_passed 2500
+! is_former || fail "rolled back in files that cannot be written"
+mount -o remount,rw "$WORK/state"
+wait_for 5 is_former || fail "not rolled back when it can be written: $(cv a status)"
+nothing_is_left "it can be written again"
+
 title "down takes all of it away"
 expect_status 0 cv a apply "$WORK/cut.yaml" --confirm 30
 expect_status 0 cv a down
