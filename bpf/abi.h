@@ -1112,6 +1112,7 @@ _Static_assert(sizeof(struct cv_rule_stats) == 32, "cv_rule_stats is map ABI");
 /*
  * Counters of some rules on one CPU. The slot of CV_MAP_RULE_STATS that rule_id / CV_STATS_RULES says
  * has an array of them, an element a CPU; a slot whose array is that of the first slot stands empty.
+ * Behind a slot that was never set none ever was.
  */
 #define CV_STATS_RULES_BITS 10
 #define CV_STATS_RULES (1u << CV_STATS_RULES_BITS)

@@ -88,18 +88,18 @@ static int map_by_id(struct cv_counters *counters, uint32_t index, uint32_t id, 
 	return map_chunk(counters, index, fd, err);
 }
 
+/* Rules get the lowest ids that are free, so slots are set one after another. */
 static int map_all(struct cv_counters *counters, struct cv_err *err)
 {
-	uint32_t indexes[CV_STATS_CHUNKS], ids[CV_STATS_CHUNKS], count = CV_STATS_CHUNKS, next;
-	int rc = bpf_map_lookup_batch(counters->slots_fd, NULL, &next, indexes, ids, &count, NULL);
+	uint32_t ids[CV_STATS_CHUNKS];
+	int count = cv_slots_read(counters->slots_fd, 0, CV_STATS_CHUNKS, ids), rc = 0;
 
-	if (rc && errno != ENOENT) /* the end */
-		return cv_err_set(err, -errno, "counters of rules: read slots: %s",
-				  strerrordesc_np(errno));
-	rc = 0;
-	for (uint32_t i = 0; !rc && i < count; i++)
+	if (count < 0)
+		return cv_err_set(err, count, "counters of rules: read slots: %s",
+				  strerrordesc_np(-count));
+	for (int i = 0; !rc && i < count; i++)
 		if (!i || ids[i] != ids[0])
-			rc = map_by_id(counters, indexes[i], ids[i], err);
+			rc = map_by_id(counters, i, ids[i], err);
 	return rc;
 }
 

@@ -82,18 +82,23 @@ static int map_live(struct cv_banks *banks, int live_fd, struct cv_err *err)
 	return 0;
 }
 
+static uint32_t first_slot(uint32_t bank)
+{
+	return bank * CV_ARENA_SEGMENTS;
+}
+
+/* Segments of a bank are set one after another from its first slot on. */
 static int read_ids(struct cv_banks *banks, struct cv_err *err)
 {
-	uint32_t slots[SLOTS], ids[SLOTS], count = SLOTS, next;
-	int rc = bpf_map_lookup_batch(banks->slots_fd, NULL, &next, slots, ids, &count, NULL);
+	int rc = 0;
 
-	if (rc && errno != ENOENT) /* the end */
-		return cv_err_set(err, -errno, "map %s: read slots: %s", CV_STRING(CV_MAP_RULES),
-				  strerrordesc_np(errno));
 	memset(banks->ids, 0, sizeof(banks->ids));
-	for (uint32_t i = 0; i < count; i++)
-		banks->ids[slots[i]] = ids[i];
-	return 0;
+	for (uint32_t bank = 0; rc >= 0 && bank < CV_ARENA_BANKS; bank++)
+		rc = cv_slots_read(banks->slots_fd, first_slot(bank), CV_ARENA_SEGMENTS,
+				   &banks->ids[first_slot(bank)]);
+	return rc < 0 ? cv_err_set(err, rc, "map %s: read slots: %s", CV_STRING(CV_MAP_RULES),
+				   strerrordesc_np(-rc))
+		      : 0;
 }
 
 int cv_banks_open_maps(struct cv_banks **out, int slots_fd, int live_fd, struct cv_err *err)
@@ -166,11 +171,6 @@ static int open_slot(const struct cv_banks *banks, uint32_t slot, struct cv_err 
 	return fd >= 0 ? fd
 		       : cv_err_set(err, -errno, "map %s: open by id: %s", CV_STRING(CV_MAP_RULES),
 				    strerrordesc_np(errno));
-}
-
-static uint32_t first_slot(uint32_t bank)
-{
-	return bank * CV_ARENA_SEGMENTS;
 }
 
 /* Waits until every packet is through that was on its way: setting an element of a map of maps, if only

@@ -304,6 +304,19 @@ int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shap
 	return 0;
 }
 
+int cv_slots_read(int slots_fd, uint32_t first, uint32_t count, uint32_t *ids)
+{
+	uint32_t i;
+
+	for (i = 0; i < count; i++) {
+		uint32_t slot = first + i;
+
+		if (bpf_map_lookup_elem(slots_fd, &slot, &ids[i]))
+			return errno == ENOENT ? (int)i : -errno;
+	}
+	return i;
+}
+
 void cv_slot_batch_close(struct cv_slot_batch *batch)
 {
 	while (batch->count)

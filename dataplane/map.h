@@ -67,6 +67,12 @@ int cv_slot_make(const struct cv_slot_shape *shape, const void *values, struct c
 int cv_slot_write(int slot_fd, const void *key, const struct cv_slot_shape *shape,
 		  const void *values, struct cv_err *err);
 
+/* Reads the ids of the arrays in slots of one map whose keys are numbers, from the slot first on, at most
+ * count, up to the first that was never set. Returns how many, or a negative errno without text. One by
+ * one, because before Linux 6.8 to read a slot, if only to find it empty, takes a grace period: to ask
+ * for all of a thousand in a batch takes a quarter of a minute there. */
+int cv_slots_read(int slots_fd, uint32_t first, uint32_t count, uint32_t *ids);
+
 #define CV_SLOTS_AT_ONCE 64
 
 /* Arrays that are to be put into slots of one map, whose keys are numbers: each change of a slot waits

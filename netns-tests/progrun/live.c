@@ -339,13 +339,26 @@ static void tell(const struct kind *kind, const struct changer *changer,
 		 runner->wrong, runner->mark);
 }
 
+/* Those of its slots that ever were set; they are so one after another. */
+static uint32_t read_bank(uint32_t bank, uint32_t *ids)
+{
+	uint32_t count = 0, slot = bank * CV_ARENA_SEGMENTS;
+
+	while (count < CV_ARENA_SEGMENTS &&
+	       !bpf_map_lookup_elem(bpf_map__fd(MAP(CV_MAP_RULES)), &slot, &ids[count])) {
+		count++;
+		slot++;
+	}
+	return count;
+}
+
 /* Memory is given back: all slots that packets do not read hold the array of the first that they do. */
 static uint32_t count_arrays(void)
 {
-	uint32_t slots[CV_ARENA_BANKS * CV_ARENA_SEGMENTS], ids[ARRAY_LEN(slots)];
-	uint32_t count = ARRAY_LEN(slots), different = 0, next;
+	uint32_t ids[CV_ARENA_BANKS * CV_ARENA_SEGMENTS];
+	uint32_t count = read_bank(0, ids), different = 0;
 
-	bpf_map_lookup_batch(bpf_map__fd(MAP(CV_MAP_RULES)), NULL, &next, slots, ids, &count, NULL);
+	count += read_bank(1, &ids[count]);
 	for (uint32_t i = 0; i < count; i++) {
 		uint32_t j = 0;
 
