@@ -76,6 +76,7 @@ struct lookup {
 	struct cv_app_source
 		*sources; /* owned, as are the paths in their confs; in the state's order */
 	size_t count; /* at most twice as many as the state has */
+	struct cv_cgroups cgroups;
 };
 
 static bool same_text(const char *a, const char *b)
@@ -167,11 +168,11 @@ static void warn_of_cgroups(const struct lookup *lookup, const struct cv_app_con
 {
 	char unit[CV_UNIT_NAME];
 
-	if (conf->cgroup && !cv_cgroup_exists(conf->cgroup))
+	if (conf->cgroup && !cv_cgroup_exists(&lookup->cgroups, conf->cgroup))
 		warn_of(lookup, conf,
 			"app %s: cgroup %s does not exist; the app is nobody until it does",
 			conf->name, conf->cgroup);
-	if (conf->unit && cv_unit_name(conf->unit, unit) && !cv_unit_exists(unit))
+	if (conf->unit && cv_unit_name(conf->unit, unit) && !cv_unit_exists(&lookup->cgroups, unit))
 		warn_of(lookup, conf,
 			"app %s: unit %s does not run; the app is nobody until it does", conf->name,
 			unit);
@@ -321,6 +322,7 @@ static int look_up_apps(struct lookup *lookup, struct cv_err *err)
 	if (!lookup->sources)
 		return cv_err_set(err, -ENOMEM, "apps: out of memory");
 	lookup->count = state->app_count;
+	cv_cgroups_find(&lookup->cgroups);
 	for (size_t i = 0; !rc && i < lookup->count; i++)
 		rc = look_up_names(lookup, &state->apps[i], &lookup->sources[i], err);
 	for (size_t i = 0; !rc && i < lookup->count; i += EXES_AT_ONCE) {

@@ -17,6 +17,7 @@ struct review {
 	struct cv_instance *inst;
 	const struct cv_app_conf *conf;
 	const struct cv_app *live; /* NULL: the hooks do not know it */
+	const struct cv_cgroups *cgroups;
 	cv_problem_fn add;
 	void *arg;
 };
@@ -119,9 +120,10 @@ static int review_groups(const struct review *review)
 	char unit[CV_UNIT_NAME];
 	int rc = 0;
 
-	if (conf->cgroup && !cv_cgroup_exists(conf->cgroup))
+	if (conf->cgroup && !cv_cgroup_exists(review->cgroups, conf->cgroup))
 		rc = report(review, "cgroup %s does not exist", conf->cgroup);
-	if (!rc && conf->unit && cv_unit_name(conf->unit, unit) && !cv_unit_exists(unit))
+	if (!rc && conf->unit && cv_unit_name(conf->unit, unit) &&
+	    !cv_unit_exists(review->cgroups, unit))
 		rc = report(review, "unit %s does not run", unit);
 	return rc;
 }
@@ -161,11 +163,13 @@ int cv_app_problems(struct cv_instance *inst, const struct cv_state *state, cv_p
 	CV_FREE struct cv_app_set *own = calloc(1, sizeof(*own));
 	CV_FREE struct cv_app_set *outer = calloc(1, sizeof(*outer));
 	int rc = own && outer ? cv_live_both_apps(inst, own, outer, err) : -ENOMEM;
+	struct cv_cgroups cgroups;
 
+	cv_cgroups_find(&cgroups);
 	for (size_t i = 0; !rc && i < state->app_count; i++) {
 		const struct cv_app_conf *conf = &state->apps[i];
 		const struct cv_app *live = cv_app_find(own, conf->name);
-		struct review review = { inst, conf, live, add, arg };
+		struct review review = { inst, conf, live, &cgroups, add, arg };
 
 		if (!live)
 			review.live = cv_app_find(outer, conf->name);

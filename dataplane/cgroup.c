@@ -2,7 +2,6 @@
 /* What is below the cgroup2 mount: see cgroup.h. */
 #include "cgroup.h"
 
-#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -16,15 +15,20 @@ static bool is_dir(const char *path)
 	return !stat(path, &st) && S_ISDIR(st.st_mode);
 }
 
-bool cv_cgroup_exists(const char *path)
+void cv_cgroups_find(struct cv_cgroups *out)
 {
-	char mount[PATH_MAX], whole[2 * PATH_MAX];
 	uint32_t level;
 
-	if (cv_cgroup2_mount(mount, &level, NULL))
-		return false;
-	snprintf(whole, sizeof(whole), "%s/%s", mount, path);
-	return is_dir(whole);
+	if (cv_cgroup2_mount(out->mount, &level, NULL))
+		out->mount[0] = '\0';
+}
+
+bool cv_cgroup_exists(const struct cv_cgroups *cgroups, const char *path)
+{
+	char whole[2 * PATH_MAX];
+
+	snprintf(whole, sizeof(whole), "%s/%s", cgroups->mount, path);
+	return cgroups->mount[0] && is_dir(whole);
 }
 
 static bool is_slice(const char *name)
@@ -54,10 +58,7 @@ static bool is_in_slices(const char *path, const char *name)
 	return false;
 }
 
-bool cv_unit_exists(const char *name)
+bool cv_unit_exists(const struct cv_cgroups *cgroups, const char *name)
 {
-	char mount[PATH_MAX];
-	uint32_t level;
-
-	return !cv_cgroup2_mount(mount, &level, NULL) && is_in_slices(mount, name);
+	return cgroups->mount[0] && is_in_slices(cgroups->mount, name);
 }

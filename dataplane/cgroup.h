@@ -3,12 +3,20 @@
 #ifndef CV_CGROUP_H
 #define CV_CGROUP_H
 
+#include <limits.h>
 #include <stdbool.h>
 
+/* Where cgroups are. Found once for many questions: a host may have thousands of mounts. */
+struct cv_cgroups {
+	char mount[PATH_MAX]; /* "": not mounted */
+};
+
+void cv_cgroups_find(struct cv_cgroups *out);
+
 /* True if there is such a cgroup; path is relative to the mount. */
-bool cv_cgroup_exists(const char *path);
+bool cv_cgroup_exists(const struct cv_cgroups *cgroups, const char *path);
 
 /* True if a unit of that whole name has a cgroup: below slices, and nothing else. */
-bool cv_unit_exists(const char *name);
+bool cv_unit_exists(const struct cv_cgroups *cgroups, const char *name);
 
 #endif
