@@ -19,8 +19,6 @@
 #include "own.h"
 #include "plan.h"
 #include "preload.h"
-#include "plan.h"
-#include "preload.h"
 
 /* ---- which there are ---- */
 
@@ -32,6 +30,7 @@
 #define LOST_ACCEPT "who accepts a connection counts as who listens"
 #define LOST_RELEASE "packets of closed TCP connections have no owner"
 #define LOST_OPEN "sockets that were open before an app was added are not known as its own"
+#define LOST_FILES "every command loads what asks the kernel which executable is which"
 #define LOST_USE(what) "a process that was given a socket by another is not known when it " what
 
 /* A program is pinned, or its link is, by its name. */
@@ -68,6 +67,7 @@ static const struct hook hooks[] = {
 	{ CV_PROG_FILL_MARKS, CV_OBJECT_BACKFILL, LOST_OPEN },
 	{ CV_PROG_FILL_CHECK, CV_OBJECT_BACKFILL, LOST_OPEN },
 	{ "cv_gate", CV_OBJECT_GATE, "apps with a gate are not held back" },
+	{ CV_PROG_FILES, CV_OBJECT_SELF, LOST_FILES },
 };
 #define HOOKS (sizeof(hooks) / sizeof(*hooks))
 _Static_assert(HOOKS <= CV_MAX_HOOKS, "refused hooks are bits");
@@ -85,6 +85,7 @@ static const struct group groups[] = {
 	{ CV_OBJECT_LINEAGE, CV_HOOKS_LINEAGE, false },
 	{ CV_OBJECT_BACKFILL, 0, false },
 	{ CV_OBJECT_GATE, CV_HOOKS_GATE, false },
+	{ CV_OBJECT_SELF, 0, true },
 };
 #define GROUPS (sizeof(groups) / sizeof(*groups))
 

@@ -17,12 +17,40 @@
 
 /* ---- files ---- */
 
-/* The program is loaded once, and lives as long as the instance is open. */
+/* True if the hooks of the host are of this build, as is what is pinned with them. */
+static bool is_of_this_build(const struct cv_instance *inst)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_HOST), NULL);
+	struct cv_host host;
+	uint32_t zero = 0;
+
+	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, &host) &&
+	       !strcmp(host.hooks_build, cv_object_build());
+}
+
+/* The program as it was pinned with the hooks; -1 if it is not there, or is not what its name says. */
+static int open_iterator(const struct cv_instance *inst)
+{
+	CV_CLOSE int fd =
+		is_of_this_build(inst) ? cv_pin_open(inst->host_progs, CV_PROG_FILES, NULL) : -1;
+	struct bpf_prog_info info = { 0 };
+	uint32_t len = sizeof(info);
+
+	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len) ||
+	    info.type != BPF_PROG_TYPE_TRACING || strcmp(info.name, CV_PROG_FILES) != 0)
+		return -1;
+	return CV_TAKE_FD(fd);
+}
+
+/* It lives as long as the instance is open. To load it takes longer than all else that is asked of the
+ * host: of the kernel's own types all have to be read. */
 static int load_iterator(struct cv_instance *inst, struct cv_err *err)
 {
 	CV_CLEANUP(cv_object_close) struct bpf_object *object = NULL;
 	int rc;
 
+	if (inst->files_prog < 0)
+		inst->files_prog = open_iterator(inst);
 	if (inst->files_prog >= 0)
 		return 0;
 	rc = cv_object_load(inst, CV_OBJECT_SELF, NULL, &object, err);

@@ -16,6 +16,7 @@
 #define CV_PROG_EGRESS "cv_cls_egress"
 #define CV_PROG_ITER "cv_iter_owners"
 /* Walks over what is open, in the order in which they are taken (bpf/backfill.bpf.c). */
+#define CV_PROG_FILES "cv_iter_files"
 #define CV_PROG_FILL_TASKS "cv_fill_tasks"
 #define CV_PROG_FILL_KNOWN "cv_fill_known"
 #define CV_PROG_FILL_REST "cv_fill_rest"
