@@ -476,25 +476,31 @@ static void number_messages(struct cv_nl *nl, struct chunk *chunk)
 /* What comes back. */
 struct answers {
 	const struct chunk *chunk;
-	cv_nl_refused_fn refused;
+	cv_nl_refused_fn refused; /* NULL: that is as well */
+	cv_nl_answer_fn answered; /* NULL: only refusals count */
 	void *arg;
 	struct cv_err *err;
 	bool is_done;
 	int ret;
 };
 
-static void take_answer(struct answers *answers, const struct nlmsghdr *hdr)
+static void take_answer(struct answers *answers, struct nlmsghdr *hdr)
 {
 	size_t number = hdr->nlmsg_seq - answers->chunk->first_seq;
 	char kernel_text[KERNEL_TEXT];
 	int code;
 
 	/* Else it is left from a question that was given up. */
-	if (number >= answers->chunk->count || hdr->nlmsg_type != NLMSG_ERROR)
+	if (number >= answers->chunk->count)
 		return;
+	if (hdr->nlmsg_type != NLMSG_ERROR) {
+		if (answers->answered)
+			answers->answered(answers->chunk->first + number, hdr, answers->arg);
+		return;
+	}
 	answers->is_done = number == answers->chunk->count - 1;
 	code = read_end(hdr, kernel_text);
-	if (code && !answers->ret)
+	if (code && answers->refused && !answers->ret)
 		answers->ret = answers->refused(answers->chunk->first + number, code, kernel_text,
 						answers->arg, answers->err);
 }
@@ -526,22 +532,34 @@ static int send_chunk(struct cv_nl *nl, struct chunk *chunk, struct answers *ans
 	return ret < 0 ? set_errno(answers->err, ret, "netlink: batch", NULL) : 0;
 }
 
-int cv_nl_batch_send(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_refused_fn refused,
-		     void *arg, struct cv_err *err)
+/* to: whom the answers go to. */
+static int send_batch(struct cv_nl *nl, struct cv_nl_batch *batch, const struct answers *to)
 {
 	size_t offset = 0, first = 0;
 	int ret = 0;
 
 	while (!ret && offset < batch->size) {
 		struct chunk chunk = next_chunk(nl, batch, offset, first);
-		struct answers answers = {
-			.chunk = &chunk, .refused = refused, .arg = arg, .err = err
-		};
+		struct answers answers = *to;
 
+		answers.chunk = &chunk;
 		ret = send_chunk(nl, &chunk, &answers);
 		offset += chunk.size;
 		first += chunk.count;
 	}
 	cv_nl_batch_fini(batch);
 	return ret;
+}
+
+int cv_nl_batch_send(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_refused_fn refused,
+		     void *arg, struct cv_err *err)
+{
+	return send_batch(nl, batch,
+			  &(struct answers){ .refused = refused, .arg = arg, .err = err });
+}
+
+void cv_nl_batch_ask(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_answer_fn answered,
+		     void *arg)
+{
+	send_batch(nl, batch, &(struct answers){ .answered = answered, .arg = arg });
 }

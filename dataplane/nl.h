@@ -80,4 +80,11 @@ typedef int (*cv_nl_refused_fn)(size_t number, int code, const char *kernel, voi
 int cv_nl_batch_send(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_refused_fn refused,
 		     void *arg, struct cv_err *err);
 
+/* Called with the number of each question that was answered, and with the answer. */
+typedef void (*cv_nl_answer_fn)(size_t number, struct nlmsghdr *hdr, void *arg);
+/* The same with questions of one answer each, which are no dumps. Some may get none: what is refused, or
+ * what there was no room for, is to be asked for itself. Empties the batch. */
+void cv_nl_batch_ask(struct cv_nl *nl, struct cv_nl_batch *batch, cv_nl_answer_fn answered,
+		     void *arg);
+
 #endif

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "array.h"
 #include "chain.h"
 #include "nl_link.h"
 #include "own.h"
@@ -25,14 +26,21 @@ struct route_list {
 	uint8_t protocol; /* 0: any */
 	cv_fib_keep_fn keep; /* may be NULL */
 	void *arg; /* its */
-	struct cv_fib_route *items; /* owned */
-	size_t count;
-	size_t capacity;
+	struct cv_fib_routes *out; /* borrowed */
+	size_t first; /* what was there before */
 };
 
-static void route_list_fini(struct route_list *list)
+void cv_fib_routes_fini(struct cv_fib_routes *routes)
 {
-	free(list->items);
+	free(routes->items);
+	*routes = (struct cv_fib_routes){ 0 };
+}
+
+int cv_fib_routes_add(struct cv_fib_routes *routes, const struct cv_fib_route *route,
+		      struct cv_err *err)
+{
+	return cv_array_add((void **)&routes->items, &routes->count, route, sizeof(*route),
+			    "routes", err);
 }
 
 static uint8_t os_family(uint8_t family)
@@ -382,21 +390,6 @@ static int parse_route(struct nlmsghdr *hdr, struct parsed *out)
 	return 1;
 }
 
-static int append(struct route_list *list, const struct cv_fib_route *route, struct cv_err *err)
-{
-	if (list->count == list->capacity) {
-		size_t capacity = list->capacity ? 2 * list->capacity : 64;
-		struct cv_fib_route *items = reallocarray(list->items, capacity, sizeof(*items));
-
-		if (!items)
-			return cv_err_set(err, -ENOMEM, "routes: %s", strerrordesc_np(ENOMEM));
-		list->items = items;
-		list->capacity = capacity;
-	}
-	list->items[list->count++] = *route;
-	return 0;
-}
-
 /* Whether the list is to hold a route with several nexthops. Returns 1, 0 or -EBADMSG. */
 static int keeps_hops(const struct route_list *list, const struct parsed *parsed)
 {
@@ -419,7 +412,7 @@ static int collect_hops(struct route_list *list, const struct parsed *parsed, st
 	if (ret < 0)
 		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
 	for (route.hop = 0; ret > 0 && read_hop(&hops, &route) > 0; route.hop++)
-		if (append(list, &route, err))
+		if (cv_fib_routes_add(list->out, &route, err))
 			return -ENOMEM;
 	return 0;
 }
@@ -431,7 +424,7 @@ static int collect_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 	int ret;
 
 	if (!hdr) {
-		list->count = 0;
+		list->out->count = list->first;
 		return 0;
 	}
 	ret = parse_route(hdr, &parsed);
@@ -444,31 +437,39 @@ static int collect_route(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
 		return collect_hops(list, &parsed, err);
 	if (list->keep && !list->keep(&parsed.route, list->arg))
 		return 0;
-	return append(list, &parsed.route, err);
+	return cv_fib_routes_add(list->out, &parsed.route, err);
 }
 
-int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
-		cv_fib_fn fn, void *arg, struct cv_err *err)
+int cv_fib_read(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep, void *arg,
+		struct cv_fib_routes *out, struct cv_err *err)
 {
-	CV_CLEANUP(route_list_fini)
 	struct route_list list = {
 		.family = family,
 		.protocol = protocol,
 		.keep = keep,
 		.arg = arg,
+		.out = out,
+		.first = out->count,
 	};
 	struct rtmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
-	int ret;
 
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "routes: %s", strerrordesc_np(ENOMEM));
 	header->rtm_family = os_family(family);
 	header->rtm_protocol = protocol;
-	ret = cv_nl_query(nl, msg, collect_route, &list, err, "IPv%u routes", family);
-	for (size_t i = 0; i < list.count && !ret; i++)
-		ret = fn(&list.items[i], arg, err);
+	return cv_nl_query(nl, msg, collect_route, &list, err, "IPv%u routes", family);
+}
+
+int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
+		cv_fib_fn fn, void *arg, struct cv_err *err)
+{
+	CV_CLEANUP(cv_fib_routes_fini) struct cv_fib_routes routes = { 0 };
+	int ret = cv_fib_read(nl, family, protocol, keep, arg, &routes, err);
+
+	for (size_t i = 0; i < routes.count && !ret; i++)
+		ret = fn(&routes.items[i], arg, err);
 	return ret;
 }
 
@@ -478,23 +479,29 @@ struct reply {
 	struct cv_fib_route route;
 	int rta_error;
 	bool is_given;
+	bool has_hops; /* of the route's own */
 };
 
-static int take_reply(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+static int read_reply(struct nlmsghdr *hdr, struct reply *reply)
 {
-	struct reply *reply = arg;
 	struct parsed parsed;
-	int ret = hdr ? parse_route(hdr, &parsed) : 0;
+	int ret = parse_route(hdr, &parsed);
 
-	if (ret < 0)
-		return cv_err_set(err, ret, "route: malformed answer from the kernel");
-	if (ret)
+	if (ret > 0)
 		*reply = (struct reply){
 			.route = parsed.route,
 			.rta_error = parsed.rta_error,
 			.is_given = true,
+			.has_hops = parsed.multipath,
 		};
-	return 0;
+	return ret;
+}
+
+static int take_reply(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	int ret = hdr ? read_reply(hdr, arg) : 0;
+
+	return ret < 0 ? cv_err_set(err, ret, "route: malformed answer from the kernel") : 0;
 }
 
 /* The kernel can be asked for no other protocols (rtm_getroute_parse_ip_proto()). */
@@ -576,12 +583,31 @@ static void explain(struct cv_err *err, int code, bool has_src)
 	}
 }
 
-static int ask_route(struct cv_nl *nl, const struct cv_fib_question *question, unsigned int flags,
-		     struct reply *reply, struct cv_err *err)
+/* 0 if the kernel named a route that leads somewhere. */
+static int reply_errno(const struct reply *reply)
+{
+	if (!reply->is_given)
+		return -ENETUNREACH;
+	return reply->rta_error < 0 ? reply->rta_error : type_errno(reply->route.type);
+}
+
+/* flags: RTM_F_FIB_MATCH or 0. NULL without memory. */
+static struct nl_msg *new_question(const struct cv_fib_question *question, unsigned int flags)
 {
 	struct rtmsg *header;
 	CV_NL_MSG_FREE struct nl_msg *msg =
 		cv_nl_msg(RTM_GETROUTE, 0, sizeof(*header), (void **)&header);
+
+	if (!msg)
+		return NULL;
+	header->rtm_flags = flags;
+	return put_question(msg, header, question) ? NULL : CV_TAKE_PTR(msg);
+}
+
+static int ask_route(struct cv_nl *nl, const struct cv_fib_question *question, unsigned int flags,
+		     struct reply *reply, struct cv_err *err)
+{
+	CV_NL_MSG_FREE struct nl_msg *msg = new_question(question, flags);
 	char addr[CV_PREFIX_TEXT];
 	char what[CV_PREFIX_TEXT + 16];
 	int ret;
@@ -589,20 +615,33 @@ static int ask_route(struct cv_nl *nl, const struct cv_fib_question *question, u
 	snprintf(what, sizeof(what), "route to %s", cv_addr_format(&question->dst, addr));
 	if (!msg)
 		return cv_err_set(err, -ENOMEM, "%s: %s", what, strerrordesc_np(ENOMEM));
-	header->rtm_flags = flags;
-	ret = put_question(msg, header, question);
-	if (ret)
-		return cv_err_set(err, ret, "%s: %s", what, strerrordesc_np(-ret));
 	*reply = (struct reply){ .is_given = false };
 	ret = cv_nl_query(nl, msg, take_reply, reply, err, "%s", what);
-	if (!ret && !reply->is_given)
-		ret = set_no_route(err, -ENETUNREACH, what);
-	else if (!ret && reply->rta_error < 0)
-		ret = set_no_route(err, reply->rta_error, what);
-	else if (!ret && type_errno(reply->route.type))
-		ret = set_no_route(err, type_errno(reply->route.type), what);
+	if (!ret && reply_errno(reply))
+		ret = set_no_route(err, reply_errno(reply), what);
 	explain(err, ret, question->src.family);
 	return ret;
+}
+
+/* Of the route that matches a packet and the way that it takes. */
+static int make_answer(struct cv_nl *nl, const struct cv_fib_route *matched,
+		       const struct cv_fib_route *taken, struct cv_fib_answer *out,
+		       struct cv_err *err)
+{
+	struct cv_link link = { .mtu_bytes = taken->mtu_bytes };
+	int ret = link.mtu_bytes ? 0 : cv_link_by_index(nl, taken->ifindex, &link, err);
+
+	if (ret)
+		return ret;
+	*out = (struct cv_fib_answer){
+		.route = *matched,
+		.ifindex = taken->ifindex,
+		.via = taken->via,
+		.lwt = taken->lwt,
+		.mtu_bytes = link.mtu_bytes,
+		.is_local = taken->type == RTN_LOCAL,
+	};
+	return 0;
 }
 
 static int ask_kernel(struct cv_nl *nl, const struct cv_fib_question *question,
@@ -610,27 +649,11 @@ static int ask_kernel(struct cv_nl *nl, const struct cv_fib_question *question,
 {
 	struct reply matched = { 0 };
 	struct reply taken = { 0 };
-	struct cv_link link = { 0 };
 	int ret = ask_route(nl, question, RTM_F_FIB_MATCH, &matched, err);
 
 	if (!ret)
 		ret = ask_route(nl, question, 0, &taken, err);
-	if (ret)
-		return ret;
-	link.mtu_bytes = taken.route.mtu_bytes;
-	if (!link.mtu_bytes)
-		ret = cv_link_by_index(nl, taken.route.ifindex, &link, err);
-	if (ret)
-		return ret;
-	*out = (struct cv_fib_answer){
-		.route = matched.route,
-		.ifindex = taken.route.ifindex,
-		.via = taken.route.via,
-		.lwt = taken.route.lwt,
-		.mtu_bytes = link.mtu_bytes,
-		.is_local = taken.route.type == RTN_LOCAL,
-	};
-	return 0;
+	return ret ? ret : make_answer(nl, &matched.route, &taken.route, out, err);
 }
 
 /* ---- remembering ---- */
@@ -639,12 +662,21 @@ static int ask_kernel(struct cv_nl *nl, const struct cv_fib_question *question,
 struct way {
 	struct cv_fib_question question;
 	struct cv_fib_answer answer;
+	bool is_known; /* the answer is; else it was asked for together with others, and none came */
+	bool leads; /* others of its route take the same way */
 };
+
+#define EXCEPTIONS_MAX 256 /* of more the destinations are not looked through */
 
 struct cv_ways {
 	struct way *items; /* owned */
 	size_t count;
-	struct cv_chains chains;
+	struct cv_chains chains; /* by question */
+	struct cv_chains leaders; /* by route and source */
+	/* Destinations of IPv6 of which the kernel learned something: a path MTU, or a better gateway. */
+	struct cv_addr exceptions[EXCEPTIONS_MAX];
+	size_t exception_count; /* may be more than there is room for */
+	bool has_exceptions; /* they are read */
 };
 
 void cv_fib_remember(struct cv_nl *nl)
@@ -660,6 +692,7 @@ void cv_fib_forget(struct cv_nl *nl)
 	if (*ways) {
 		free((*ways)->items);
 		cv_chains_fini(&(*ways)->chains);
+		cv_chains_fini(&(*ways)->leaders);
 	}
 	free(*ways);
 	*ways = NULL;
@@ -672,6 +705,12 @@ static uint64_t hash_question(const struct cv_fib_question *question)
 
 	hash = cv_hash_bytes(hash, question->dst.bytes, sizeof(question->dst.bytes));
 	return cv_hash_bytes(hash, question->src.bytes, sizeof(question->src.bytes));
+}
+
+static uint64_t hash_leader(const struct way *way)
+{
+	return cv_hash_bytes(cv_fib_place_hash(&way->answer.route), way->question.src.bytes,
+			     sizeof(way->question.src.bytes));
 }
 
 static bool same_question(const struct cv_fib_question *a, const struct cv_fib_question *b)
@@ -695,7 +734,7 @@ static const struct way *find_way(const struct cv_ways *ways,
 	return NULL;
 }
 
-/* Without memory it is forgotten at once. */
+/* Without memory it is forgotten at once. answer: NULL if it is not known yet. */
 static void note_way(struct cv_ways *ways, const struct cv_fib_question *question,
 		     const struct cv_fib_answer *answer)
 {
@@ -707,13 +746,19 @@ static void note_way(struct cv_ways *ways, const struct cv_fib_question *questio
 		if (!grown)
 			return;
 		ways->items = grown;
-		if (cv_chains_grow(&ways->chains, room))
+		if (cv_chains_grow(&ways->leaders, room) || cv_chains_grow(&ways->chains, room))
 			return;
-		for (size_t i = 0; i < ways->count; i++)
+		for (size_t i = 0; i < ways->count; i++) {
 			cv_chains_link(&ways->chains, hash_question(&grown[i].question), i);
+			if (grown[i].leads)
+				cv_chains_link(&ways->leaders, hash_leader(&grown[i]), i);
+		}
 	}
 	cv_chains_link(&ways->chains, hash_question(question), ways->count);
-	ways->items[ways->count++] = (struct way){ *question, *answer };
+	ways->items[ways->count] = (struct way){ .question = *question, .is_known = answer };
+	if (answer)
+		ways->items[ways->count].answer = *answer;
+	ways->count++;
 }
 
 int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct cv_fib_answer *out,
@@ -721,13 +766,15 @@ int cv_fib_ask(struct cv_nl *nl, const struct cv_fib_question *question, struct 
 {
 	struct cv_ways *ways = *cv_nl_ways(nl);
 	const struct way *way = find_way(ways, question);
+	bool is_known = way && way->is_known;
 	int ret = 0;
 
-	if (way)
+	if (is_known)
 		*out = way->answer;
 	else
 		ret = ask_kernel(nl, question, out, err);
-	if (ways && !way && !ret)
+	/* One that is noted anew is found before the other. */
+	if (ways && !is_known && !ret)
 		note_way(ways, question, out);
 	return ret;
 }
@@ -740,4 +787,206 @@ int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_a
 	if (src)
 		question.src = *src;
 	return cv_fib_ask(nl, &question, out, err);
+}
+
+/* ---- asking ahead ---- */
+
+#define FEW_QUESTIONS 32 /* to ask them is less than to read what the kernel knows of exceptions */
+
+/* Questions that are asked together: those of ways from first on. */
+struct ahead {
+	struct cv_nl *nl;
+	struct cv_ways *ways;
+	size_t first;
+	size_t count;
+	struct reply *matched; /* owned */
+	struct reply *taken; /* owned */
+	uint32_t *
+		leaders; /* owned; the way that each takes, by its number; its own if nobody leads */
+	size_t *sent; /* owned; which are in the batch */
+};
+
+static void ahead_fini(struct ahead *ahead)
+{
+	free(ahead->matched);
+	free(ahead->taken);
+	free(ahead->leaders);
+	free(ahead->sent);
+}
+
+static bool ahead_init(struct ahead *ahead)
+{
+	ahead->matched = calloc(ahead->count, sizeof(*ahead->matched));
+	ahead->taken = calloc(ahead->count, sizeof(*ahead->taken));
+	ahead->leaders = calloc(ahead->count, sizeof(*ahead->leaders));
+	ahead->sent = calloc(ahead->count, sizeof(*ahead->sent));
+	return ahead->matched && ahead->taken && ahead->leaders && ahead->sent;
+}
+
+static struct way *way_of(const struct ahead *ahead, size_t i)
+{
+	return &ahead->ways->items[ahead->first + i];
+}
+
+static bool has_leader(const struct ahead *ahead, size_t i)
+{
+	return ahead->leaders[i] != ahead->first + i;
+}
+
+/* One batch of questions and its answers. */
+struct round {
+	struct ahead *ahead;
+	struct reply *replies; /* borrowed */
+};
+
+static void take_answer(size_t number, struct nlmsghdr *hdr, void *arg)
+{
+	const struct round *round = arg;
+
+	read_reply(hdr, &round->replies[round->ahead->sent[number]]);
+}
+
+/* Asks for the routes that match, or for the ways of those that nobody leads. */
+static void ask_round(struct ahead *ahead, unsigned int flags, struct reply *replies)
+{
+	struct round round = { ahead, replies };
+	struct cv_nl_batch batch = { 0 };
+
+	for (size_t i = 0; i < ahead->count; i++) {
+		CV_NL_MSG_FREE struct nl_msg *msg = NULL;
+
+		if (!flags && (reply_errno(&ahead->matched[i]) || has_leader(ahead, i)))
+			continue;
+		msg = new_question(&way_of(ahead, i)->question, flags);
+		if (msg && !cv_nl_batch_add(&batch, msg))
+			ahead->sent[batch.count - 1] = i;
+	}
+	cv_nl_batch_ask(ahead->nl, &batch, take_answer, &round);
+}
+
+static int note_exception(struct nlmsghdr *hdr, void *arg, struct cv_err *err)
+{
+	struct cv_ways *ways = arg;
+	struct parsed parsed;
+	int ret = hdr ? parse_route(hdr, &parsed) : 0;
+
+	if (ret < 0)
+		return cv_err_set(err, ret, "routes: malformed answer from the kernel");
+	if (ret && ways->exception_count < EXCEPTIONS_MAX)
+		ways->exceptions[ways->exception_count] = parsed.route.to.addr;
+	ways->exception_count += ret;
+	return 0;
+}
+
+static void read_exceptions(struct cv_nl *nl, struct cv_ways *ways)
+{
+	struct rtmsg *header;
+	CV_NL_MSG_FREE struct nl_msg *msg =
+		cv_nl_msg(RTM_GETROUTE, NLM_F_DUMP, sizeof(*header), (void **)&header);
+
+	if (msg) {
+		header->rtm_family = AF_INET6;
+		header->rtm_flags = RTM_F_CLONED;
+	}
+	ways->has_exceptions =
+		msg && !cv_nl_query(nl, msg, note_exception, ways, NULL, "exceptions");
+}
+
+static bool is_exception(const struct cv_ways *ways, const struct cv_addr *addr)
+{
+	if (!ways->has_exceptions || ways->exception_count > EXCEPTIONS_MAX)
+		return true;
+	for (size_t i = 0; i < ways->exception_count; i++)
+		if (cv_addr_equal(&ways->exceptions[i], addr))
+			return true;
+	return false;
+}
+
+/* True if all packets of the route take one way, but for the exceptions. */
+static bool has_one_way(const struct reply *matched)
+{
+	return !reply_errno(matched) && !matched->has_hops && !matched->route.nh_id &&
+	       matched->route.type == RTN_UNICAST && matched->route.to.addr.family == 6;
+}
+
+/* True if both are of one route, and asked for alike. */
+static bool same_way(const struct way *a, const struct way *b)
+{
+	struct cv_fib_question question = a->question;
+
+	question.dst = b->question.dst;
+	return cv_fib_same_place(&a->answer.route, &b->answer.route) &&
+	       same_question(&question, &b->question);
+}
+
+/*
+ * To be asked for the way of a packet costs IPv6 ten times what a route that matches does: it looks for
+ * the source address that would be best, among those of all devices. So of many destinations of one
+ * route the first is asked for, and leads.
+ */
+static uint32_t find_leader(struct cv_ways *ways, uint32_t number)
+{
+	struct way *way = &ways->items[number];
+	uint64_t hash = hash_leader(way);
+	uint32_t leader = cv_chains_first(&ways->leaders, hash);
+
+	while (leader != CV_NOBODY && !same_way(&ways->items[leader], way))
+		leader = ways->leaders.next[leader];
+	if (leader != CV_NOBODY)
+		return leader;
+	way->leads = true;
+	cv_chains_link(&ways->leaders, hash, number);
+	return number;
+}
+
+static void find_leaders(struct ahead *ahead)
+{
+	if (!ahead->ways->has_exceptions && ahead->count > FEW_QUESTIONS)
+		read_exceptions(ahead->nl, ahead->ways);
+	for (size_t i = 0; i < ahead->count; i++) {
+		struct way *way = way_of(ahead, i);
+
+		way->answer.route = ahead->matched[i].route;
+		ahead->leaders[i] = ahead->first + i;
+		if (has_one_way(&ahead->matched[i]) &&
+		    !is_exception(ahead->ways, &way->question.dst))
+			ahead->leaders[i] = find_leader(ahead->ways, ahead->first + i);
+	}
+}
+
+/* Who leads comes before who follows. */
+static void note_answer(const struct ahead *ahead, size_t i)
+{
+	const struct way *leader = &ahead->ways->items[ahead->leaders[i]];
+	const struct cv_fib_route *matched = &ahead->matched[i].route;
+	struct way *way = way_of(ahead, i);
+
+	if (leader != way) {
+		way->is_known = leader->is_known;
+		way->answer = leader->answer;
+		way->answer.route = *matched;
+		return;
+	}
+	way->is_known =
+		!reply_errno(&ahead->matched[i]) && !reply_errno(&ahead->taken[i]) &&
+		!make_answer(ahead->nl, matched, &ahead->taken[i].route, &way->answer, NULL);
+}
+
+void cv_fib_ask_ahead(struct cv_nl *nl, const struct cv_fib_question *questions, size_t count)
+{
+	struct cv_ways *ways = *cv_nl_ways(nl);
+	CV_CLEANUP(ahead_fini)
+	struct ahead ahead = { .nl = nl, .ways = ways, .first = ways ? ways->count : 0 };
+
+	for (size_t i = 0; ways && i < count; i++)
+		if (!find_way(ways, &questions[i]))
+			note_way(ways, &questions[i], NULL);
+	ahead.count = ways ? ways->count - ahead.first : 0;
+	if (!ahead.count || !ahead_init(&ahead))
+		return;
+	ask_round(&ahead, RTM_F_FIB_MATCH, ahead.matched);
+	find_leaders(&ahead);
+	ask_round(&ahead, 0, ahead.taken);
+	for (size_t i = 0; i < ahead.count; i++)
+		note_answer(&ahead, i);
 }

@@ -61,6 +61,18 @@ typedef int (*cv_fib_fn)(const struct cv_fib_route *route, void *arg, struct cv_
 int cv_fib_list(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep,
 		cv_fib_fn fn, void *arg, struct cv_err *err);
 
+struct cv_fib_routes {
+	struct cv_fib_route *items; /* owned */
+	size_t count;
+};
+
+void cv_fib_routes_fini(struct cv_fib_routes *routes);
+int cv_fib_routes_add(struct cv_fib_routes *routes, const struct cv_fib_route *route,
+		      struct cv_err *err);
+/* The same as a list, behind what it has. */
+int cv_fib_read(struct cv_nl *nl, uint8_t family, uint8_t protocol, cv_fib_keep_fn keep, void *arg,
+		struct cv_fib_routes *out, struct cv_err *err);
+
 /* A packet, as far as routing asks for it. */
 struct cv_fib_question {
 	struct cv_addr dst;
@@ -95,6 +107,9 @@ int cv_fib_lookup(struct cv_nl *nl, const struct cv_addr *dst, const struct cv_a
 /* From now on an answer is remembered, until all are forgotten: what is asked again is not asked the
  * kernel. For when no route comes or changes meanwhile. */
 void cv_fib_remember(struct cv_nl *nl);
+/* Asks what is not remembered yet, many questions at once. Those that have no answer of use are to be
+ * asked one by one, which says why. */
+void cv_fib_ask_ahead(struct cv_nl *nl, const struct cv_fib_question *questions, size_t count);
 void cv_fib_forget(struct cv_nl *nl);
 
 #endif

@@ -2,7 +2,7 @@
 /*
  * Unit tests of nl_route.c, nl_rule.c, nl_nexthop.c and nl_link.c: what is written for the kernel is
  * read again as the same, since the kernel's lists have the form of the requests; and devices and
- * ways are asked for once while they are remembered. The other end of a pair of sockets is played.
+ * ways are asked for once, or together, while they are remembered. The other end of a pair of sockets is played.
  */
 #include "nl_route.h"
 
@@ -401,6 +401,120 @@ static void a_way_is_asked_for_once(void **unused)
 	cv_nl_batch_fini(&batch);
 }
 
+/* What the kernel says of a route of IPv6. */
+static void put_way(struct cv_nl_batch *batch, const struct cv_prefix *to, uint32_t mtu_bytes)
+{
+	struct cv_fib_route way = route6;
+
+	*batch = (struct cv_nl_batch){ 0 };
+	way.to = *to;
+	way.mtu_bytes = mtu_bytes;
+	assert_int_equal(cv_fib_add(batch, &way, (int[]){ 5, 6, 7 }, CV_FIB_NEW, NULL), 0);
+}
+
+#define QUESTIONS 40
+#define EXCEPTION 7 /* of them this one has a path MTU of its own */
+#define ELSEWHERE 9 /* and this one a route of its own */
+#define NOWHERE 11 /* and this one none */
+
+static void fill_questions(struct cv_fib_question questions[QUESTIONS])
+{
+	for (uint8_t i = 0; i < QUESTIONS; i++)
+		questions[i] =
+			(struct cv_fib_question){ .dst = { .family = 6,
+							   .bytes = { 0xfd, 0, 0, 9, [15] = i } } };
+}
+
+/* The kernel's part: which route matches each, what it knows of single destinations, and the ways of the
+ * first, of the exception and of what has a route of its own. */
+static void play_ways(int kernel, const struct cv_fib_question questions[QUESTIONS])
+{
+	struct cv_prefix exception = { questions[EXCEPTION].dst, 128 };
+	struct cv_prefix elsewhere = { questions[ELSEWHERE].dst, 128 };
+	struct cv_nl_batch shared, own, learned;
+	uint32_t seq = 0;
+
+	put_way(&shared, &route6.to, 1400);
+	put_way(&own, &elsewhere, 1300);
+	put_way(&learned, &exception, 1280);
+	for (int i = 0; i < QUESTIONS; i++)
+		if (i == NOWHERE)
+			answer(kernel, ++seq, NULL, 0);
+		else if (i == ELSEWHERE)
+			answer(kernel, ++seq, own.bytes, own.size);
+		else
+			answer(kernel, ++seq, shared.bytes, shared.size);
+	answer(kernel, ++seq, learned.bytes, learned.size);
+	answer(kernel, ++seq, shared.bytes, shared.size);
+	answer(kernel, ++seq, learned.bytes, learned.size);
+	answer(kernel, ++seq, own.bytes, own.size);
+	shutdown(kernel, SHUT_WR);
+	cv_nl_batch_fini(&shared);
+	cv_nl_batch_fini(&own);
+	cv_nl_batch_fini(&learned);
+}
+
+/* Of many destinations of one route the kernel tells the way of the first, and of those of which it
+ * learned something. What it did not answer is asked for when its turn comes. */
+static void many_ways_are_asked_for_together(void **unused)
+{
+	CV_CLEANUP(cv_nl_close) struct cv_nl *nl = NULL;
+	struct cv_fib_question questions[QUESTIONS];
+	CV_CLOSE int kernel = -1;
+	struct cv_fib_answer out;
+
+	(void)unused;
+	fill_questions(questions);
+	nl = open_kernel(&kernel);
+	play_ways(kernel, questions);
+	cv_fib_remember(nl);
+	cv_fib_ask_ahead(nl, questions, QUESTIONS);
+	cv_fib_ask_ahead(nl, questions, EXCEPTION); /* known: nobody is asked */
+	for (int i = 0; i < QUESTIONS; i++) {
+		int ret = cv_fib_ask(nl, &questions[i], &out, NULL);
+
+		assert_int_equal(ret, i == NOWHERE ? -ECONNRESET : 0);
+		if (ret)
+			continue;
+		assert_int_equal(out.mtu_bytes, i == EXCEPTION	 ? 1280
+						: i == ELSEWHERE ? 1300
+								 : 1400);
+		assert_int_equal(out.route.to.bits, i == ELSEWHERE ? 128 : route6.to.bits);
+		assert_int_equal(out.ifindex, route6.ifindex);
+		assert_string_equal(out.lwt.names[CV_LWT_XMIT], "culvert/1/xmit/red/3");
+	}
+	cv_fib_forget(nl);
+}
+
+/* Of a few each way is asked for. */
+static void ways_of_a_few_are_asked_for_each(void **unused)
+{
+	const struct cv_fib_question questions[] = {
+		{ .dst = { .family = 6, .bytes = { 0xfd, 0, 0, 9, [15] = 1 } } },
+		{ .dst = { .family = 6, .bytes = { 0xfd, 0, 0, 9, [15] = 2 } } },
+	};
+	CV_CLEANUP(cv_nl_close) struct cv_nl *nl = NULL;
+	CV_CLOSE int kernel = -1;
+	struct cv_nl_batch batch;
+	struct cv_fib_answer out;
+
+	(void)unused;
+	nl = open_kernel(&kernel);
+	for (uint32_t seq = 1; seq <= 4; seq++) {
+		put_way(&batch, &route6.to, 1400 + seq);
+		answer(kernel, seq, batch.bytes, batch.size);
+		cv_nl_batch_fini(&batch);
+	}
+	shutdown(kernel, SHUT_WR);
+	cv_fib_remember(nl);
+	cv_fib_ask_ahead(nl, questions, CV_COUNT(questions));
+	for (uint32_t i = 0; i < CV_COUNT(questions); i++) {
+		assert_int_equal(cv_fib_ask(nl, &questions[i], &out, NULL), 0);
+		assert_int_equal(out.mtu_bytes, 1400 + 3 + i);
+	}
+	cv_fib_forget(nl);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -412,6 +526,8 @@ int main(void)
 		cmocka_unit_test(nexthops_are_read_as_they_were_written),
 		cmocka_unit_test(devices_are_found_in_a_picture),
 		cmocka_unit_test(a_way_is_asked_for_once),
+		cmocka_unit_test(many_ways_are_asked_for_together),
+		cmocka_unit_test(ways_of_a_few_are_asked_for_each),
 	};
 
 	return cmocka_run_group_tests_name("nl_route", tests, NULL, NULL);
