@@ -40,6 +40,7 @@ void cv_plan_free(struct cv_plan **plan_ptr)
 	for (size_t i = 0; i < plan->route_count; i++)
 		free(plan->routes[i].hops);
 	free(plan->routes);
+	cv_route_view_free(&plan->route_view);
 	free(plan->fib_rules);
 	free(plan->endpoints);
 	cv_map_copy_fini(&plan->live_endpoints);
@@ -82,6 +83,7 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 	plan->guards = calloc(CV_MAX_GUARDS, sizeof(*plan->guards));
 	/* A default route stands for two, each may need an ip rule, and that of IPv4 a twin with two
 	 * rules of its own. */
+	plan->route_view = cv_route_view_new();
 	plan->routes = calloc(3 * state->route_count + 1, sizeof(*plan->routes));
 	plan->fib_rules = calloc(4 * state->route_count + 2 * count_route_marks(state) + 1,
 				 sizeof(*plan->fib_rules));
@@ -93,8 +95,8 @@ static struct cv_plan *alloc_plan(const struct cv_state *state)
 		return NULL;
 	if (!plan->live_entries || !plan->tunnels || !plan->tunnel_plans || !plan->live_apps ||
 	    !plan->apps || !plan->live_outer || !plan->outer || !plan->live_guards ||
-	    !plan->guards || !plan->routes || !plan->fib_rules || !plan->remotes || !plan->peers ||
-	    !plan->apps_of)
+	    !plan->guards || !plan->routes || !plan->route_view || !plan->fib_rules ||
+	    !plan->remotes || !plan->peers || !plan->apps_of)
 		return NULL;
 	plan->live_tunnels = &plan->live_entries[CV_TUNNEL_IN(0)];
 	return CV_TAKE_PTR(plan);

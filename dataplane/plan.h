@@ -122,6 +122,7 @@ struct cv_plan {
 	size_t dev_count;
 	struct cv_route_plan *routes;
 	size_t route_count;
+	struct cv_route_view *route_view; /* owned; what there was before */
 	struct cv_fib_rule *fib_rules;
 	size_t fib_rule_count;
 	struct cv_remote_plan *remotes; /* of the tunnels that have several */
@@ -181,6 +182,10 @@ int cv_app_problems(struct cv_instance *inst, const struct cv_state *state, cv_p
 void cv_apps_forget(const struct cv_instance *inst, uint64_t cookie);
 
 int cv_route_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
+/* What there is of our routes and ip rules: empty at first, read when they grow, used once more when they
+ * shrink. NULL without memory. */
+struct cv_route_view *cv_route_view_new(void);
+void cv_route_view_free(struct cv_route_view **view);
 int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 

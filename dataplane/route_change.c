@@ -33,8 +33,7 @@ bool cv_route_is_ours(const struct cv_fib_route *route)
 /* The routes that there are of our protocol number, and all ip rules; both families together, and chains
  * to find them. */
 struct live {
-	struct cv_fib_route *routes; /* owned */
-	size_t route_count;
+	struct cv_fib_routes routes;
 	struct cv_chains route_chains; /* by place */
 	struct cv_fib_rule *rules; /* owned */
 	size_t rule_count;
@@ -43,18 +42,10 @@ struct live {
 
 static void live_fini(struct live *live)
 {
-	free(live->routes);
+	cv_fib_routes_fini(&live->routes);
 	cv_chains_fini(&live->route_chains);
 	free(live->rules);
 	cv_chains_fini(&live->rule_chains);
-}
-
-static int collect_route(const struct cv_fib_route *route, void *arg, struct cv_err *err)
-{
-	struct live *live = arg;
-
-	return cv_array_add((void **)&live->routes, &live->route_count, route, sizeof(*route),
-			    "routes", err);
 }
 
 static int collect_rule(const struct cv_fib_rule *rule, void *arg, struct cv_err *err)
@@ -76,12 +67,12 @@ static size_t room_for(size_t count)
 
 static int chain_up(struct live *live, struct cv_err *err)
 {
-	if (cv_chains_grow(&live->route_chains, room_for(live->route_count)) ||
+	if (cv_chains_grow(&live->route_chains, room_for(live->routes.count)) ||
 	    cv_chains_grow(&live->rule_chains, room_for(live->rule_count)))
 		return cv_err_set(err, -ENOMEM, "routes: out of memory");
 	/* The first of those in one place is to be found first. */
-	for (size_t i = live->route_count; i-- > 0;)
-		cv_chains_link(&live->route_chains, cv_fib_place_hash(&live->routes[i]), i);
+	for (size_t i = live->routes.count; i-- > 0;)
+		cv_chains_link(&live->route_chains, cv_fib_place_hash(&live->routes.items[i]), i);
 	for (size_t i = live->rule_count; i-- > 0;)
 		cv_chains_link(&live->rule_chains, cv_fib_rule_hash(&live->rules[i]), i);
 	return 0;
@@ -92,7 +83,7 @@ static int read_live(struct cv_nl *nl, struct live *live, struct cv_err *err)
 	int rc = 0;
 
 	for (size_t i = 0; !rc && i < CV_COUNT(families); i++) {
-		rc = cv_fib_list(nl, families[i], CV_ROUTE_PROTOCOL, NULL, collect_route, live,
+		rc = cv_fib_read(nl, families[i], CV_ROUTE_PROTOCOL, NULL, NULL, &live->routes,
 				 err);
 		if (!rc)
 			rc = cv_fib_rule_list(nl, families[i], collect_rule, live, err);
@@ -105,9 +96,9 @@ static const struct cv_fib_route *find_route(const struct live *live,
 {
 	uint32_t number = cv_chains_first(&live->route_chains, cv_fib_place_hash(route));
 
-	while (number != CV_NOBODY && !cv_fib_same_place(&live->routes[number], route))
+	while (number != CV_NOBODY && !cv_fib_same_place(&live->routes.items[number], route))
 		number = live->route_chains.next[number];
-	return number == CV_NOBODY ? NULL : &live->routes[number];
+	return number == CV_NOBODY ? NULL : &live->routes.items[number];
 }
 
 /* True if they are equal, whoever made them: the kernel takes no second one. */
@@ -147,18 +138,64 @@ static bool same_route(const struct cv_fib_route *a, const struct cv_fib_route *
 			    cv_lwt_equal(&a->lwt, &b->lwt));
 }
 
-/* ---- what is wanted ---- */
+/* ---- what is wanted of it ---- */
 
-/* The plan's routes and rules in the same shape: borrowed, but for the chains. */
-static int wanted_of(const struct cv_plan *plan, struct live *wanted, struct cv_err *err)
+/* The lists are long, and are read once: growing only adds, and what takes another's place is wanted there,
+ * so what was there before it and is not wanted is what there is to shrink. */
+struct cv_route_view {
+	struct live live;
+	bool *route_is_wanted; /* owned; of each of live.routes: something is, in its place */
+	bool *rule_is_wanted; /* owned; of each of live.rules */
+};
+
+struct cv_route_view *cv_route_view_new(void)
 {
-	int rc = 0;
+	return calloc(1, sizeof(struct cv_route_view));
+}
 
-	for (size_t i = 0; !rc && i < plan->route_count; i++)
-		rc = collect_route(&plan->routes[i].fib, wanted, err);
-	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
-		rc = collect_rule(&plan->fib_rules[i], wanted, err);
-	return rc ? rc : chain_up(wanted, err);
+void cv_route_view_free(struct cv_route_view **view_ptr)
+{
+	struct cv_route_view *view = *view_ptr;
+
+	if (!view)
+		return;
+	live_fini(&view->live);
+	free(view->route_is_wanted);
+	free(view->rule_is_wanted);
+	free(view);
+	*view_ptr = NULL;
+}
+
+static int fill_view(struct cv_route_view *view, struct cv_nl *nl, struct cv_err *err)
+{
+	int rc = read_live(nl, &view->live, err);
+
+	if (rc)
+		return rc;
+	view->route_is_wanted = calloc(view->live.routes.count + 1, sizeof(bool));
+	view->rule_is_wanted = calloc(view->live.rule_count + 1, sizeof(bool));
+	return view->route_is_wanted && view->rule_is_wanted
+		       ? 0
+		       : cv_err_set(err, -ENOMEM, "routes: out of memory");
+}
+
+static void want_route(struct cv_route_view *view, const struct cv_fib_route *route)
+{
+	const struct live *live = &view->live;
+	uint32_t number = cv_chains_first(&live->route_chains, cv_fib_place_hash(route));
+
+	for (; number != CV_NOBODY; number = live->route_chains.next[number])
+		view->route_is_wanted[number] |=
+			cv_fib_same_place(&live->routes.items[number], route);
+}
+
+static void want_rule(struct cv_route_view *view, const struct cv_fib_rule *rule)
+{
+	const struct live *live = &view->live;
+	uint32_t number = cv_chains_first(&live->rule_chains, cv_fib_rule_hash(rule));
+
+	for (; number != CV_NOBODY; number = live->rule_chains.next[number])
+		view->rule_is_wanted[number] |= cv_fib_rule_equal(&live->rules[number], rule);
 }
 
 /* ---- grow ---- */
@@ -166,7 +203,7 @@ static int wanted_of(const struct cv_plan *plan, struct live *wanted, struct cv_
 /* Everything of one change. */
 struct change {
 	const struct cv_plan *plan;
-	struct live live;
+	struct cv_route_view *view; /* the plan's */
 	struct live wanted; /* when growing: what of it is told as an act */
 	bool replaces; /* something of it takes the place of what is there */
 	struct cv_nexthop_pool *pool; /* owned */
@@ -177,7 +214,6 @@ static void change_fini(struct change *change)
 {
 	cv_swap_free(&change->swap);
 	cv_nexthop_pool_free(&change->pool);
-	live_fini(&change->live);
 	live_fini(&change->wanted);
 }
 
@@ -187,9 +223,8 @@ static int change_init(struct change *change, const struct cv_plan *plan, struct
 	int rc;
 
 	change->plan = plan;
+	change->view = plan->route_view;
 	rc = cv_swap_new(&change->swap, plan, err);
-	if (!rc)
-		rc = read_live(inst->nl, &change->live, err);
 	return rc ? rc : cv_nexthop_pool_new(&change->pool, inst, err);
 }
 
@@ -203,29 +238,20 @@ static int grow_route(struct change *change, const struct cv_route_plan *plan, s
 		rc = cv_nexthop_grow(change->pool, change->swap, plan, &fib.nh_id, err);
 	if (rc)
 		return rc;
-	route.now = find_route(&change->live, &fib);
+	want_route(change->view, &fib);
+	route.now = find_route(&change->view->live, &fib);
 	if (route.now && same_route(route.now, &fib))
 		return 0;
 	change->replaces = change->replaces || route.now;
-	rc = collect_route(&fib, &change->wanted, err);
+	rc = cv_fib_routes_add(&change->wanted.routes, &fib, err);
 	return rc ? rc : cv_swap_route(change->swap, &route, err);
 }
 
 /* ---- grow: what is somebody else's ---- */
 
-struct looking {
-	const struct change *change;
-	struct live *found;
-};
-
 static bool is_changing(const struct cv_fib_route *route, void *arg)
 {
-	return find_route(&((const struct looking *)arg)->change->wanted, route);
-}
-
-static int collect_neighbour(const struct cv_fib_route *route, void *arg, struct cv_err *err)
-{
-	return collect_route(route, ((struct looking *)arg)->found, err);
+	return find_route(&((const struct change *)arg)->wanted, route);
 }
 
 /* Whether the first one in the place of each route that is told is ours: that is the one that the kernel
@@ -234,11 +260,10 @@ static int look_at_neighbours(struct cv_nl *nl, struct change *change, struct li
 			      struct cv_err *err)
 {
 	const struct cv_plan *plan = change->plan;
-	struct looking looking = { change, neighbours };
 	int rc = chain_up(&change->wanted, err);
 
 	for (size_t i = 0; !rc && i < CV_COUNT(families); i++)
-		rc = cv_fib_list(nl, families[i], 0, is_changing, collect_neighbour, &looking, err);
+		rc = cv_fib_read(nl, families[i], 0, is_changing, change, &neighbours->routes, err);
 	if (!rc)
 		rc = chain_up(neighbours, err);
 	for (size_t i = 0; !rc && i < plan->route_count; i++) {
@@ -259,7 +284,7 @@ static int check_neighbours(struct change *change, struct cv_err *err)
 {
 	CV_CLEANUP(live_fini) struct live neighbours = { 0 };
 	bool is_needed =
-		cv_acts_are_made(change->plan) ? change->replaces : change->wanted.route_count;
+		cv_acts_are_made(change->plan) ? change->replaces : change->wanted.routes.count;
 
 	return is_needed
 		       ? look_at_neighbours(change->plan->acts->inst->nl, change, &neighbours, err)
@@ -269,8 +294,9 @@ static int check_neighbours(struct change *change, struct cv_err *err)
 static int grow_rule(const struct change *change, const struct cv_fib_rule *rule,
 		     struct cv_err *err)
 {
-	const struct cv_fib_rule *now = find_rule(&change->live, rule);
+	const struct cv_fib_rule *now = find_rule(&change->view->live, rule);
 
+	want_rule(change->view, rule);
 	if (!now)
 		return cv_swap_rule(change->swap, CV_ACT_ADD, rule, err);
 	if (now->protocol == rule->protocol)
@@ -291,6 +317,8 @@ int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 
 	if (!rc)
 		rc = change_init(&change, plan, err);
+	if (!rc)
+		rc = fill_view(change.view, inst->nl, err);
 	for (size_t i = 0; !rc && i < plan->fib_rule_count; i++)
 		rc = grow_rule(&change, &plan->fib_rules[i], err);
 	for (size_t i = 0; !rc && i < plan->route_count; i++) {
@@ -307,12 +335,13 @@ int cv_route_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 
 static int shrink_rules(const struct change *change, struct cv_err *err)
 {
+	const struct cv_route_view *view = change->view;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < change->live.rule_count; i++) {
-		const struct cv_fib_rule *rule = &change->live.rules[i];
+	for (size_t i = 0; !rc && i < view->live.rule_count; i++) {
+		const struct cv_fib_rule *rule = &view->live.rules[i];
 
-		if (rule->protocol == CV_ROUTE_PROTOCOL && !find_rule(&change->wanted, rule))
+		if (rule->protocol == CV_ROUTE_PROTOCOL && !view->rule_is_wanted[i])
 			rc = cv_swap_rule(change->swap, CV_ACT_DEL, rule, err);
 	}
 	return rc;
@@ -320,12 +349,13 @@ static int shrink_rules(const struct change *change, struct cv_err *err)
 
 static int shrink_routes(const struct change *change, struct cv_err *err)
 {
+	const struct cv_route_view *view = change->view;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < change->live.route_count; i++) {
-		struct cv_swap_route gone = { .now = &change->live.routes[i] };
+	for (size_t i = 0; !rc && i < view->live.routes.count; i++) {
+		struct cv_swap_route gone = { .now = &view->live.routes.items[i] };
 
-		if (cv_route_is_ours(gone.now) && !find_route(&change->wanted, gone.now))
+		if (cv_route_is_ours(gone.now) && !view->route_is_wanted[i])
 			rc = cv_swap_route(change->swap, &gone, err);
 	}
 	return rc;
@@ -336,8 +366,6 @@ int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 	CV_CLEANUP(change_fini) struct change change = { 0 };
 	int rc = change_init(&change, plan, err);
 
-	if (!rc)
-		rc = wanted_of(plan, &change.wanted, err);
 	if (!rc)
 		rc = shrink_routes(&change, err);
 	if (!rc)
