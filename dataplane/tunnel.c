@@ -106,15 +106,31 @@ static void fill_from_conf(const struct cv_plan *plan, const struct cv_tunnel_co
 }
 
 static const struct cv_addr any_addr;
+static const struct cv_prefix everything;
+
+static struct cv_fib_question
+question_to(const struct cv_plan *plan, const struct cv_tunnel_conf *conf, const struct cv_addr *to)
+{
+	return (struct cv_fib_question){
+		.dst = *to,
+		.src = conf->is_nonlocal ? any_addr : conf->local,
+		.mark = plan->state->mark_mask,
+	};
+}
+
+static size_t destinations_of(const struct cv_tunnel_conf *conf)
+{
+	return conf->segments.count ? 1 : conf->remotes.count;
+}
 
 /* The route to one remote: not into a tunnel. */
 static int look_up_remote(struct cv_instance *inst, const struct cv_plan *plan,
 			  const struct cv_tunnel_conf *conf, const struct cv_addr *to,
 			  struct cv_fib_answer *answer, struct cv_err *err)
 {
-	const struct cv_addr *from = conf->is_nonlocal ? &any_addr : &conf->local;
+	struct cv_fib_question question = question_to(plan, conf, to);
 	char remote[CV_PREFIX_TEXT];
-	int rc = cv_fib_lookup(inst->nl, to, from, plan->state->mark_mask, answer, err);
+	int rc = cv_fib_ask(inst->nl, &question, answer, err);
 
 	cv_addr_format(to, remote);
 	if (rc) {
@@ -142,6 +158,32 @@ struct look_up {
 	struct cv_fib_answer *answer; /* device 0: nothing is known yet */
 };
 
+/* Peers that are to be asked for, of one tunnel. */
+struct peer_questions {
+	const struct look_up *look_up;
+	struct cv_fib_question *items; /* owned */
+	size_t count;
+};
+
+static int add_peer_question(const struct cv_addr *remote, void *arg, struct cv_err *err)
+{
+	struct peer_questions *questions = arg;
+	const struct look_up *look_up = questions->look_up;
+
+	(void)err;
+	questions->items[questions->count++] = question_to(look_up->plan, look_up->conf, remote);
+	return 0;
+}
+
+static void ask_peers_ahead(const struct look_up *look_up, const struct cv_peer_plan *peers)
+{
+	CV_FREE struct cv_fib_question *items = calloc(peers->remote_count + 1, sizeof(*items));
+	struct peer_questions questions = { look_up, items, 0 };
+
+	if (items && !cv_peer_each_way(peers, &everything, add_peer_question, &questions, NULL))
+		cv_fib_ask_ahead(look_up->inst->nl, items, questions.count);
+}
+
 /* What all remotes together leave: the smallest MTU, and the device towards the first. */
 static int look_up_next(const struct cv_addr *remote, void *arg, struct cv_err *err)
 {
@@ -154,6 +196,27 @@ static int look_up_next(const struct cv_addr *remote, void *arg, struct cv_err *
 	else if (!rc && one.mtu_bytes < look_up->answer->mtu_bytes)
 		look_up->answer->mtu_bytes = one.mtu_bytes;
 	return rc;
+}
+
+/* The kernel is asked for all remotes that the state names at once. */
+static void ask_ahead(const struct planning *planning)
+{
+	const struct cv_plan *plan = planning->plan;
+	CV_FREE struct cv_fib_question *questions = NULL;
+	size_t count = 0;
+
+	for (size_t i = 0; i < plan->state->tunnel_count; i++)
+		count += destinations_of(&plan->state->tunnels[i]);
+	questions = calloc(count + 1, sizeof(*questions));
+	count = 0;
+	for (size_t i = 0; questions && i < plan->state->tunnel_count; i++) {
+		const struct cv_tunnel_conf *conf = &plan->state->tunnels[i];
+
+		for (size_t j = 0; j < destinations_of(conf); j++)
+			questions[count++] = question_to(plan, conf, cv_mode_destination(conf, j));
+	}
+	if (questions)
+		cv_fib_ask_ahead(planning->inst->nl, questions, count);
 }
 
 /* Before there is a peer, the device that has the local address stands for the underlay. */
@@ -174,22 +237,22 @@ static int look_up_local(struct cv_instance *inst, const struct cv_tunnel_conf *
 static int look_up_remotes(struct planning *planning, const struct cv_tunnel_conf *conf,
 			   uint32_t id, struct cv_fib_answer *answer, struct cv_err *err)
 {
-	static const struct cv_prefix everything;
 	struct cv_instance *inst = planning->inst;
 	struct cv_plan *plan = planning->plan;
 	struct look_up look_up = { inst, plan, conf, answer };
-	size_t count = conf->segments.count ? 1 : conf->remotes.count;
+	struct cv_peer_plan *peers;
 	int rc = 0;
 
-	for (size_t i = 0; !rc && i < count; i++)
+	for (size_t i = 0; !rc && i < destinations_of(conf); i++)
 		rc = look_up_next(cv_mode_destination(conf, i), &look_up, err);
 	if (!conf->has_peers)
 		return rc;
-	rc = cv_peer_find_ways(inst, &planning->ways, cv_peer_of(plan, id), conf->local.family,
-			       err);
-	if (!rc)
-		rc = cv_peer_each_way(cv_peer_of(plan, id), &everything, look_up_next, &look_up,
-				      err);
+	peers = cv_peer_of(plan, id);
+	rc = cv_peer_find_ways(inst, &planning->ways, peers, conf->local.family, err);
+	if (rc)
+		return rc;
+	ask_peers_ahead(&look_up, peers);
+	rc = cv_peer_each_way(peers, &everything, look_up_next, &look_up, err);
 	if (!rc && !answer->ifindex)
 		rc = look_up_local(inst, conf, answer, err);
 	return rc;
@@ -429,6 +492,7 @@ static int start_planning(struct planning *planning, struct cv_err *err)
 			  sizeof(*plan->live_tunnels), CV_MAX_TUNNELS))
 		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
 	note_routes(plan);
+	ask_ahead(planning);
 	cv_program_plan_start(inst, plan);
 	return 0;
 }
