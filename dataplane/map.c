@@ -91,6 +91,19 @@ int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err
 	return cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
 }
 
+int cv_pin_link(const char *from_dir, const char *from, const char *dir, const char *name,
+		struct cv_err *err)
+{
+	char old[PATH_MAX], new[PATH_MAX];
+	int rc = pin_path(old, from_dir, from, err);
+
+	if (!rc)
+		rc = pin_path(new, dir, name, err);
+	if (rc || !link(old, new))
+		return rc;
+	return cv_err_set(err, -errno, "pin %s: link: %s", new, strerrordesc_np(errno));
+}
+
 int cv_pin_del(const char *dir, const char *name, struct cv_err *err)
 {
 	char path[PATH_MAX];

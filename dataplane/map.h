@@ -29,6 +29,9 @@ bool cv_pin_exists(const char *dir, const char *name);
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err);
 /* Pins fd at DIR/NAME in place of what is pinned there, without a moment in which nothing is. */
 int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err);
+/* Makes DIR/NAME a second name of the pin FROM_DIR/FROM. */
+int cv_pin_link(const char *from_dir, const char *from, const char *dir, const char *name,
+		struct cv_err *err);
 /* Removes the pin DIR/NAME; that it is gone already is not an error. */
 int cv_pin_del(const char *dir, const char *name, struct cv_err *err);
 /* Makes the directory DIR and those above it. */

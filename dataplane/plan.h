@@ -193,10 +193,19 @@ int cv_route_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 int cv_tunnel_act(const struct cv_plan *plan, enum cv_act_kind kind, const char *noun,
 		  const char *part, const char *tunnel, struct cv_err *err);
 
+/* Where tunnels' programs are pinned. */
+struct cv_program_pins {
+	const struct cv_instance *inst;
+	int tunnels; /* directories, to look into; owned; -1: not there */
+	int xmit;
+};
+
 /* Finds the maps that stubs go on through, before all else that has to do with programs. */
-void cv_program_plan_start(const struct cv_instance *inst, struct cv_plan *plan);
+void cv_program_pins_open(const struct cv_instance *inst, struct cv_plan *plan,
+			  struct cv_program_pins *out);
+void cv_program_pins_close(struct cv_program_pins *pins);
 /* Finds out which pins of a tunnel's programs work. True if that of xmit does: its routes keep it. */
-bool cv_program_plan(const struct cv_instance *inst, struct cv_plan *plan,
+bool cv_program_plan(const struct cv_program_pins *pins, const struct cv_plan *plan,
 		     struct cv_tunnel_plan *tunnel, const char *name);
 /* Opens the program of a tunnel for the hook xmit or in. */
 int cv_program_open(const struct cv_instance *inst, const char *tunnel, enum cv_lwt_hook hook,

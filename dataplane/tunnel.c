@@ -45,6 +45,7 @@ struct planning {
 	uint32_t next_id; /* no id below it is free */
 	struct cv_path paths[CV_MAX_TUNNELS]; /* what ICMP announced, by id */
 	struct cv_peer_ways ways;
+	struct cv_program_pins pins;
 	struct cv_addr locals[CV_LOCALS]; /* that were asked for lately; family 0: none */
 	bool local_is_here[CV_LOCALS];
 	uint32_t next_local;
@@ -54,6 +55,7 @@ static void end_planning(struct planning *planning)
 {
 	cv_names_fini(&planning->live_names);
 	cv_peer_ways_fini(&planning->ways);
+	cv_program_pins_close(&planning->pins);
 }
 
 static uint32_t live_id(const struct planning *planning, const char *name)
@@ -428,8 +430,9 @@ static int plan_tunnel(struct planning *planning, const struct cv_tunnel_conf *c
 		return rc;
 	choose_old_key(conf, live, &tunnel);
 	plan->versions[id] = cv_tunnel_choose_version(plan, id, &tunnel);
-	choose_generations(plan, conf, id,
-			   live->mode && cv_program_plan(inst, plan, planned, conf->name), &tunnel);
+	choose_generations(
+		plan, conf, id,
+		live->mode && cv_program_plan(&planning->pins, plan, planned, conf->name), &tunnel);
 	tunnel.mss4 = mss_of(conf, tunnel.mtu_bytes, CV_TCP4_HEADERS);
 	tunnel.mss6 = mss_of(conf, tunnel.mtu_bytes, CV_TCP6_HEADERS);
 	tunnel.ifindex = answer.ifindex;
@@ -451,7 +454,7 @@ static int keep_live(struct planning *planning, const struct cv_tunnel_conf *con
 		return 0;
 	plan->tunnels[id] = plan->live_tunnels[id];
 	plan->versions[id] = plan->live_versions[id];
-	cv_program_plan(planning->inst, plan, planned, conf->name);
+	cv_program_plan(&planning->pins, plan, planned, conf->name);
 	return cv_endpoint_plan(plan, conf, id, err);
 }
 
@@ -493,14 +496,16 @@ static int start_planning(struct planning *planning, struct cv_err *err)
 		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
 	note_routes(plan);
 	ask_ahead(planning);
-	cv_program_plan_start(inst, plan);
+	cv_program_pins_open(inst, plan, &planning->pins);
 	return 0;
 }
 
 int cv_tunnel_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	CV_CLEANUP(end_planning)
-	struct planning planning = { .inst = inst, .plan = plan, .next_id = 1 };
+	struct planning planning = {
+		.inst = inst, .plan = plan, .pins = { .tunnels = -1, .xmit = -1 }, .next_id = 1
+	};
 	int rc = start_planning(&planning, err);
 
 	for (size_t i = 0; !rc && i < plan->state->tunnel_count; i++) {

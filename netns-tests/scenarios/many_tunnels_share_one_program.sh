@@ -65,6 +65,39 @@ expect_status 0 cv a repair
 expect_reachable a "$B_IN4"
 expect_equal "$(<"$WORK/stubs")" "$(ids "$pins"/tunnels/*/xmit)" "stubs"
 
+title "a pin that somebody has replaced is noticed, and mended"
+# expect_mended WHAT: diff tells of WHAT, repair mends it, and then nothing is left to tell.
+expect_mended() {
+	expect_status 4 cv a diff "$WORK/a.yaml"
+	expect_equal "$1" "$(<"$WORK/out")" "what diff tells"
+	expect_status 0 cv a repair
+	expect_status 0 cv a diff "$WORK/a.yaml"
+	expect_reachable a "$B_IN4"
+}
+# replace PIN OTHER: pins what is pinned at OTHER in its place.
+replace() {
+	rm "$pins/$1"
+	bpftool prog pin pinned "$pins/$2" "$pins/$1"
+}
+replace "tunnels/t$OURS/xmit" tunnels/t3/xmit
+expect_mended "~ tunnel t$OURS: program
+~ route $B_NET4 table 254: xmit culvert/1/xmit/t$OURS/1 -> culvert/1/xmit/t$OURS/3"
+replace xmit/t4 tunnels/t3/xmit
+expect_mended "+ program xmit of tunnel t4"
+replace tunnels/t5/xmit progs/cv_xmit
+replace xmit/t5 progs/cv_xmit
+expect_mended "~ tunnel t5: program"
+# The same program under both names, but not as one file: nothing to mend.
+replace xmit/t6 tunnels/t6/xmit
+expect_status 0 cv a diff "$WORK/a.yaml"
+rm "$pins/xmit/t7" "$pins/tunnels/t8/xmit"
+expect_mended "~ tunnel t8: program"
+expect_equal "$(stat -c %i "$pins"/tunnels/t{3,4,5,7,8,$OURS}/xmit)" \
+	"$(stat -c %i "$pins"/xmit/t{3,4,5,7,8,$OURS})" "both names are of one file"
+# A program on hook in that is not a stub of ours is not looked at; one that is goes, for no route asks.
+bpftool prog pin pinned "$pins/tunnels/t9/xmit" "$pins/tunnels/t9/in"
+expect_status 0 cv a diff "$WORK/a.yaml"
+
 title "what goes takes its stub along"
 expect_status 0 cv a tunnel del t1
 expect_equal "$((TUNNELS - 1))" "$(find "$pins/tunnels" -name xmit | wc -l)" "pins of xmit"
