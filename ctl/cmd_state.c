@@ -36,15 +36,28 @@ static void free_parts(void)
 	cv_parts_fini(&parts);
 }
 
-static int read_state(struct cv_session *session, const char *file, struct cv_state *state)
+/* Adds the files of a state to the others. *files: those of this one, borrowed. */
+static int read_files(struct cv_session *session, const char *file, struct cv_parts *files)
 {
+	size_t first = parts.count;
 	int rc;
 
 	if (!parts.count)
 		atexit(free_parts);
-	cv_state_init(state);
 	session->parts = &parts;
-	rc = cv_config_read(state, file, &parts, session->report);
+	rc = cv_parts_read(&parts, file, session->report);
+	if (!rc)
+		*files = (struct cv_parts){ parts.items + first, parts.count - first };
+	return rc;
+}
+
+static int read_state(struct cv_session *session, const struct cv_parts *files,
+		      struct cv_state *state)
+{
+	int rc;
+
+	cv_state_init(state);
+	rc = cv_config_parse_parts(state, files->items, files->count, session->report);
 	if (rc)
 		cv_state_fini(state);
 	return rc;
@@ -84,11 +97,14 @@ static void warn_of_state(struct cv_session *session, const struct cv_state *sta
 
 static int run_check(struct cv_session *session, int argc, char **argv, struct cv_err *err)
 {
+	struct cv_parts files;
 	struct cv_state state;
 	int rc = one_file("check", argc, err);
 
 	if (!rc)
-		rc = read_state(session, argv[0], &state);
+		rc = read_files(session, argv[0], &files);
+	if (!rc)
+		rc = read_state(session, &files, &state);
 	if (rc)
 		return rc;
 	warn_of_state(session, &state);
@@ -135,13 +151,21 @@ static uint64_t origin_of(const struct cv_parts *files)
 	return texts ? cv_origin(texts, files->count) : 0;
 }
 
-/* Reads a file, and makes what it says what is wanted. */
+/* Reads a file, and makes what it says what is wanted, unless the kernel is known to hold just that. */
 static int want_file(struct cv_session *session, const char *file, enum cv_access access,
-		     struct cv_err *err)
+		     bool is_trial, struct cv_err *err)
 {
+	struct cv_parts files;
 	struct cv_state state;
-	int rc = read_state(session, file, &state);
+	uint64_t origin;
+	int rc = read_files(session, file, &files);
 
+	if (rc)
+		return rc;
+	origin = origin_of(&files);
+	if (origin && !is_trial && cv_session_stands(session, access, origin, false))
+		return 0;
+	rc = read_state(session, &files, &state);
 	if (rc)
 		return rc;
 	rc = cv_session_open_anew(session, access, err);
@@ -152,7 +176,7 @@ static int want_file(struct cv_session *session, const char *file, enum cv_acces
 	if (state.rule_count <= CV_WARN_APPLY_MAX)
 		warn_of_state(session, &state);
 	cv_session_want(session, &state);
-	session->origin = origin_of(session->parts);
+	session->origin = origin;
 	return 0;
 }
 
@@ -175,7 +199,7 @@ static int look_at(struct cv_session *session, const char *file, enum cv_change_
 	int rc = cv_session_commit(session, err); /* of a batch, what came before */
 
 	if (!rc)
-		rc = want_file(session, file, CV_ACCESS_READ, err);
+		rc = want_file(session, file, CV_ACCESS_READ, mode == CV_CHANGE_TRY, err);
 	if (rc)
 		return rc;
 	session->mode = mode;
@@ -199,8 +223,8 @@ static int run_apply(struct cv_session *session, int argc, char **argv, struct c
 		return rc;
 	if (is_trial)
 		return look_at(session, argv[0], CV_CHANGE_TRY, &count, err);
-	rc = want_file(session, argv[0], CV_ACCESS_WRITE, err);
 	session->confirm_seconds = seconds;
+	rc = want_file(session, argv[0], CV_ACCESS_WRITE, false, err);
 	return rc || !session->is_verbose ? rc : commit_and_tell(session, stderr, &count, err);
 }
 
@@ -218,9 +242,12 @@ static int run_diff(struct cv_session *session, int argc, char **argv, struct cv
 
 int cv_session_repair(struct cv_session *session, struct cv_err *err)
 {
-	int rc = cv_session_open(session, CV_ACCESS_WRITE, err);
 	struct cv_state *wanted;
+	int rc;
 
+	if (cv_session_stands(session, CV_ACCESS_WRITE, 0, true))
+		return 0;
+	rc = cv_session_open(session, CV_ACCESS_WRITE, err);
 	if (!rc)
 		rc = cv_session_wanted(session, &wanted, err);
 	for (size_t i = 0; !rc && i < wanted->set_count; i++)

@@ -473,16 +473,6 @@ int cv_config_parse_parts(struct cv_state *state, const struct cv_part *parts, s
 	return parse_sources(&parse, sources, count);
 }
 
-int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *files,
-		   struct cv_report *report)
-{
-	size_t first = files->count;
-
-	if (cv_parts_read(files, file, report))
-		return -EINVAL;
-	return cv_config_parse_parts(state, files->items + first, files->count - first, report);
-}
-
 /* ---- out ---- */
 
 void cv_config_line(const struct cv_noun *noun, const void *conf, FILE *out)

@@ -24,11 +24,6 @@ int cv_config_parse(struct cv_state *state, const char *file, const char *text, 
 int cv_config_parse_parts(struct cv_state *state, const struct cv_part *parts, size_t count,
 			  struct cv_report *report);
 
-/* The same of a file that the user names and those of its folder: they are added to files, which must outlive the
- * state and the report. */
-int cv_config_read(struct cv_state *state, const char *file, struct cv_parts *files,
-		   struct cv_report *report);
-
 /* As cv_config_parse() without a file, but for what cv_state_check() says. */
 int cv_config_parse_unchecked(struct cv_state *state, const char *text, size_t len,
 			      struct cv_report *report);

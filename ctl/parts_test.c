@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Unit tests of parts.c and cv_config_read(): which files a state is made of, in which order, and that
+ * Unit tests of parts.c and how they are read: which files a state is made of, in which order, and that
  * everything that is wrong with them is told with the right file.
  */
 #include "parts.h"
@@ -73,6 +73,17 @@ static void free_reading(struct reading *reading)
 
 #define READING CV_CLEANUP(free_reading) struct reading
 
+/* A state file as the command reads it. */
+static int read_config(struct cv_state *state, const char *file, struct cv_parts *files,
+		       struct cv_report *report)
+{
+	size_t first = files->count;
+
+	if (cv_parts_read(files, file, report))
+		return -EINVAL;
+	return cv_config_parse_parts(state, files->items + first, files->count - first, report);
+}
+
 static void read_file(struct reading *reading, const char *file)
 {
 	*reading = (struct reading){ .stream = NULL };
@@ -80,7 +91,7 @@ static void read_file(struct reading *reading, const char *file)
 	assert_non_null(reading->stream);
 	assert_int_equal(cv_report_new(&reading->report, reading->stream, false), 0);
 	cv_state_init(&reading->state);
-	reading->rc = cv_config_read(&reading->state, file, &reading->parts, reading->report);
+	reading->rc = read_config(&reading->state, file, &reading->parts, reading->report);
 	reading->status = cv_report_status(reading->report);
 	cv_report_free(&reading->report);
 	assert_int_equal(cv_finish_file(&reading->stream), 0);
@@ -184,9 +195,9 @@ static void several_states_can_be_read(void **state)
 	assert_int_equal(cv_report_new(&report, NULL, false), 0);
 	cv_state_init(&first);
 	cv_state_init(&second);
-	assert_int_equal(cv_config_read(&first, "a.yaml", &parts, report), 0);
-	assert_int_equal(cv_config_read(&second, "none.yaml", &parts, report), -EINVAL);
-	assert_int_equal(cv_config_read(&second, "b.yaml", &parts, report), 0);
+	assert_int_equal(read_config(&first, "a.yaml", &parts, report), 0);
+	assert_int_equal(read_config(&second, "none.yaml", &parts, report), -EINVAL);
+	assert_int_equal(read_config(&second, "b.yaml", &parts, report), 0);
 	assert_int_equal(parts.count, 3);
 	assert_int_equal(second.dev_count, 1);
 	assert_int_equal(second.app_count, 1);

@@ -18,6 +18,9 @@ static void print_log(enum cv_log_level level, const char *text, void *arg)
 	struct cv_session *session = arg;
 	size_t len = strcspn(text, "\n");
 
+	session->has_spoken |= level != CV_LOG_DEBUG;
+	if (session->is_glancing && level != CV_LOG_DEBUG)
+		return;
 	cv_progress_end(&session->progress);
 	if (level == CV_LOG_WARN)
 		cv_report_warning(session->report, text);
@@ -171,6 +174,67 @@ int cv_session_open_anew(struct cv_session *session, enum cv_access access, stru
 		rc = read_applied(session, cv_config_head_len(session->text.bytes),
 				  &session->applied, err);
 	return rc;
+}
+
+#define CV_GLANCE_RULES 2000 /* fewer are read at once, and warned of */
+
+static bool can_glance(const struct cv_session *session)
+{
+	return !session->is_loaded && !session->has_wanted && !session->edits.text &&
+	       !session->confirm_seconds;
+}
+
+static bool may_stand(const struct cv_instance *inst, uint64_t origin)
+{
+	return cv_instance_rules_of(inst) > CV_GLANCE_RULES &&
+	       (!origin || cv_instance_is_of(inst, origin));
+}
+
+/* Asked before anything is said, or waited for, on the way to the instance. */
+static bool is_worth_it(const struct cv_session *session, uint64_t origin)
+{
+	struct cv_instance *inst = NULL;
+	bool is_it;
+
+	if (session->inst)
+		return may_stand(session->inst, origin);
+	is_it = !cv_instance_open(&inst, &session->options, CV_ACCESS_READ, NULL) &&
+		may_stand(inst, origin);
+	cv_instance_close(&inst);
+	return is_it;
+}
+
+/* The head is that of the applied state. */
+static bool stands(struct cv_session *session, const struct cv_state *head, bool is_repair)
+{
+	bool is_it;
+
+	session->is_glancing = true;
+	session->has_spoken = false;
+	is_it = cv_instance_stands(
+		session->inst, head,
+		session->access == CV_ACCESS_WRITE ? CV_CHANGE_MAKE : CV_CHANGE_LOOK, is_repair);
+	session->is_glancing = false;
+	return is_it && !session->has_spoken;
+}
+
+bool cv_session_stands(struct cv_session *session, enum cv_access access, uint64_t origin,
+		       bool is_repair)
+{
+	struct cv_pending pending;
+	struct cv_state head;
+	struct cv_err err;
+	bool is_it;
+
+	if (!can_glance(session) || !is_worth_it(session, origin) ||
+	    cv_session_open_raw(session, access, &err) || !may_stand(session->inst, origin) ||
+	    cv_pending_find(session, &pending) || load_text(session, &err))
+		return false;
+	cv_state_init(&head);
+	is_it = !read_applied(session, cv_config_head_len(session->text.bytes), &head, &err) &&
+		stands(session, &head, is_repair);
+	cv_state_fini(&head);
+	return is_it;
 }
 
 #define CV_READ_TRIES 6

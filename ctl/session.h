@@ -48,6 +48,8 @@ struct cv_session {
 	struct cv_act_printer *acts; /* see acts.h */
 	cv_act_fn tell; /* of each act, with the session as its argument; NULL: nobody listens */
 	uint32_t confirm_seconds; /* that a change has to be confirmed; 0: it need not be */
+	bool is_glancing; /* see cv_session_stands(): nothing is told */
+	bool has_spoken; /* something was there to be told */
 	bool is_past_pending; /* a change that is to be confirmed is no hindrance: see pending.h */
 	bool has_finding; /* what was looked at is not as it should be: exit status 4 */
 	const char *only; /* key of the one object to show; NULL: all */
@@ -73,6 +75,14 @@ int cv_session_read(struct cv_session *session, cv_read_fn fn, const void *arg, 
 /* Opens the instance to make its state another one, or to see what that takes. Of the applied state the rules are not read,
  * unless they were: the new one is on its way sooner. */
 int cv_session_open_anew(struct cv_session *session, enum cv_access access, struct cv_err *err);
+
+/*
+ * True if nothing would be done, nor said, to make what is applied the running state: found out without reading its
+ * rules, where these are so many that it pays. Opens the instance. origin: only if it is of that one, see cv_origin();
+ * 0: whatever it is of. False says nothing.
+ */
+bool cv_session_stands(struct cv_session *session, enum cv_access access, uint64_t origin,
+		       bool is_repair);
 
 /* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);

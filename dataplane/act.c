@@ -49,6 +49,8 @@ int cv_act_alone(struct cv_acts *acts, const struct cv_act *act, struct cv_err *
 {
 	int rc;
 
+	if (acts->is_glance)
+		return -ESTALE;
 	if (!(++acts->told % CV_ACTS_A_PROGRESS))
 		cv_acts_progress(acts);
 	rc = cv_acts_begin(acts, err);

@@ -15,6 +15,7 @@ struct cv_plan;
 struct cv_acts {
 	struct cv_instance *inst;
 	enum cv_change_mode mode;
+	bool is_glance; /* there is to be none; rules were not read, and are those that the stamp tells of */
 	const char *what; /* the command that makes them; for the journal */
 	cv_act_fn tell; /* NULL: nobody listens */
 	cv_progress_fn progress; /* NULL: nobody watches */
@@ -24,7 +25,7 @@ struct cv_acts {
 	size_t made; /* of them, those that were to be done */
 };
 
-/* Tells of an act, before anything of it is done. Returns 1 if it is to be done now, 0 if it was only to
+/* Tells of an act, before anything of it is done. At a glance: -ESTALE, without a text. Else returns 1 if it is to be done now, 0 if it was only to
  * be told, a negative errno if it must not be done. The first one that is done is preceded by a note
  * in the journal. act->name and the texts behind it are looked at only if cv_acts_are_told(). */
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err);

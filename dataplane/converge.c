@@ -209,7 +209,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 		return rc;
 	plan->is_repair = change->is_repair;
 	rc = converge(plan, &text, err);
-	if (!rc && acts->mode == CV_CHANGE_MAKE && (acts->made || !text.is_written))
+	if (!rc && acts->mode == CV_CHANGE_MAKE)
 		cv_rule_stamp(inst, plan, change->origin);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
@@ -294,6 +294,34 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 	if (acts.made || change->is_repair)
 		cv_readers_admit(inst);
 	return finish(inst, change, err);
+}
+
+/* ---- glance ---- */
+
+bool cv_instance_stands(struct cv_instance *inst, const struct cv_state *head,
+			enum cv_change_mode mode, bool is_repair)
+{
+	struct cv_acts acts = { .inst = inst, .mode = mode, .is_glance = true };
+	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
+	struct cv_interruption was;
+	struct cv_err why;
+	int rc;
+
+	if (!cv_instance_exists(inst) || cv_instance_interrupted(inst, &was) || inst->older_fd >= 0)
+		return false;
+	rc = cv_marks_check(inst, head, head, &why);
+	if (!rc)
+		rc = cv_plan_new(&plan, &acts, head, head, false, &why);
+	if (rc)
+		return false;
+	plan->is_repair = is_repair;
+	rc = converge(plan, NULL, &why);
+	if (rc)
+		return false;
+	if (is_repair)
+		cv_readers_admit(inst);
+	cv_log(inst, CV_LOG_DEBUG, "rules: their image is what it was, and none was read");
+	return true;
 }
 
 /* ---- down ---- */

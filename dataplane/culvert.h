@@ -673,6 +673,19 @@ struct cv_change {
  * change that finds nothing to do writes nothing. */
 int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err);
 
+/* Of how many rules the state is that is applied, if cv_instance_stands() may tell that nothing is to be done
+ * for them; else 0. */
+uint32_t cv_instance_rules_of(const struct cv_instance *inst);
+
+/*
+ * True if the kernel holds what is applied, so that cv_instance_apply() would have nothing to do. head is that
+ * state without its rules: all else is compared with the kernel as ever, and of the rules the whole image that
+ * packets look them up in, by a hash. False says nothing: there may be something to do. mode: CV_CHANGE_MAKE does what a
+ * change does beside its acts, such as looking for open sockets in a repair.
+ */
+bool cv_instance_stands(struct cv_instance *inst, const struct cv_state *head,
+			enum cv_change_mode mode, bool is_repair);
+
 #define CV_WHAT_MAX 256
 
 /* A change whose maker died on the way. */

@@ -300,7 +300,7 @@ static int turn(struct work *work, const struct cv_figures *figures, struct cv_e
 		cv_banks_turn(work->banks);
 	if (work->forgone)
 		cv_banks_forgo(work->banks, work->forgone);
-	cv_stamp_write(work->inst, cv_banks_word(work->banks), figures, 0);
+	cv_stamp_write(work->inst, cv_banks_word(work->banks), figures, NULL, 0);
 	return 0;
 }
 

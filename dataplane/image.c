@@ -363,6 +363,20 @@ uint64_t cv_banks_word(const struct cv_banks *banks)
 	return live_word(banks);
 }
 
+uint64_t cv_banks_hash(struct cv_banks *banks)
+{
+	struct cv_piece pieces[CV_ARENA_SEGMENTS];
+	const struct cv_arena *arena;
+
+	if (open_current(banks, NULL) || !banks->current)
+		return 0;
+	arena = &banks->current->arena;
+	for (uint32_t i = 0; i < arena->segment_count; i++)
+		pieces[i] = (struct cv_piece){ (const char *)arena->segments[i],
+					       sizeof(*arena->segments[i]) };
+	return cv_origin(pieces, arena->segment_count);
+}
+
 bool cv_banks_id(struct cv_banks *banks, const char *name, uint32_t *id)
 {
 	return !open_current(banks, NULL) && banks->current &&

@@ -30,6 +30,9 @@ int cv_banks_read(struct cv_banks *banks, struct cv_rules *out, struct cv_err *e
 /* The word that says what packets read: another one after every change. */
 uint64_t cv_banks_word(const struct cv_banks *banks);
 
+/* A hash over all of the live image, as packets read it; 0: there is none. */
+uint64_t cv_banks_hash(struct cv_banks *banks);
+
 /* The id of a rule that packets meet now. False: there is none of that name. */
 bool cv_banks_id(struct cv_banks *banks, const char *name, uint32_t *id);
 /* Calls fn with the id of each of them, in no order. */

@@ -5,6 +5,7 @@
  * lives.
  */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
@@ -78,16 +79,19 @@ static uint32_t resolve_tunnel(const void *arg, const char *name)
 	return cv_plan_tunnel(((const struct context *)arg)->plan, name);
 }
 
-/* A rule may name a device that has no filter of ours: an encapsulating route's. */
-static uint32_t resolve_ifindex(const void *arg, const char *name)
+uint32_t cv_rule_ifindex(const struct cv_plan *plan, const char *name)
 {
-	const struct context *context = arg;
-	uint32_t ifindex = cv_plan_ifindex(context->plan, name);
+	uint32_t ifindex = cv_plan_ifindex(plan, name);
 	struct cv_link link;
 
-	if (ifindex || cv_link_by_name(context->inst->nl, name, &link, NULL))
+	if (ifindex || cv_link_by_name(plan->acts->inst->nl, name, &link, NULL))
 		return ifindex;
 	return link.ifindex;
+}
+
+static uint32_t resolve_ifindex(const void *arg, const char *name)
+{
+	return cv_rule_ifindex(((const struct context *)arg)->plan, name);
 }
 
 static int name_rules(struct cv_names *names, const struct cv_rules *rules, struct cv_err *err)
@@ -223,11 +227,29 @@ static int build_image(const struct cv_plan *plan, struct cv_err *err)
 	return rc && fault.count ? tell_place(plan, &fault, err) : rc;
 }
 
+/* The rules of the applied state, which were not read, as the stamp has them. */
+static int recall(const struct cv_instance *inst, struct cv_plan *plan)
+{
+	CV_FREE struct cv_memo *memo = malloc(sizeof(*memo));
+	struct cv_figures figures;
+
+	if (!memo || !cv_stamp_recall(inst, cv_banks_word(plan->banks), &figures, memo) ||
+	    !cv_memo_holds(memo, plan))
+		return -ESTALE;
+	plan->rules.match_count = figures.matches;
+	for (int i = 0; i < CV_NEEDS; i++)
+		plan->rules.flags |= figures.needs[i] ? 1u << i : 0;
+	plan->rules.netns_cookie = inst->netns_cookie;
+	return 0;
+}
+
 /* An image that is wanted is built here already: an engine may refuse rules. */
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
 	int rc = cv_banks_open(&plan->banks, inst, err);
 
+	if (!rc && plan->acts->is_glance)
+		return recall(inst, plan);
 	if (!rc)
 		rc = cv_banks_read(plan->banks, &plan->live_rules, err);
 	if (!rc)
@@ -330,9 +352,12 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 
 void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan, uint64_t origin)
 {
+	CV_FREE struct cv_memo *memo = malloc(sizeof(*memo));
 	struct cv_figures figures = cv_figures_of(&plan->rules);
 
-	cv_stamp_write(inst, cv_banks_word(plan->banks), &figures, origin);
+	if (memo)
+		cv_memo_make(memo, plan);
+	cv_stamp_write(inst, cv_banks_word(plan->banks), &figures, memo, origin);
 }
 
 /* ---- list ---- */

@@ -27,6 +27,7 @@ struct stamp {
 	uint64_t origin; /* cv_origin() of what it was made of; 0: not known */
 	uint64_t word;
 	struct cv_figures figures;
+	struct cv_memo memo;
 };
 
 struct cv_figures cv_figures_of(const struct cv_rules *rules)
@@ -86,6 +87,25 @@ bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figu
 	return true;
 }
 
+bool cv_stamp_recall(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures,
+		     struct cv_memo *memo)
+{
+	struct stamp found;
+
+	if (!read_stamp(inst, &found) || found.word != word)
+		return false;
+	*figures = found.figures;
+	*memo = found.memo;
+	return true;
+}
+
+uint32_t cv_instance_rules_of(const struct cv_instance *inst)
+{
+	struct stamp found;
+
+	return read_stamp(inst, &found) && found.memo.image ? found.figures.rules : 0;
+}
+
 bool cv_instance_is_of(const struct cv_instance *inst, uint64_t origin)
 {
 	struct stamp found;
@@ -106,17 +126,22 @@ uint64_t cv_origin(const struct cv_piece *texts, size_t count)
 }
 
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
-		    uint64_t origin)
+		    const struct cv_memo *memo, uint64_t origin)
 {
 	CV_CLOSE int fd = -1;
-	struct stamp stamp;
+	struct stamp stamp, found = { .origin = 0 };
+	bool is_there = read_stamp(inst, &found);
 	char path[PATH_MAX];
 
 	if (!make(inst, &stamp) || !stamp_path(inst, path))
 		return;
-	stamp.origin = origin;
+	stamp.origin = origin ? origin : is_there ? found.origin : 0;
 	stamp.word = word;
 	stamp.figures = *figures;
+	if (memo)
+		stamp.memo = *memo;
+	if (is_there && !memcmp(&stamp, &found, sizeof(stamp)))
+		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	/* A part of one is none. */
 	if (fd >= 0 && write(fd, &stamp, sizeof(stamp)) != sizeof(stamp))

@@ -10,6 +10,7 @@
 
 #include "compiler/rules.h"
 #include "instance.h"
+#include "memo.h"
 
 /* Of all rules. */
 struct cv_figures {
@@ -25,9 +26,14 @@ struct cv_figures cv_figures_of(const struct cv_rules *rules);
 /* False if there is no stamp, or none of this build, of the text that stands there, and of that word. */
 bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures);
 
-/* Stamps the text that stands there now; origin: see struct cv_change. Without a stamp the next change takes longer, so that it is no
- * error if this cannot be done. */
+/* The same, and what the rules came to. */
+bool cv_stamp_recall(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures,
+		     struct cv_memo *memo);
+
+/* Stamps the text that stands there now, unless it has that stamp. memo: NULL if there is none; origin: see struct
+ * cv_change; 0: what is known of it stays. Without a stamp the next change takes longer, so that it is no error if this
+ * cannot be done. */
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
-		    uint64_t origin);
+		    const struct cv_memo *memo, uint64_t origin);
 
 #endif

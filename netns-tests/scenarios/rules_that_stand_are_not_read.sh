@@ -1,0 +1,116 @@
+#!/usr/bin/env bash
+# SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause
+#
+# A file of many rules that is what is applied is neither read nor compiled: what the kernel holds is compared
+# with what it held, byte for byte. Whatever changed meanwhile, in the kernel or in what names stand for, is
+# found and put right as ever.
+
+# shellcheck source=netns-tests/lib.sh
+. "$(dirname "$0")/../lib.sh"
+
+COUNT=2500 # fewer are always read
+
+netns_add a
+veth_pair a e0 a p0
+veth_pair a e1 a p1
+address a e0 192.0.2.1/24
+veth_pair a away a p2
+{
+	cat <<-YAML
+		devices: {e0: {ingress: true, egress: true}}
+		apps: {web: {uid: 4711}}
+		tunnels: {blue: {mode: ipip, local: 192.0.2.1, remote: 192.0.2.2}}
+		routes: [{to: 10.9.0.0/16, tunnel: blue}]
+		rules:
+		  of-device: {match: {dev: e1}, action: {dscp: 1}}
+		  to-device: {match: {dst: 10.1.1.1/32}, action: {redirect: away}}
+		  of-app: {match: {app: web, dir: out}, action: {dscp: 2}}
+		  of-tunnel: {match: {tunnel: blue}, action: {dscp: 3}}
+	YAML
+	for ((i = 0; i < COUNT; i++)); do
+		echo "  rule$i: {match: {dst: 10.$((i / 256)).$((i % 256)).0/24, proto: tcp, dport: $i}, action: {mark: $((i + 1))}}"
+	done
+} >"$WORK/state.yaml"
+
+# Whether the command found that without reading the rules.
+glances() {
+	expect_status "$@"
+	grep -q 'their image is what it was, and none was read' "$WORK/err"
+}
+
+# stands: nothing is to be done, which is seen at a glance.
+stands() {
+	glances 0 cv a -v apply "$WORK/state.yaml" || fail "apply read the rules"
+	glances 0 cv a -v diff "$WORK/state.yaml" || fail "diff read the rules"
+	expect_equal "" "$(<"$WORK/out")" "diff"
+	glances 0 cv a -v repair || fail "repair read the rules"
+	expect_equal "" "$(<"$WORK/out")" "repair"
+}
+
+# is_found WHAT: the change, which diff tells of, is put right by an apply, or by a repair.
+is_found() {
+	glances 4 cv a -v diff "$WORK/state.yaml" && fail "$1: nothing was found"
+	expect_line "$2" "$WORK/out"
+	"${@:3}" || fail "${*:3}"
+	expect_status 0 cv a diff "$WORK/state.yaml"
+	stands
+}
+
+apply() { cv a apply "$WORK/state.yaml"; }
+repair() { cv a -q repair; }
+
+title "what stands is not read"
+expect_status 0 apply
+stands
+expect_equal "$((COUNT + 4))" "$(cv_json a rule show | jq length)" "rules"
+
+title "a route that is gone is found"
+ip -n a route del 10.9.0.0/16
+is_found route '^\+ route 10.9.0.0/16' apply
+ip -n a route del 10.9.0.0/16
+is_found route '^\+ route 10.9.0.0/16' repair
+
+title "a device that became another one is found"
+renew() { in_ns a sh -c "ip link del $1; $2"; }
+renew e1 "ip link add e1 type veth peer name p1"
+is_found "device of a rule" '^~ rule of-device: match' apply
+renew away "ip link add away type veth peer name p2"
+is_found "device to redirect to" '^~ rule to-device: redirect #[0-9]+ -> away' repair
+
+title "a byte of a rule in the kernel is found"
+image_ids() {
+	bpftool -j map dump pinned "$WORK"/bpf/v1/ns-*/maps/cv_rules |
+		jq -r '.[].value | reverse | map(ltrimstr("0x")) | "0x" + add'
+}
+mapfile -t ids < <(image_ids)
+((${#ids[@]} > 0)) || fail "no arrays of rules"
+/usr/bin/python3 "$TOOLS/scratch.py" rule1234 "${ids[@]}"
+is_found "another name" '^\+ rule rule1234' apply
+mapfile -t ids < <(image_ids)
+/usr/bin/python3 "$TOOLS/scratch.py" rule2000 "${ids[@]}"
+is_found "another name" '^\+ rule rule2000' repair
+
+title "other rules are read, and those that follow stand again"
+expect_status 0 cv a rule add one prio 7 match dst 10.2.3.4 action dscp 3
+glances 4 cv a -v diff "$WORK/state.yaml" && fail "a rule too many was not seen"
+expect_line '^- rule one$' "$WORK/out"
+glances 0 cv a -v repair && fail "after a single change there is nothing to compare with"
+glances 0 cv a -v repair || fail "what a repair found stands is read again"
+expect_status 0 apply
+stands
+
+title "an error has its place"
+in_ns a ip link del away
+expect_status 2 apply
+expect_line "state.yaml:7:3: error: rule to-device: there is no device away" "$WORK/err"
+veth_pair a away a p2
+expect_status 0 apply
+stands
+
+title "what a file of a set holds is looked at each time"
+echo 10.7.0.0/16 >"$WORK/elements"
+sed -i "s|^rules:|sets: {nets: {type: prefix, file: $WORK/elements}}\nrules:|" "$WORK/state.yaml"
+expect_status 0 apply
+echo 10.8.0.0/16 >"$WORK/elements"
+expect_status 4 cv a diff "$WORK/state.yaml"
+expect_line '^~ set nets' "$WORK/out"
