@@ -441,19 +441,25 @@ demo: all
 
 # ---- clang-tidy: one stamp a source file, so that make runs it in parallel and only on changes --
 
+# The analyzer follows paths of a function until it has seen so many states. Its default of 225,000 takes
+# four times as long, most of it in a few functions whose paths multiply.
+TIDY_STATES := 60000
+TIDY_COMMAND := $(CLANG_TIDY) --quiet $(addprefix --extra-arg=,-Xclang -analyzer-config -Xclang \
+	max-nodes=$(TIDY_STATES))
+
 $(OUT)/tidy/bpf/%.bpf: bpf/%.bpf.c $(OUT)/bpf/%.bpf.o .clang-tidy
 	@mkdir -p $(@D)
-	$(Q)$(CLANG_TIDY) --quiet $< -- $(BPF_FLAGS)
+	$(Q)$(TIDY_COMMAND) $< -- $(BPF_FLAGS)
 	@touch $@
 
 $(OUT)/tidy/ctl/%: ctl/%.c $(OUT)/ctl/%.o .clang-tidy
 	@mkdir -p $(@D)
-	$(Q)$(CLANG_TIDY) --quiet $< -- $(BASE_CFLAGS) $(INCLUDES_CTL)
+	$(Q)$(TIDY_COMMAND) $< -- $(BASE_CFLAGS) $(INCLUDES_CTL)
 	@touch $@
 
 $(OUT)/tidy/%: %.c $(OUT)/%.o .clang-tidy
 	@mkdir -p $(@D)
-	$(Q)$(CLANG_TIDY) --quiet $< -- $(BASE_CFLAGS) $(INCLUDES)
+	$(Q)$(TIDY_COMMAND) $< -- $(BASE_CFLAGS) $(INCLUDES)
 	@touch $@
 
 tidy: $(TIDY)

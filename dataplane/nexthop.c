@@ -34,7 +34,7 @@ static bool same_nexthop(const struct cv_nexthop *a, const struct cv_nexthop *b)
 	return a->family == b->family && a->ifindex == b->ifindex &&
 	       cv_addr_equal(&a->via, &b->via) && cv_lwt_equal(&a->lwt, &b->lwt) &&
 	       a->member_count == b->member_count &&
-	       (!a->member_count ||
+	       (!a->members || !b->members ||
 		!memcmp(a->members, b->members, a->member_count * sizeof(*a->members)));
 }
 

@@ -39,11 +39,12 @@ int cv_tunnel_table_write(const struct cv_instance *inst, const struct cv_tunnel
 int cv_live_tunnels(const struct cv_instance *inst, struct cv_tunnel *tunnels, struct cv_err *err)
 {
 	CV_FREE struct cv_tunnel *entries = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*entries));
-	int rc = entries ? cv_tunnel_table_read(inst, entries, err)
-			 : cv_err_set(err, -ENOMEM, "tunnels: out of memory");
+	int rc;
 
-	if (!rc)
-		memcpy(tunnels, &entries[CV_TUNNEL_IN(0)], CV_MAX_TUNNELS * sizeof(*tunnels));
+	if (!entries)
+		return cv_err_set(err, -ENOMEM, "tunnels: out of memory");
+	rc = cv_tunnel_table_read(inst, entries, err);
+	memcpy(tunnels, &entries[CV_TUNNEL_IN(0)], CV_MAX_TUNNELS * sizeof(*tunnels));
 	return rc;
 }
 
