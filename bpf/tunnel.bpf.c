@@ -24,19 +24,19 @@
 #define CV_FOLLOW_PASS 0
 #define CV_FOLLOW_DROP 0xffffffff
 
-/* Follows the rule at that cell; a packet that ends here is counted for that tunnel, 0: it is not.
+/* Follows the rule at that cell; a packet that ends here is counted for that entry's tunnel, 0: it is not.
  * This and cv_send() are global functions so that their stack does not lie below that of a search. */
 __attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __u32 cell,
-					      __u32 tunnel)
+					      __u32 entry)
 {
 	const struct cv_rule_cell *rule = cv_rule_at(live, cell);
 
 	if (!pkt || !rule)
 		return CV_FOLLOW_PASS;
-	if (tunnel)
+	if (entry)
 		cv_count_rule(rule->id, pkt->bytes);
-	if (tunnel && rule->verdict == CV_VERDICT_DROP)
-		cv_count_reason(tunnel, CV_R_RULE_DROP);
+	if (entry && rule->verdict == CV_VERDICT_DROP)
+		cv_count_reason(CV_TUNNEL_ID(entry), CV_R_RULE_DROP);
 	if (rule->verdict == CV_VERDICT_DROP)
 		return CV_FOLLOW_DROP;
 	if (rule->verdict != CV_VERDICT_CONTINUE || rule->flags & CV_ACTION_UNSURE)
@@ -48,17 +48,18 @@ __attribute__((noinline)) __u32 cv_follow_one(struct cv_pkt *pkt, __u64 live, __
 /*
  * Follows the rules that the packet meets. True if the last one drops it. What they do is done on
  * clsact egress, and there they count what passes; here later rules just see mark and DSCP as they
- * would be. Counts for that tunnel, 0: does not.
+ * would be. Counts for that entry's tunnel, 0: does not. (Its id is kept nowhere: on Linux 6.1 there is
+ * stack for one of them.)
  */
 static __always_inline bool cv_follow(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
-				      __u32 tunnel)
+				      __u32 entry)
 {
 	__u32 after = 0, cell;
 	int i;
 
 	for (i = 0; i < CV_MAX_CONTINUES; i++) {
 		cell = cv_rule_cell(skb, pkt, live, CV_DIR_ENCAP, after);
-		after = cv_follow_one(pkt, live, cell, tunnel);
+		after = cv_follow_one(pkt, live, cell, entry);
 		if (after == CV_FOLLOW_PASS || after == CV_FOLLOW_DROP)
 			return after == CV_FOLLOW_DROP;
 	}
@@ -81,7 +82,8 @@ __attribute__((noinline)) int cv_parse_inner(struct __sk_buff *skb, struct cv_pk
 
 /* True if a rule drops the inner packet: clsact egress sees only the outer header. pkt is then as
  * rules have changed it. */
-static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt, __u32 id)
+static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_pkt *pkt,
+					       __u32 entry)
 {
 	__u64 live;
 	const struct cv_image *image = cv_rules_current(&live);
@@ -92,7 +94,7 @@ static __always_inline bool cv_dropped_by_rule(struct __sk_buff *skb, struct cv_
 	if (!cv_follow(skb, pkt, live, 0))
 		return false;
 	cv_parse_inner(skb, pkt, live);
-	return cv_follow(skb, pkt, live, id);
+	return cv_follow(skb, pkt, live, entry);
 }
 
 static __always_inline int cv_finish(__u32 tunnel, const struct cv_pkt *pkt, int reason)
@@ -171,8 +173,7 @@ int cv_xmit(struct __sk_buff *skb)
 	const struct cv_tunnel *tunnel = cv_tunnel_get(entry);
 	struct cv_pkt pkt = {};
 
-	if (tunnel && tunnel->flags & CV_TUNNEL_RULES &&
-	    cv_dropped_by_rule(skb, &pkt, CV_TUNNEL_ID(entry)))
+	if (tunnel && tunnel->flags & CV_TUNNEL_RULES && cv_dropped_by_rule(skb, &pkt, entry))
 		return BPF_DROP;
 	return cv_send(skb, &pkt, entry);
 }
