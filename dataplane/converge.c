@@ -7,8 +7,10 @@
  * and one behind it is brought to its end by converging on the new state (`culvert repair`).
  */
 #include <errno.h>
+#include <linux/capability.h>
 #include <string.h>
 
+#include "bpffs.h"
 #include "gate.h"
 #include "journal.h"
 #include "marks/marks.h"
@@ -254,7 +256,14 @@ static int find_pins(struct cv_acts *acts, struct cv_err *err)
 
 	if (rc || !cv_instance_exists(acts->inst))
 		return rc;
-	return has_maps(acts->inst) || (acts->told && acts->mode != CV_CHANGE_MAKE);
+	if (has_maps(acts->inst) || (acts->told && acts->mode != CV_CHANGE_MAKE))
+		return 1;
+	/* Maps of programs are found by their ids, and what is made anew may need them, too. */
+	if (cv_has_capability(CAP_SYS_ADMIN))
+		return 0;
+	cv_err_set(err, -EPERM, "map %s: its pin is gone, and to find it CAP_SYS_ADMIN is missing",
+		   cv_pin_missing(acts->inst));
+	return cv_err_hint(err, "run 'culvert repair' as root");
 }
 
 /* What is left to do when everything works. */
@@ -283,8 +292,11 @@ int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, 
 				.progress = change->progress,
 				.about = "what is there",
 				.arg = change->arg };
-	int rc = cv_marks_check(inst, change->old, change->wanted, err);
+	/* Who only reads does not see all that a change is compared with. */
+	int rc = change->mode == CV_CHANGE_MAKE ? 0 : cv_check_capabilities(NULL, err);
 
+	if (!rc)
+		rc = cv_marks_check(inst, change->old, change->wanted, err);
 	if (!rc)
 		rc = find_pins(&acts, err);
 	if (rc >= 0)

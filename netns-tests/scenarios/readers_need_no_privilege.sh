@@ -103,7 +103,7 @@ for pin in "$WORK"/bpf/v1/ns-*/maps/cv_meta "$WORK"/bpf/v1/host/links/*; do
 	[[ -e $pin ]] || fail "$pin is gone"
 done
 expect_status 5 as 4711 diff "$WORK/a.yaml"
-expect_line 'needs CAP_BPF' "$WORK/err"
+expect_line 'not permitted: CAP_NET_ADMIN is missing' "$WORK/err"
 expect_status 5 as 4711 tunnel check blue
 expect_line 'CAP_NET_RAW' "$WORK/err"
 expect_status 5 as 4711 -n a status
@@ -159,6 +159,10 @@ stop "$STARTED"
 expect_equal "$(cv a -j status | steady)" "$(in_ns a "${only_three[@]}" -j status | steady)" "status"
 expect_status 0 in_ns a "${only_three[@]}" diff "$WORK/a.yaml"
 expect_status 0 in_ns a "${only_three[@]}" apply "$WORK/a.yaml" --dry-run
+rm "$WORK"/bpf/v1/"$(cv_json a status | jq -r .instance)"/maps/cv_allowed
+expect_status 5 in_ns a "${only_three[@]}" repair
+expect_line "map cv_allowed: its pin is gone, and to find it CAP_SYS_ADMIN is missing; run 'culvert repair' as root" "$WORK/err"
+expect_status 0 cv a repair
 expect_status 0 in_ns a "${only_three[@]}" down
 
 title "what is missing is named"
