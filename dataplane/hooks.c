@@ -382,29 +382,48 @@ int cv_hooks_attach(struct cv_instance *inst, const struct cv_plan *plan, uint32
 
 struct needs {
 	const struct cv_instance *inst;
+	const struct cv_plan *plan; /* NULL: as they are now */
 	struct cv_app_set *set; /* to read into */
 	bool has_apps;
 	uint32_t app_flags; /* CV_APP_* of all apps of the host */
 };
 
+/* True if the apps under that key are those that the plan has. */
+static bool is_of_plan(const struct needs *needs, uint64_t key)
+{
+	uint64_t cookie = needs->inst->netns_cookie;
+
+	return needs->plan &&
+	       (key == cookie || (!key && needs->plan->live_outer->netns_cookie == cookie));
+}
+
 static int add_needs(int map_fd, const void *key, void *arg, struct cv_err *err)
 {
 	struct needs *needs = arg;
-	int rc = cv_slot_read(map_fd, key, &cv_app_shape, needs->set, err);
+	int rc;
 
+	if (is_of_plan(needs, *(const uint64_t *)key))
+		return 0;
+	rc = cv_slot_read(map_fd, key, &cv_app_shape, needs->set, err);
 	needs->has_apps = true;
 	needs->app_flags |= rc ? 0 : needs->set->flags;
 	return rc;
 }
 
-/* What the apps of all network namespaces ask for. No map of them: there are none. */
-static int find_needs(const struct cv_instance *inst, bool *has_apps, uint32_t *wanted,
-		      struct cv_err *err)
+/* What the apps of all network namespaces ask for, with those of the plan in place of the instance's own:
+ * where it is only looked at, these are the old ones still. No map of them: there are none. */
+static int find_needs(const struct cv_instance *inst, const struct cv_plan *plan, bool *has_apps,
+		      uint32_t *wanted, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), err);
 	CV_FREE struct cv_app_set *set = calloc(1, sizeof(*set));
-	struct needs needs = { .set = set };
+	struct needs needs = { .inst = inst, .plan = plan, .set = set };
 	int rc = 0;
+
+	if (plan) {
+		needs.has_apps = plan->apps->count || plan->outer->count;
+		needs.app_flags = plan->apps->flags | plan->outer->flags;
+	}
 
 	if (!set)
 		return cv_err_set(err, -ENOMEM, "apps: out of memory");
@@ -450,7 +469,7 @@ int cv_hooks_detach(struct cv_instance *inst, const struct cv_plan *plan, struct
 {
 	uint32_t wanted = 0;
 	bool has_apps = false;
-	int rc = find_needs(inst, &has_apps, &wanted, err);
+	int rc = find_needs(inst, plan, &has_apps, &wanted, err);
 
 	for (size_t i = 0; !rc && i < GROUPS; i++)
 		if (!has_apps || (groups[i].flag && !(groups[i].flag & wanted)))
@@ -475,7 +494,7 @@ size_t cv_hooks_missing(struct cv_instance *inst, struct cv_missing_hook out[CV_
 	bool has_apps = false;
 	size_t count = 0;
 
-	if (find_needs(inst, &has_apps, &wanted, NULL) || !has_apps ||
+	if (find_needs(inst, NULL, &has_apps, &wanted, NULL) || !has_apps ||
 	    cv_host_read(inst, &host, NULL))
 		return 0;
 	for (size_t i = 0; i < HOOKS; i++) {
