@@ -337,12 +337,18 @@ static int look_up_apps(struct lookup *lookup, struct cv_err *err)
 /* What the words did not tell: two paths that are one. */
 static int check_ties(const struct lookup *lookup, struct cv_err *err)
 {
+	CV_FREE uint64_t *ranks = calloc(lookup->count + 1, sizeof(*ranks));
+
+	if (!ranks)
+		return cv_err_set(err, -ENOMEM, "apps: out of memory");
+	for (size_t i = 0; i < lookup->count; i++)
+		ranks[i] = cv_app_rank(&lookup->sources[i].conf);
 	for (size_t i = 1; !lookup->plan->is_lenient && i < lookup->count; i++)
 		for (size_t j = 0; j < i; j++) {
 			const struct cv_app_conf *a = &lookup->sources[j].conf;
 			const struct cv_app_conf *b = &lookup->sources[i].conf;
 
-			if (!cv_apps_tie(a, b))
+			if (ranks[i] != ranks[j] || !cv_apps_tie(a, b))
 				continue;
 			cv_err_set(err, -EINVAL,
 				   "app %s and app %s: equally specific, and a process can be both",

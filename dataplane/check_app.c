@@ -103,25 +103,37 @@ static void check_netns(struct check *check, const struct cv_app_conf *app)
 		      app->name);
 }
 
-/* What tells two apps apart at once: a hash of the path of the executable; 0: it is a glob, or none. */
-static uint64_t *hash_paths(const struct cv_state *state)
-{
-	uint64_t *hashes = calloc(state->app_count + 1, sizeof(*hashes));
+/* What tells two apps apart at once. */
+struct traits {
+	uint64_t rank;
+	uint64_t path; /* a hash of that of the executable; 0: it is a glob, or none */
+};
 
-	for (size_t i = 0; hashes && i < state->app_count; i++)
+static struct traits *traits_of(const struct cv_state *state)
+{
+	struct traits *traits = calloc(state->app_count + 1, sizeof(*traits));
+
+	for (size_t i = 0; traits && i < state->app_count; i++) {
+		traits[i].rank = cv_app_rank(&state->apps[i]);
 		if (state->apps[i].exe && !cv_exe_is_glob(state->apps[i].exe))
-			hashes[i] = cv_hash_text(state->apps[i].exe);
-	return hashes;
+			traits[i].path = cv_hash_text(state->apps[i].exe);
+	}
+	return traits;
 }
 
-/* hashes NULL: there was no memory for them. */
-static void check_ties(struct check *check, const struct cv_app_conf *app, const uint64_t *hashes)
+static bool are_apart(const struct traits *a, const struct traits *b)
+{
+	return a->rank != b->rank || (a->path && b->path && a->path != b->path);
+}
+
+/* traits NULL: there was no memory for them. */
+static void check_ties(struct check *check, const struct cv_app_conf *app,
+		       const struct traits *traits)
 {
 	const struct cv_app_conf *apps = check->state->apps;
-	uint64_t hash = hashes ? hashes[app - apps] : 0;
 
 	for (const struct cv_app_conf *other = apps; has_selector(app) && other < app; other++) {
-		if ((hash && hashes[other - apps] && hash != hashes[other - apps]) ||
+		if ((traits && are_apart(&traits[other - apps], &traits[app - apps])) ||
 		    !strcmp(app->name, other->name) || !cv_apps_tie(other, app))
 			continue;
 		FAULT(check, &app->place, "give one of them a selector more",
@@ -131,7 +143,8 @@ static void check_ties(struct check *check, const struct cv_app_conf *app, const
 	}
 }
 
-static void check_app(struct check *check, const struct cv_app_conf *app, const uint64_t *hashes)
+static void check_app(struct check *check, const struct cv_app_conf *app,
+		      const struct traits *traits)
 {
 	check_name(check, app);
 	if (!has_selector(app))
@@ -142,23 +155,23 @@ static void check_app(struct check *check, const struct cv_app_conf *app, const 
 	check_glob(check, app);
 	check_groups(check, app);
 	check_netns(check, app);
-	check_ties(check, app, hashes);
+	check_ties(check, app, traits);
 }
 
 void cv_check_apps(struct check *check)
 {
 	const struct cv_state *state = check->state;
 	const struct cv_app_conf *app = NULL;
-	CV_FREE uint64_t *hashes = NULL;
+	CV_FREE struct traits *traits = NULL;
 	size_t globs = 0;
 
 	if (state->app_count && !cv_check_limit(check, "apps", state->app_count, CV_MAX_APPS,
 						&state->apps[state->app_count - 1].place))
 		return;
-	hashes = hash_paths(state);
+	traits = traits_of(state);
 	for (size_t i = 0; i < state->app_count; i++) {
 		app = &state->apps[i];
-		check_app(check, app, hashes);
+		check_app(check, app, traits);
 		globs += app->exe && cv_exe_is_glob(app->exe);
 	}
 	if (globs)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chain.h"
 #include "own.h"
 #include "siphash.h"
 
@@ -299,6 +300,13 @@ bool cv_apps_tie(const struct cv_app_conf *a, const struct cv_app_conf *b)
 	a_rank = rank_of(a);
 	b_rank = rank_of(b);
 	return !compare_ranks(&a_rank, &b_rank);
+}
+
+uint64_t cv_app_rank(const struct cv_app_conf *conf)
+{
+	struct rank rank = rank_of(conf);
+
+	return cv_hash_bytes(0, rank.parts, sizeof(rank.parts));
 }
 
 /* ---- one app ---- */

@@ -34,6 +34,8 @@ bool cv_unit_name(const char *unit, char name[CV_UNIT_NAME]);
 /* True if both apps may hold for one process, and neither is more specific. Two parent-exe are no
  * such case: of apps that differ in it alone the first one given holds. */
 bool cv_apps_tie(const struct cv_app_conf *a, const struct cv_app_conf *b);
+/* A number for how specific an app is: two that have different ones do not tie. */
+uint64_t cv_app_rank(const struct cv_app_conf *conf);
 
 /* An app with all looked up. */
 struct cv_app_source {

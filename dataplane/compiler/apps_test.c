@@ -155,6 +155,7 @@ static void the_most_specific_comes_first(void **unused)
 			if (strcmp(set->apps[0].name, "more") || strcmp(set->apps[1].name, "less"))
 				fail_msg("app %zu of the table is not before app %zu", i, j);
 			assert_false(cv_apps_tie(&by_rank[i], &by_rank[j]));
+			assert_true(cv_app_rank(&by_rank[i]) != cv_app_rank(&by_rank[j]));
 		}
 }
 
@@ -601,6 +602,8 @@ static void ties_are_seen_from_both_sides(void **unused)
 		    cv_apps_tie(&c->b, &c->a) != c->is_tie)
 			fail_msg("case %zu: %s and %s", i, c->a.exe ? c->a.exe : c->a.name,
 				 c->b.exe ? c->b.exe : c->b.name);
+		if (c->is_tie)
+			assert_int_equal(cv_app_rank(&c->a), cv_app_rank(&c->b));
 	}
 }
 
