@@ -21,6 +21,7 @@
 #include "netns.h"
 #include "object.h"
 #include "own.h"
+#include "path.h"
 #include "plan.h"
 
 const struct cv_slot_shape cv_app_shape = {
@@ -557,7 +558,7 @@ static bool instance_lives(const struct cv_instance *inst, uint64_t cookie)
 	char dir[PATH_MAX + CV_NAME_MAX];
 
 	snprintf(dir, sizeof(dir), "%s/ns-%llu", inst->root, (unsigned long long)cookie);
-	return !access(dir, F_OK);
+	return !cv_path_is_absent(dir);
 }
 
 /* One instance of the host can have outer apps. */

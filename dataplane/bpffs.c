@@ -18,6 +18,7 @@
 
 #include "map.h"
 #include "own.h"
+#include "path.h"
 
 #define CV_MOUNT_SOURCE "culvert" /* first column of /proc/mounts: says who mounted it */
 
@@ -25,7 +26,7 @@ bool cv_is_bpffs(const char *dir)
 {
 	struct statfs fs;
 
-	return !statfs(dir, &fs) && fs.f_type == BPF_FS_MAGIC;
+	return statfs(dir, &fs) ? !cv_errno_is_absence(errno) : fs.f_type == BPF_FS_MAGIC;
 }
 
 /* True if this process has a mount namespace that its parent does not share: whoever called us put
@@ -125,7 +126,9 @@ int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err)
 	size_t size = 0;
 
 	/* 36 35 98:0 ROOT MOUNT-POINT rw,noatime master:1 - TYPE SOURCE OPTIONS */
-	while (file && getline(&line, &size, file) > 0) {
+	if (!file)
+		return cv_err_set(err, -errno, "/proc/self/mountinfo: %s", strerrordesc_np(errno));
+	while (getline(&line, &size, file) > 0) {
 		const char *type = strstr(line, " - ");
 
 		if (!type || strncmp(type + 3, "cgroup2 ", 8))
@@ -135,6 +138,8 @@ int cv_cgroup2_mount(char *path, uint32_t *root_level, struct cv_err *err)
 		*root_level = depth_of(root);
 		return 0;
 	}
+	if (ferror(file))
+		return cv_err_set(err, -EIO, "/proc/self/mountinfo: %s", strerrordesc_np(EIO));
 	cv_err_set(err, -ENOENT, "cgroup2: not mounted; apps need the socket hooks of a cgroup");
 	return cv_err_hint(err, "mount it: mkdir -p /sys/fs/cgroup/unified && "
 				"mount -t cgroup2 none /sys/fs/cgroup/unified");

@@ -2,17 +2,21 @@
 /* What is below the cgroup2 mount: see cgroup.h. */
 #include "cgroup.h"
 
+#include <errno.h>
+#include <limits.h>
 #include <string.h>
 #include <sys/stat.h>
 
 #include "bpffs.h"
 #include "own.h"
+#include "path.h"
 
+/* Or if that cannot be told. */
 static bool is_dir(const char *path)
 {
 	struct stat st;
 
-	return !stat(path, &st) && S_ISDIR(st.st_mode);
+	return stat(path, &st) ? !cv_errno_is_absence(errno) : S_ISDIR(st.st_mode);
 }
 
 void cv_cgroups_find(struct cv_cgroups *out)

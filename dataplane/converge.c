@@ -17,6 +17,7 @@
 #include "mend.h"
 #include "object.h"
 #include "own.h"
+#include "path.h"
 #include "plan.h"
 #include "readers.h"
 #include "segment.h"
@@ -347,7 +348,7 @@ static void write_no_text(FILE *out, const void *arg)
 /* Without pins there may still be what they were made for. */
 static bool is_anything_there(const struct cv_instance *inst)
 {
-	return cv_instance_exists(inst) || !access(inst->state_dir, F_OK);
+	return cv_instance_exists(inst) || !cv_path_is_absent(inst->state_dir);
 }
 
 static int take_down(struct cv_acts *acts, struct cv_err *err)

@@ -14,6 +14,7 @@
 #include "map.h"
 #include "object.h"
 #include "own.h"
+#include "path.h"
 #include "plan.h"
 
 _Static_assert(CV_LENGTHS == CV_LENGTH_BUCKETS, "cv_meter_info holds every bucket");
@@ -282,26 +283,28 @@ int cv_guard_grow(struct cv_instance *inst, const struct cv_plan *plan, struct c
 /* ---- shrink ---- */
 
 /* Whose programs are pinned: a change that was broken off may have come no further. */
-static void find_pins(const struct cv_instance *inst, bool is_pinned[CV_MAX_GUARDS])
+static int find_pins(const struct cv_instance *inst, bool is_pinned[CV_MAX_GUARDS],
+		     struct cv_err *err)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(inst->guards);
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(inst->guards, &rc);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
+	while (!rc && (entry = cv_dir_next(dir, &rc))) {
 		unsigned long id = strtoul(entry->d_name, NULL, 10);
 
 		if (id && id < CV_MAX_GUARDS)
 			is_pinned[id] = true;
 	}
+	return rc ? cv_err_set(err, rc, "directory %s: %s", inst->guards, strerrordesc_np(-rc)) : 0;
 }
 
 int cv_guard_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err)
 {
 	static const struct cv_guard none;
 	bool is_pinned[CV_MAX_GUARDS] = { false };
-	int rc = 0;
+	int rc = find_pins(inst, is_pinned, err);
 
-	find_pins(inst, is_pinned);
 	for (uint32_t id = 1; !rc && id < CV_MAX_GUARDS; id++) {
 		bool is_live = plan->live_guards[id].family;
 		char name[16];

@@ -19,6 +19,7 @@
 #include "netns.h"
 #include "object.h"
 #include "own.h"
+#include "path.h"
 #include "plan.h"
 #include "readers.h"
 #include "preload.h"
@@ -54,7 +55,7 @@ bool cv_instance_exists(const struct cv_instance *inst)
 	/* It is made last. */
 	return snprintf(meta, sizeof(meta), "%s/" CV_STRING(CV_MAP_META), inst->maps) <
 		       (int)sizeof(meta) &&
-	       !access(meta, F_OK);
+	       !cv_path_is_absent(meta);
 }
 
 /* ---- paths ---- */
@@ -226,7 +227,7 @@ static const char *admin_reason(const struct cv_instance *inst)
 	if (!cv_is_bpffs(inst->options.bpffs))
 		return "mounting the bpffs";
 	/* An instance that was made without it, or for the group, has its pins. */
-	if (cv_instance_exists(inst) && access(inst->inner, F_OK))
+	if (cv_instance_exists(inst) && cv_path_is_absent(inst->inner))
 		return "opening maps by id; 'culvert repair' with the group culvert pins them";
 	return NULL;
 }
@@ -446,7 +447,7 @@ static int mount_nowhere(struct cv_instance *inst, struct cv_err *err)
 
 int cv_instance_pretend(struct cv_instance *inst, bool has_apps, struct cv_err *err)
 {
-	bool has_host = !access(inst->host_maps, F_OK);
+	bool has_host = !cv_path_is_absent(inst->host_maps);
 	struct cv_instance real = *inst;
 	int rc = mount_nowhere(inst, err);
 
@@ -469,27 +470,34 @@ int cv_instance_pretend(struct cv_instance *inst, bool has_apps, struct cv_err *
 /* Calls fn for each instance directory below the root; ends when it returns something else than
  * zero, and returns that. */
 static int each_instance(const struct cv_instance *inst,
-			 int (*fn)(const struct cv_instance *inst, const char *name, void *arg),
-			 void *arg)
+			 int (*fn)(const struct cv_instance *inst, const char *name,
+				   struct cv_err *err),
+			 struct cv_err *err)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(inst->root);
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(inst->root, &rc);
 	struct dirent *entry;
-	int rc = 0;
 
-	while (!rc && dir && (entry = readdir(dir)))
-		if (!strncmp(entry->d_name, "ns-", 3))
-			rc = fn(inst, entry->d_name, arg);
+	while (!rc && (entry = cv_dir_next(dir, &rc))) {
+		int result = strncmp(entry->d_name, "ns-", 3) ? 0 : fn(inst, entry->d_name, err);
+
+		if (result)
+			return result;
+	}
+	if (rc)
+		cv_err_set(err, rc, "pin directory %s: %s", inst->root, strerrordesc_np(-rc));
 	return rc;
 }
 
-static int found_one(const struct cv_instance *inst, const char *name, void *arg)
+static int found_one(const struct cv_instance *inst, const char *name, struct cv_err *err)
 {
 	(void)inst;
 	(void)name;
-	(void)arg;
+	(void)err;
 	return 1;
 }
 
+/* Nor if that cannot be told. */
 static bool no_instance_is_left(const struct cv_instance *inst)
 {
 	return !each_instance(inst, found_one, NULL);
@@ -552,9 +560,8 @@ static bool read_identity(const struct cv_instance *inst, const char *name, stru
 	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, meta) && meta->magic == CV_ABI_MAGIC;
 }
 
-static int reap_one(const struct cv_instance *inst, const char *name, void *arg)
+static int reap_one(const struct cv_instance *inst, const char *name, struct cv_err *err)
 {
-	struct cv_err *err = arg;
 	struct cv_meta meta;
 	char dir[PATH_MAX];
 	int rc;

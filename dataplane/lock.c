@@ -201,7 +201,10 @@ static int open_root(const struct cv_instance *inst, struct cv_err *err)
 	if (base < 0 && errno != ENOENT)
 		return cv_err_set(err, -errno, "bpffs %s: %s", inst->options.bpffs,
 				  strerrordesc_np(errno));
-	if (base < 0 || fstatfs(base, &fs) || fs.f_type != BPF_FS_MAGIC)
+	if (base >= 0 && fstatfs(base, &fs))
+		return cv_err_set(err, -errno, "bpffs %s: %s", inst->options.bpffs,
+				  strerrordesc_np(errno));
+	if (base < 0 || fs.f_type != BPF_FS_MAGIC)
 		return -EAGAIN;
 	if (mkdirat(base, CV_ABI_DIR, 0755) && errno != EEXIST)
 		return cv_err_set(err, -errno, "directory %s: make: %s", inst->root,

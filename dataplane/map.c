@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "own.h"
+#include "path.h"
 
 #define CV_DIR_DEPTH 8
 
@@ -57,7 +58,7 @@ bool cv_pin_exists(const char *dir, const char *name)
 {
 	char path[PATH_MAX];
 
-	return !pin_path(path, dir, name, NULL) && !access(path, F_OK);
+	return !pin_path(path, dir, name, NULL) && !cv_path_is_absent(path);
 }
 
 int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)
@@ -146,18 +147,12 @@ int cv_dir_link(const char *dir, const char *name, const char *target, struct cv
 
 static int remove_tree(const char *path, int depth, struct cv_err *err)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(path);
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(path, &rc);
 	struct dirent *entry;
 	char child[PATH_MAX];
-	int rc;
 
-	if (!dir)
-		return errno == ENOENT ? 0
-				       : cv_err_set(err, -errno, "directory %s: %s", path,
-						    strerrordesc_np(errno));
-	while ((entry = readdir(dir))) {
-		if (!strcmp(entry->d_name, ".") || !strcmp(entry->d_name, ".."))
-			continue;
+	while (!rc && (entry = cv_dir_next(dir, &rc))) {
 		rc = pin_path(child, path, entry->d_name, err);
 		if (rc)
 			return rc;
@@ -170,6 +165,8 @@ static int remove_tree(const char *path, int depth, struct cv_err *err)
 		if (rc)
 			return rc;
 	}
+	if (rc)
+		return cv_err_set(err, rc, "directory %s: %s", path, strerrordesc_np(-rc));
 	if (rmdir(path) && errno != ENOENT)
 		return cv_err_set(err, -errno, "directory %s: remove: %s", path,
 				  strerrordesc_np(errno));

@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 
 #include "own.h"
+#include "path.h"
 
 #ifndef SO_NETNS_COOKIE
 #define SO_NETNS_COOKIE 71 /* asm-generic/socket.h, Linux 5.14 */
@@ -107,6 +108,14 @@ int cv_netns_cookie(const char *netns, uint64_t *cookie, struct cv_err *err)
 	return rc ? not_entered(netns, rc, err) : 0;
 }
 
+/* What cannot be looked at because it is gone or dying, or is another user's, tells nothing. Behind any other failure
+ * the namespace may be: it is taken for alive, nothing is removed on a guess. */
+static bool may_hide_it(int code)
+{
+	return code && !cv_errno_is_absence(code) && code != ESRCH && code != EINVAL &&
+	       code != EACCES && code != EPERM;
+}
+
 /* True if path is a network namespace with that inode and cookie. */
 static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
 {
@@ -114,56 +123,59 @@ static bool is_netns(const char *path, uint64_t cookie, uint64_t inode)
 	uint64_t found = 0;
 	struct stat st;
 
-	if (stat(path, &st) || st.st_ino != inode)
+	if (stat(path, &st))
+		return may_hide_it(errno);
+	if (st.st_ino != inode)
 		return false;
 	fd = open(path, O_RDONLY | O_CLOEXEC);
-	/* What cannot be entered is taken for alive: nothing is removed on a guess. */
+	/* What cannot be entered is taken for alive, too. */
 	return fd < 0 || cookie_of(fd, &found) || found == cookie;
 }
 
 /* Looks at each DIR/ENTRY/suffix. */
 static bool lives_below(const char *dir_path, const char *suffix, uint64_t cookie, uint64_t inode)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(dir_path);
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(dir_path, &rc);
 	char path[PATH_MAX];
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
-		if (entry->d_name[0] == '.')
-			continue;
+	while ((entry = cv_dir_next(dir, &rc))) {
 		snprintf(path, sizeof(path), "%s/%s%s", dir_path, entry->d_name, suffix);
 		if (is_netns(path, cookie, inode))
 			return true;
 	}
-	return false;
+	return may_hide_it(-rc);
 }
 
 static bool lives_in_an_fd(uint64_t cookie, uint64_t inode)
 {
-	CV_DIR_CLOSE DIR *dir = opendir("/proc");
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open("/proc", &rc);
 	char path[PATH_MAX];
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
+	while ((entry = cv_dir_next(dir, &rc))) {
 		if (!isdigit((unsigned char)entry->d_name[0]))
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/fd", entry->d_name);
 		if (lives_below(path, "", cookie, inode))
 			return true;
 	}
-	return false;
+	return may_hide_it(-rc);
 }
 
 /* A mount of a namespace shows as "net:[INODE]" in the root column, also outside /run/netns and in
  * the mount namespaces of other processes. */
 static bool lives_in_a_mount(uint64_t inode)
 {
-	CV_DIR_CLOSE DIR *dir = opendir("/proc");
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open("/proc", &rc);
 	struct dirent *entry;
 	char needle[64];
 
 	snprintf(needle, sizeof(needle), " net:[%llu] ", (unsigned long long)inode);
-	while (dir && (entry = readdir(dir))) {
+	while ((entry = cv_dir_next(dir, &rc))) {
 		CV_FCLOSE FILE *file = NULL;
 		CV_FREE char *line = NULL;
 		char path[PATH_MAX];
@@ -173,11 +185,13 @@ static bool lives_in_a_mount(uint64_t inode)
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/mountinfo", entry->d_name);
 		file = fopen(path, "re");
+		if (!file && may_hide_it(errno))
+			return true;
 		while (file && getline(&line, &size, file) > 0)
 			if (strstr(line, needle))
 				return true;
 	}
-	return false;
+	return may_hide_it(-rc);
 }
 
 bool cv_netns_lives(uint64_t cookie, uint64_t inode)

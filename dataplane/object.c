@@ -17,6 +17,7 @@
 #include "lineage.skel.h"
 #include "map.h"
 #include "own.h"
+#include "path.h"
 #include "owner.skel.h"
 #include "refresh.skel.h"
 #include "route.skel.h"
@@ -84,7 +85,8 @@ static int place_maps(const struct cv_instance *inst, struct bpf_object *object,
 		if (snprintf(path, sizeof(path), "%s/%s", cv_object_map_dir(inst, name), name) >=
 		    (int)sizeof(path))
 			return cv_err_set(err, -ENAMETOOLONG, "pin of map %s: path too long", name);
-		if (bpf_map__set_pin_path(map, may_pin(inst) || !access(path, F_OK) ? path : NULL))
+		if (bpf_map__set_pin_path(map,
+					  may_pin(inst) || !cv_path_is_absent(path) ? path : NULL))
 			return cv_err_set(err, -ENOMEM, "map %s: out of memory", name);
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include "nl_nexthop.h"
 #include "nl_route.h"
 #include "own.h"
+#include "path.h"
 #include "plan.h"
 
 /* ---- pins of another version ---- */
@@ -23,7 +24,9 @@ struct other {
 	struct cv_meta meta; /* of it magic, version, generation and build stand still for ever */
 };
 
-static bool read_meta(const struct cv_instance *inst, uint32_t version, struct cv_meta *meta)
+/* Returns 1 if there is an instance of that version, 0 if there is none. */
+static int read_meta(const struct cv_instance *inst, uint32_t version, struct cv_meta *meta,
+		     struct cv_err *err)
 {
 	CV_CLOSE int fd = -1;
 	char maps[PATH_MAX];
@@ -31,29 +34,39 @@ static bool read_meta(const struct cv_instance *inst, uint32_t version, struct c
 
 	if (snprintf(maps, sizeof(maps), "%s/v%u/%s/maps", inst->options.bpffs, version,
 		     inst->name) >= (int)sizeof(maps))
-		return false;
-	fd = cv_pin_open(maps, CV_STRING(CV_MAP_META), NULL);
-	return fd >= 0 && !bpf_map_lookup_elem(fd, &zero, meta) && meta->magic == CV_ABI_MAGIC;
+		return 0;
+	fd = cv_pin_open(maps, CV_STRING(CV_MAP_META), err);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	if (bpf_map_lookup_elem(fd, &zero, meta))
+		return cv_err_set(err, -errno, "%s: meta map: %s", maps, strerrordesc_np(errno));
+	return meta->magic == CV_ABI_MAGIC;
 }
 
 /* The newest of another version. */
-static struct other find_other(const struct cv_instance *inst)
+static int find_other(const struct cv_instance *inst, struct other *other, struct cv_err *err)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(inst->options.bpffs);
-	struct other other = { 0 };
+	int rc, found;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(inst->options.bpffs, &rc);
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
+	*other = (struct other){ 0 };
+	while (!rc && (entry = cv_dir_next(dir, &rc))) {
 		struct cv_meta meta;
 		uint32_t version;
 		char end;
 
-		if (sscanf(entry->d_name, "v%u%c", &version, &end) == 1 &&
-		    version != CV_ABI_VERSION && version > other.version &&
-		    read_meta(inst, version, &meta))
-			other = (struct other){ version, meta };
+		if (sscanf(entry->d_name, "v%u%c", &version, &end) != 1 ||
+		    version == CV_ABI_VERSION || version < other->version)
+			continue;
+		found = read_meta(inst, version, &meta, err);
+		if (found < 0)
+			return found;
+		if (found)
+			*other = (struct other){ version, meta };
 	}
-	return other;
+	return rc ? cv_err_set(err, rc, "bpffs %s: %s", inst->options.bpffs, strerrordesc_np(-rc))
+		  : 0;
 }
 
 static int refuse(const struct cv_instance *inst, const struct other *other, struct cv_err *err)
@@ -82,13 +95,11 @@ static int lock_other(struct cv_instance *inst, uint32_t version, struct cv_err 
 
 int cv_takeover_check(struct cv_instance *inst, struct cv_err *err)
 {
-	struct other other;
+	struct other other = { 0 };
+	int rc = cv_instance_exists(inst) ? 0 : find_other(inst, &other, err);
 
-	if (cv_instance_exists(inst))
-		return 0;
-	other = find_other(inst);
-	if (!other.version)
-		return 0;
+	if (rc || !other.version)
+		return rc;
 	if (other.version > CV_ABI_VERSION || inst->access != CV_ACCESS_WRITE)
 		return refuse(inst, &other, err);
 	return lock_other(inst, other.version, err);
@@ -96,10 +107,10 @@ int cv_takeover_check(struct cv_instance *inst, struct cv_err *err)
 
 int cv_takeover_finish(struct cv_instance *inst, struct cv_err *err)
 {
-	struct other other = inst->older_fd < 0 ? (struct other){ 0 } : find_other(inst);
-	int rc = 0;
+	struct other other = { 0 };
+	int rc = inst->older_fd < 0 ? 0 : find_other(inst, &other, err);
 
-	if (other.version) {
+	if (!rc && other.version) {
 		cv_log(inst, CV_LOG_INFO, "instance %s: taken over from map ABI %u, made by %.*s",
 		       inst->name, other.version, CV_BUILD_LEN, other.meta.build);
 		rc = cv_instance_remove_version(inst, other.version, err);
