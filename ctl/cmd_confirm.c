@@ -27,9 +27,10 @@ static int too_late(struct cv_session *session, const struct cv_pending *pending
 static int confirm(struct cv_session *session, bool is_back, struct cv_err *err)
 {
 	struct cv_pending pending;
+	int found = cv_pending_find(session, &pending, err);
 
-	if (!cv_pending_find(session, &pending))
-		return nothing_to_confirm(session, err);
+	if (found <= 0)
+		return found ? found : nothing_to_confirm(session, err);
 	if (is_back)
 		return cv_pending_roll_back(session, err);
 	if (!*pending.failed && !cv_pending_seconds_left(&pending))

@@ -431,11 +431,23 @@ static void json_writer(struct cv_json *json, const struct cv_writer *writer)
 }
 
 /* A change that is to be confirmed. */
+static bool find_pending(const struct cv_session *session, struct cv_pending *out)
+{
+	struct cv_err err;
+	int found = cv_pending_find(session, out, &err);
+
+	if (found < 0) {
+		cv_err_prefix(&err, "whether a change is to be confirmed cannot be told");
+		cv_report_warning(session->report, err.text);
+	}
+	return found > 0;
+}
+
 static void json_pending(struct cv_json *json, const struct cv_session *session)
 {
 	struct cv_pending pending;
 
-	if (!cv_pending_find(session, &pending)) {
+	if (!find_pending(session, &pending)) {
 		cv_json_null(json, "confirm");
 		return;
 	}
@@ -451,7 +463,7 @@ static void print_pending(const struct cv_session *session)
 {
 	struct cv_pending pending;
 
-	if (!cv_pending_find(session, &pending))
+	if (!find_pending(session, &pending))
 		return;
 	if (*pending.failed)
 		fprintf(session->out, "not confirmed, and rolling back failed: '%s' of %s: %s\n",

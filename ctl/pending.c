@@ -30,9 +30,11 @@ static bool is_undone(const struct cv_session *session)
 	       !strcmp(former, applied.bytes);
 }
 
-bool cv_pending_find(const struct cv_session *session, struct cv_pending *out)
+int cv_pending_find(const struct cv_session *session, struct cv_pending *out, struct cv_err *err)
 {
-	return cv_pending_get(session->inst, out) && !is_undone(session);
+	int found = cv_pending_get(session->inst, out, err);
+
+	return found > 0 ? !is_undone(session) : found;
 }
 
 /* "17:05:30", when it is rolled back. */
@@ -139,9 +141,10 @@ static int roll_back_for_reader(struct cv_session *session, struct cv_err *err)
 int cv_pending_settle(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_pending pending;
+	int found = session->is_past_pending ? 0 : cv_pending_get(session->inst, &pending, err);
 
-	if (session->is_past_pending || !cv_pending_get(session->inst, &pending))
-		return 0;
+	if (found <= 0)
+		return found;
 	if (session->access == CV_ACCESS_READ)
 		return is_late(pending) ? roll_back_for_reader(session, err) : 0;
 	if (is_undone(session))
@@ -186,17 +189,17 @@ static void make_command(const struct cv_session *session, struct command *comma
 	command->words[command->count] = NULL;
 }
 
-/* The other sentry may have been faster, or somebody confirmed it at the last moment. Returns a negative
- * errno if it is to be tried again: that it failed could not even be written down. */
+/* The other sentry may have been faster, or somebody confirmed it at the last moment. Returns a failure if
+ * it is to be tried again: also if that it failed could not even be written down. */
 static int act_as_sentry(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_pending pending;
-	int rc;
+	int rc = cv_pending_find(session, &pending, err);
 
-	if (!cv_pending_find(session, &pending)) {
-		cv_pending_end(session->inst, NULL);
-		return 0;
-	}
+	if (rc < 0)
+		return rc;
+	if (!rc)
+		return cv_pending_end(session->inst, err);
 	if (*pending.failed || cv_pending_seconds_left(&pending))
 		return 0;
 	rc = cv_pending_roll_back(session, err);
@@ -206,7 +209,7 @@ static int act_as_sentry(struct cv_session *session, struct cv_err *err)
 	else
 		syslog(LOG_WARNING, "'%s' was not confirmed within %u s: rolled back",
 		       pending.command, pending.seconds);
-	return rc && cv_pending_get(session->inst, &pending) && !*pending.failed ? rc : 0;
+	return rc && cv_pending_get(session->inst, &pending, NULL) > 0 && !*pending.failed ? rc : 0;
 }
 
 int cv_pending_stand_sentry(struct cv_session *session, const char *ready, const char *partner,
@@ -226,13 +229,12 @@ int cv_pending_stand_sentry(struct cv_session *session, const char *ready, const
 	session->options.wait_seconds = CV_WAIT_FOR_EVER;
 	for (int tries = 0; tries < CV_SENTRY_TRIES; tries++) {
 		rc = cv_session_open_raw(session, CV_ACCESS_WRITE, err);
-		if (rc)
-			syslog(LOG_ERR, "a change was not confirmed, and cannot be rolled back: %s",
-			       err->text);
-		else
+		if (!rc)
 			rc = act_as_sentry(session, err);
 		if (!rc)
 			return 0;
+		syslog(LOG_ERR, "a change was not confirmed, and cannot be rolled back: %s",
+		       err->text);
 		cv_session_close(session);
 		sleep(1);
 	}
@@ -274,13 +276,14 @@ int cv_pending_open(struct cv_session *session, bool is_same, struct cv_pending 
 		    struct cv_err *err)
 {
 	struct cv_pending other;
-	int rc = 0;
+	int rc;
 
 	*pending = (struct cv_pending){ 0 };
 	if (session->mode != CV_CHANGE_MAKE || session->is_past_pending || session->is_repair)
 		return 0;
-	if (cv_pending_find(session, &other))
-		return refuse(&other, err);
+	rc = cv_pending_find(session, &other, err);
+	if (rc)
+		return rc < 0 ? rc : refuse(&other, err);
 	if (session->confirm_seconds && !is_same)
 		rc = begin(session, pending, err);
 	if (rc)

@@ -12,8 +12,8 @@
  * back in time, and forgets what was never made. */
 int cv_pending_settle(struct cv_session *session, struct cv_err *err);
 
-/* True if a change is to be confirmed. */
-bool cv_pending_find(const struct cv_session *session, struct cv_pending *out);
+/* Returns 1 if a change is to be confirmed, 0 if none is, else a negative errno. */
+int cv_pending_find(const struct cv_session *session, struct cv_pending *out, struct cv_err *err);
 
 /* Around a change: refuses it while another one is to be confirmed; if it is itself to be confirmed, sees
  * to it that it is rolled back. is_same: it changes nothing. cv_pending_close() returns rc, what came of

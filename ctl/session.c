@@ -85,8 +85,14 @@ static void warn_of_interruption(const struct cv_session *session)
 	char text[CV_WHAT_MAX + 256], began[32] = "";
 	time_t seconds;
 	struct tm local;
+	struct cv_err err;
+	int found = cv_instance_interrupted(session->inst, &was, &err);
 
-	if (!cv_instance_interrupted(session->inst, &was))
+	if (found < 0) {
+		cv_err_prefix(&err, "whether a change was interrupted cannot be told");
+		cv_report_warning(session->report, err.text);
+	}
+	if (found <= 0)
 		return;
 	seconds = was.began_seconds;
 	if (localtime_r(&seconds, &local))
@@ -228,7 +234,7 @@ bool cv_session_stands(struct cv_session *session, enum cv_access access, uint64
 
 	if (!can_glance(session) || !is_worth_it(session, origin) ||
 	    cv_session_open_raw(session, access, &err) || !may_stand(session->inst, origin) ||
-	    cv_pending_find(session, &pending) || load_text(session, &err))
+	    cv_pending_find(session, &pending, &err) || load_text(session, &err))
 		return false;
 	cv_state_init(&head);
 	is_it = !read_applied(session, cv_config_head_len(session->text.bytes), &head, &err) &&
@@ -359,7 +365,7 @@ static bool is_to_be_confirmed(const struct cv_session *session)
 {
 	struct cv_pending pending;
 
-	return session->confirm_seconds || cv_pending_find(session, &pending);
+	return session->confirm_seconds || cv_pending_find(session, &pending, NULL);
 }
 
 /* Returns 1 if there is something else to be committed. */

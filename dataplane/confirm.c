@@ -41,13 +41,14 @@ int cv_confirm_path(const struct cv_instance *inst, const char *name, char *path
 /* ---- the record ---- */
 
 /* The kernel's state does not outlive the machine's run, nor do times of CLOCK_BOOTTIME. */
-static void read_boot_id(char *out, size_t size)
+static int read_boot_id(char *out, size_t size, struct cv_err *err)
 {
 	CV_FCLOSE FILE *file = fopen(CV_BOOT_ID, "re");
 
-	*out = '\0';
-	if (file && fgets(out, (int)size, file))
-		out[strcspn(out, "\n")] = '\0';
+	if (!file || !fgets(out, (int)size, file))
+		return cv_err_set(err, -EIO, "%s: cannot be read", CV_BOOT_ID);
+	out[strcspn(out, "\n")] = '\0';
+	return 0;
 }
 
 /* Takes the rest of a line. */
@@ -58,30 +59,36 @@ static void read_text(FILE *file, char *out, size_t size)
 	out[strcspn(out, "\n")] = '\0';
 }
 
-static bool parse(FILE *file, struct cv_pending *out)
+static int parse(FILE *file, struct cv_pending *out, struct cv_err *err)
 {
 	char boot[64], now[64];
+	int rc;
 
 	if (fscanf(file, "%63s %" SCNu64 " %" SCNd64 " %" SCNu32 "\n", boot, &out->id,
 		   &out->deadline_ns, &out->seconds) != 4)
-		return false;
+		return ferror(file) ? cv_err_set(err, -EIO, "record of what is to be confirmed: %s",
+						 strerrordesc_np(EIO))
+				    : 0;
 	read_text(file, out->by, sizeof(out->by));
 	read_text(file, out->command, sizeof(out->command));
 	read_text(file, out->failed, sizeof(out->failed));
-	read_boot_id(now, sizeof(now));
-	return !strcmp(boot, now);
+	rc = read_boot_id(now, sizeof(now), err);
+	return rc ? rc : !strcmp(boot, now);
 }
 
-bool cv_pending_get(const struct cv_instance *inst, struct cv_pending *out)
+int cv_pending_get(const struct cv_instance *inst, struct cv_pending *out, struct cv_err *err)
 {
 	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX];
+	int rc = cv_confirm_path(inst, CV_PENDING_FILE, path, err);
 
 	*out = (struct cv_pending){ 0 };
-	if (cv_confirm_path(inst, CV_PENDING_FILE, path, NULL))
-		return false;
+	if (rc)
+		return rc;
 	file = fopen(path, "re");
-	return file && parse(file, out);
+	if (!file && errno != ENOENT)
+		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
+	return file ? parse(file, out, err) : 0;
 }
 
 uint32_t cv_pending_seconds_left(const struct cv_pending *pending)
@@ -100,13 +107,17 @@ static void put_line(FILE *file, const char *text)
 	fputc('\n', file);
 }
 
+struct record {
+	const struct cv_pending *pending;
+	char boot[64];
+};
+
 static void put_record(FILE *file, const void *arg)
 {
-	const struct cv_pending *pending = arg;
-	char boot[64];
+	const struct record *record = arg;
+	const struct cv_pending *pending = record->pending;
 
-	read_boot_id(boot, sizeof(boot));
-	fprintf(file, "%s %" PRIu64 " %" PRId64 " %" PRIu32 "\n", boot, pending->id,
+	fprintf(file, "%s %" PRIu64 " %" PRId64 " %" PRIu32 "\n", record->boot, pending->id,
 		pending->deadline_ns, pending->seconds);
 	put_line(file, pending->by);
 	put_line(file, pending->command);
@@ -116,10 +127,13 @@ static void put_record(FILE *file, const void *arg)
 static int write_record(const struct cv_instance *inst, const struct cv_pending *pending,
 			struct cv_err *err)
 {
+	struct record record = { .pending = pending };
 	char path[PATH_MAX];
 	int rc = cv_confirm_path(inst, CV_PENDING_FILE, path, err);
 
-	return rc ? rc : cv_text_write(path, put_record, pending, err);
+	if (!rc)
+		rc = read_boot_id(record.boot, sizeof(record.boot), err);
+	return rc ? rc : cv_text_write(path, put_record, &record, err);
 }
 
 /* ---- the former state ---- */
@@ -174,9 +188,10 @@ int cv_pending_renew(const struct cv_instance *inst, struct cv_pending *pending,
 int cv_pending_fail(const struct cv_instance *inst, const char *why, struct cv_err *err)
 {
 	struct cv_pending pending;
+	int found = cv_pending_get(inst, &pending, err);
 
-	if (!cv_pending_get(inst, &pending))
-		return 0;
+	if (found <= 0)
+		return found;
 	snprintf(pending.failed, sizeof(pending.failed), "%s", why);
 	return write_record(inst, &pending, err);
 }

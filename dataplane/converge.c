@@ -203,7 +203,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	CV_CLEANUP(cv_plan_free) struct cv_plan *plan = NULL;
 	struct cv_instance *inst = acts->inst;
 	struct cv_interruption was;
-	bool nothing_changes = change->is_same && !cv_instance_interrupted(inst, &was);
+	bool nothing_changes = change->is_same && !cv_instance_interrupted(inst, &was, NULL);
 	int rc;
 
 	cv_acts_progress(acts);
@@ -320,7 +320,8 @@ bool cv_instance_stands(struct cv_instance *inst, const struct cv_state *head,
 	struct cv_err why;
 	int rc;
 
-	if (!cv_instance_exists(inst) || cv_instance_interrupted(inst, &was) || inst->older_fd >= 0)
+	if (!cv_instance_exists(inst) || cv_instance_interrupted(inst, &was, NULL) ||
+	    inst->older_fd >= 0)
 		return false;
 	rc = cv_marks_check(inst, head, head, &why);
 	if (!rc)

@@ -696,9 +696,10 @@ struct cv_interruption {
 	char what[CV_WHAT_MAX]; /* the command; may be empty */
 };
 
-/* Whether a change of the instance was interrupted. cv_instance_apply() of what is applied undoes or
+/* Returns 1 if a change of the instance was interrupted, 0 if not, else a negative errno. cv_instance_apply() of what is applied undoes or
  * finishes it, as does any other that works. */
-bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out);
+int cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out,
+			    struct cv_err *err);
 
 /* A small change: of a few rules, of what a few sets hold, and of nothing else. */
 struct cv_edit {
@@ -744,8 +745,8 @@ struct cv_pending {
 		[CV_PENDING_TEXT]; /* why it could not be rolled back; empty: that was not tried */
 };
 
-/* False if there is none. */
-bool cv_pending_get(const struct cv_instance *inst, struct cv_pending *out);
+/* Returns 1 if there is one, 0 if there is none, else a negative errno. */
+int cv_pending_get(const struct cv_instance *inst, struct cv_pending *out, struct cv_err *err);
 /* Seconds until it is rolled back, rounded up; 0: it is to be done now, or it failed. */
 uint32_t cv_pending_seconds_left(const struct cv_pending *pending);
 /* The text of the state from before. *text: caller frees. */

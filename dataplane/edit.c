@@ -70,7 +70,7 @@ bool cv_instance_can_edit(const struct cv_instance *inst)
 	struct cv_interruption was;
 
 	return cv_instance_exists(inst) && !cv_pin_missing(inst) &&
-	       !cv_instance_interrupted(inst, &was) && !cv_banks_open(&banks, inst, NULL) &&
+	       !cv_instance_interrupted(inst, &was, NULL) && !cv_banks_open(&banks, inst, NULL) &&
 	       cv_stamp_read(inst, cv_banks_word(banks), &figures);
 }
 

@@ -29,23 +29,31 @@ struct identity {
 	int64_t nanoseconds;
 };
 
-static struct identity identify_state(const struct cv_instance *inst)
+static int identify_state(const struct cv_instance *inst, struct identity *out, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	struct stat st;
+	int rc = cv_applied_path(inst, path, err);
 
-	if (cv_applied_path(inst, path, NULL) || stat(path, &st))
-		return (struct identity){ 0 };
-	return (struct identity){ st.st_ino, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
+	*out = (struct identity){ 0 };
+	if (rc)
+		return rc;
+	if (!stat(path, &st))
+		*out = (struct identity){ st.st_ino, st.st_mtim.tv_sec, st.st_mtim.tv_nsec };
+	else if (errno != ENOENT)
+		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
+	return 0;
 }
 
 int cv_journal_begin(const struct cv_instance *inst, const char *what, struct cv_err *err)
 {
-	struct identity state = identify_state(inst);
 	CV_FCLOSE FILE *file = NULL;
+	struct identity state;
 	char path[PATH_MAX];
 	int rc = journal_path(inst, path, err);
 
+	if (!rc)
+		rc = identify_state(inst, &state, err);
 	if (!rc)
 		rc = cv_dir_make(inst->state_dir, err);
 	if (rc)
@@ -98,17 +106,24 @@ static bool is_left(const struct cv_instance *inst, FILE *file, const char *path
 	return !fstat(fileno(file), &ours) && !stat(path, &theirs) && ours.st_ino == theirs.st_ino;
 }
 
-bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out)
+int cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out,
+			    struct cv_err *err)
 {
-	struct identity now = identify_state(inst), then;
+	struct identity now, then;
 	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX];
-	int pid;
+	int pid, rc = identify_state(inst, &now, err);
 
 	*out = (struct cv_interruption){ 0 };
-	if (journal_path(inst, path, NULL) || !(file = fopen(path, "re")) ||
-	    !is_left(inst, file, path))
-		return false;
+	if (!rc)
+		rc = journal_path(inst, path, err);
+	if (rc)
+		return rc;
+	file = fopen(path, "re");
+	if (!file && errno != ENOENT)
+		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
+	if (!file || !is_left(inst, file, path))
+		return 0;
 	if (fscanf(file, "%d %" SCNd64 " %" SCNu64 " %" SCNd64 " %" SCNd64 " ", &pid,
 		   &out->began_seconds, &then.inode, &then.seconds, &then.nanoseconds) == 5) {
 		out->pid = pid;
@@ -117,5 +132,5 @@ bool cv_instance_interrupted(const struct cv_instance *inst, struct cv_interrupt
 		if (fgets(out->what, sizeof(out->what), file))
 			out->what[strcspn(out->what, "\n")] = '\0';
 	}
-	return true;
+	return 1;
 }

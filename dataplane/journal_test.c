@@ -40,7 +40,7 @@ static void there_is_none_at_first(void **state)
 {
 	struct cv_interruption was;
 
-	assert_false(cv_instance_interrupted(*state, &was));
+	assert_int_equal(0, cv_instance_interrupted(*state, &was, NULL));
 }
 
 static void before_the_turn_the_old_state_stands(void **state)
@@ -50,7 +50,7 @@ static void before_the_turn_the_old_state_stands(void **state)
 
 	assert_int_equal(cv_applied_write(*state, "old", &err), 0);
 	assert_int_equal(cv_journal_begin(*state, "apply a file with blanks.yaml", &err), 0);
-	assert_true(cv_instance_interrupted(*state, &was));
+	assert_int_equal(1, cv_instance_interrupted(*state, &was, NULL));
 	assert_false(was.is_turned);
 	assert_int_equal(was.pid, getpid());
 	assert_string_equal(was.what, "apply a file with blanks.yaml");
@@ -66,7 +66,7 @@ static void behind_the_turn_the_new_one_does(void **state)
 	assert_int_equal(cv_journal_begin(*state, "down", &err), 0);
 	assert_int_equal(cv_applied_write(*state, "old", &err),
 			 0); /* equal, and yet another file */
-	assert_true(cv_instance_interrupted(*state, &was));
+	assert_int_equal(1, cv_instance_interrupted(*state, &was, NULL));
 	assert_true(was.is_turned);
 }
 
@@ -76,10 +76,10 @@ static void the_first_state_of_all_turns_too(void **state)
 	struct cv_err err;
 
 	assert_int_equal(cv_journal_begin(*state, "apply", &err), 0);
-	assert_true(cv_instance_interrupted(*state, &was));
+	assert_int_equal(1, cv_instance_interrupted(*state, &was, NULL));
 	assert_false(was.is_turned);
 	assert_int_equal(cv_applied_write(*state, "new", &err), 0);
-	assert_true(cv_instance_interrupted(*state, &was));
+	assert_int_equal(1, cv_instance_interrupted(*state, &was, NULL));
 	assert_true(was.is_turned);
 }
 
@@ -90,7 +90,7 @@ static void an_end_leaves_nothing(void **state)
 
 	assert_int_equal(cv_journal_begin(*state, "apply", &err), 0);
 	assert_int_equal(cv_journal_end(*state, &err), 0);
-	assert_false(cv_instance_interrupted(*state, &was));
+	assert_int_equal(0, cv_instance_interrupted(*state, &was, NULL));
 	assert_int_equal(cv_journal_end(*state, &err), 0);
 }
 
@@ -106,7 +106,7 @@ static void a_torn_one_is_one(void **state)
 	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
 	assert_true(fd >= 0);
 	assert_int_equal(write(fd, "12 17", 5), 5);
-	assert_true(cv_instance_interrupted(inst, &was));
+	assert_int_equal(1, cv_instance_interrupted(inst, &was, NULL));
 	assert_int_equal(was.pid, 0);
 }
 

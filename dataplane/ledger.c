@@ -13,7 +13,6 @@
 
 #define CV_LEDGER_FILE "ledger"
 #define CV_LEDGER_HEAD "# culvert: what it has done to devices; see culvert(8)\n"
-#define CV_LEDGER_BYTES_MAX (1u << 20) /* of a file of ours: CV_MAX_DEVS short lines */
 
 int cv_ledger_add(struct cv_ledger *ledger, uint32_t ifindex, const struct cv_dev *dev,
 		  struct cv_err *err)
@@ -105,22 +104,13 @@ static void set_path(const struct cv_instance *inst, char path[PATH_MAX])
 		path[0] = '\0';
 }
 
-/* NULL: there is none, or none that could be ours. */
-static char *read_text(const struct cv_instance *inst)
+/* Empty: there is none. */
+static int read_text(const struct cv_instance *inst, char **out, struct cv_err *err)
 {
-	CV_FREE char *text = NULL;
-	CV_FCLOSE FILE *file = NULL;
 	char path[PATH_MAX];
-	struct stat st;
 
 	set_path(inst, path);
-	file = fopen(path, "re");
-	if (!file || fstat(fileno(file), &st) || st.st_size > CV_LEDGER_BYTES_MAX)
-		return NULL;
-	text = calloc(1, (size_t)st.st_size + 1);
-	if (!text || fread(text, 1, (size_t)st.st_size, file) != (size_t)st.st_size)
-		return NULL;
-	return CV_TAKE_PTR(text);
+	return cv_text_read(path, out, err);
 }
 
 static void put_text(FILE *file, const void *arg)
@@ -132,14 +122,15 @@ static int write_text(const struct cv_instance *inst, const struct cv_ledger *le
 		      struct cv_err *err)
 {
 	CV_FREE char *text = cv_ledger_format(ledger);
-	CV_FREE char *old = read_text(inst);
+	CV_FREE char *old = NULL;
 	char path[PATH_MAX];
 	int rc;
 
 	if (!text)
 		return cv_err_set(err, -ENOMEM, "ledger: out of memory");
-	if (old && !strcmp(text, old))
-		return 0;
+	rc = read_text(inst, &old, err);
+	if (rc || !strcmp(text, old))
+		return rc;
 	rc = cv_dir_make(inst->state_dir, err);
 	if (rc)
 		return rc;
@@ -209,14 +200,14 @@ static int write_map(const struct cv_instance *inst, const struct cv_ledger *led
 int cv_ledger_read(const struct cv_instance *inst, struct cv_ledger *out, struct cv_err *err)
 {
 	CV_CLOSE int fd = cv_pin_open(inst->maps, CV_STRING(CV_MAP_DEVS), err);
-	CV_FREE char *text = read_text(inst);
-	int rc = 0;
+	CV_FREE char *text = NULL;
+	int rc = read_text(inst, &text, err);
 
-	if (fd >= 0)
+	if (!rc && fd >= 0)
 		rc = read_map(fd, out, err);
-	else if (fd != -ENOENT)
+	else if (!rc && fd != -ENOENT)
 		rc = fd;
-	return rc || !text ? rc : cv_ledger_parse(text, out, err);
+	return rc ? rc : cv_ledger_parse(text, out, err);
 }
 
 int cv_ledger_write(const struct cv_instance *inst, const struct cv_ledger *ledger,

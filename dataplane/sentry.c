@@ -218,13 +218,23 @@ static void wait_for_events(struct sentry *sentry)
 		take_events(sentry, fds);
 }
 
+/* What cannot be read now is not gone: it is looked at again. */
+static bool look(const struct sentry *sentry, struct cv_pending *out)
+{
+	int found;
+
+	while ((found = cv_pending_get(sentry->inst, out, NULL)) < 0)
+		poll(NULL, 0, CV_RETRY_MS);
+	return found;
+}
+
 static int watch(struct sentry *sentry)
 {
 	struct cv_pending first, now;
 
-	if (!cv_pending_get(sentry->inst, &first))
+	if (!look(sentry, &first))
 		return 0;
-	while (cv_pending_get(sentry->inst, &now) && now.id == first.id && !*now.failed) {
+	while (look(sentry, &now) && now.id == first.id && !*now.failed) {
 		if (!cv_pending_seconds_left(&now))
 			return 1;
 		set_timer(sentry, now.deadline_ns);
