@@ -92,8 +92,12 @@ int cv_pending_roll_back(struct cv_session *session, struct cv_err *err)
 	rc = put_back(session, err);
 	session->confirm_seconds = seconds;
 	session->tell = tell;
-	if (!rc)
-		return cv_pending_end(session->inst, err);
+	if (!rc) {
+		rc = cv_pending_end(session->inst, err);
+		if (rc && err)
+			err->kind = CV_ERR_LEFT; /* what was rolled back stays so */
+		return rc;
+	}
 	cv_pending_fail(session->inst, err->text, NULL);
 	return rc;
 }

@@ -44,11 +44,12 @@ static bool is_slice(const char *name)
 
 static bool is_in_slices(const char *path, const char *name)
 {
-	CV_DIR_CLOSE DIR *dir = opendir(path);
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(path, &rc);
 	char below[PATH_MAX];
 	struct dirent *entry;
 
-	while (dir && (entry = readdir(dir))) {
+	while ((entry = cv_dir_next(dir, &rc))) {
 		bool is_wanted = !strcmp(entry->d_name, name);
 
 		if (!is_wanted && !is_slice(entry->d_name))
@@ -59,7 +60,7 @@ static bool is_in_slices(const char *path, const char *name)
 		if (is_wanted ? is_dir(below) : is_in_slices(below, name))
 			return true;
 	}
-	return false;
+	return rc;
 }
 
 bool cv_unit_exists(const struct cv_cgroups *cgroups, const char *name)

@@ -13,10 +13,10 @@ struct cv_cgroups {
 
 void cv_cgroups_find(struct cv_cgroups *out);
 
-/* True if there is such a cgroup; path is relative to the mount. */
+/* True if there is such a cgroup, or if that cannot be told; path is relative to the mount. */
 bool cv_cgroup_exists(const struct cv_cgroups *cgroups, const char *path);
 
-/* True if a unit of that whole name has a cgroup: below slices, and nothing else. */
+/* The same of a unit of that whole name: below slices, and nothing else. */
 bool cv_unit_exists(const struct cv_cgroups *cgroups, const char *name);
 
 #endif

@@ -206,5 +206,13 @@ int cv_pending_end(const struct cv_instance *inst, struct cv_err *err)
 		rc = cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
 	if (!rc)
 		rc = cv_confirm_path(inst, "", path, err);
-	return rc ? rc : cv_dir_remove(path, err);
+	if (rc)
+		return rc;
+	rc = cv_dir_remove(path, err);
+	if (rc && err) {
+		err->kind = CV_ERR_LEFT;
+		cv_err_prefix(err, "nothing is to be confirmed any more, but its files are left");
+		cv_err_hint(err, "'culvert confirm' tries it again");
+	}
+	return rc;
 }

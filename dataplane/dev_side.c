@@ -29,24 +29,28 @@ void cv_dev_side_link_name(uint32_t ifindex, bool ingress, char name[CV_LINK_NAM
 }
 
 /* A link whose device went, or that somebody has detached, is none. */
-static void find_link(const struct cv_instance *inst, struct cv_dev_side *side)
+static int find_link(const struct cv_instance *inst, struct cv_dev_side *side, struct cv_err *err)
 {
 	CV_CLOSE int fd = -1;
 	char name[CV_LINK_NAME_MAX];
 	struct cv_tcx_link link;
+	int rc;
 
 	if (!side->tcx.count && !side->tcx.is_hidden)
-		return;
+		return 0;
 	cv_dev_side_link_name(side->ifindex, side->ingress, name);
 	if (side->tcx.is_hidden) {
 		/* The kernel opens no link to be only read, either: that there is one must do. */
 		side->link.id = cv_pin_exists(inst->links, name) ? UINT32_MAX : 0;
-		return;
+		return 0;
 	}
-	fd = cv_pin_open(inst->links, name, NULL);
-	if (fd >= 0 && cv_tcx_link_read(fd, &link) && link.ifindex == side->ifindex &&
-	    link.ingress == side->ingress)
+	fd = cv_pin_open(inst->links, name, err);
+	if (fd < 0)
+		return fd == -ENOENT ? 0 : fd;
+	rc = cv_tcx_link_read(fd, &link, err);
+	if (rc > 0 && link.ifindex == side->ifindex && link.ingress == side->ingress)
 		side->link = link;
+	return rc < 0 ? rc : 0;
 }
 
 int cv_dev_side_look(const struct cv_instance *inst, uint32_t ifindex, bool ingress,
@@ -60,7 +64,7 @@ int cv_dev_side_look(const struct cv_instance *inst, uint32_t ifindex, bool ingr
 	if (!rc)
 		rc = cv_tcx_query(ifindex, ingress, &out->tcx, err);
 	if (!rc)
-		find_link(inst, out);
+		rc = find_link(inst, out, err);
 	return rc;
 }
 

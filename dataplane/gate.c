@@ -161,7 +161,9 @@ bool cv_gate_is_closed(const struct cv_instance *inst)
 	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_GATES), NULL);
 	struct cv_gate_key key;
 
-	return fd >= 0 && !bpf_map_get_next_key(fd, NULL, &key);
+	if (fd < 0)
+		return fd != -ENOENT;
+	return !bpf_map_get_next_key(fd, NULL, &key) || errno != ENOENT;
 }
 
 static int forget_gate(int map_fd, const void *entry, void *arg, struct cv_err *err)

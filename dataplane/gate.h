@@ -15,7 +15,7 @@ int cv_gate_close(struct cv_instance *inst, const struct cv_plan *plan, struct c
 /* The last step: only gates of apps without a route stay closed. */
 int cv_gate_open(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
-/* True if some gate of the host is closed. */
+/* True if some gate of the host is closed, or if that cannot be told. */
 bool cv_gate_is_closed(const struct cv_instance *inst);
 
 /* Removes all gates of a network namespace that is being forgotten. */

@@ -68,9 +68,11 @@ int cv_pin_set(int fd, const char *dir, const char *name, struct cv_err *err)
 
 	if (rc)
 		return rc;
-	if (!bpf_obj_pin(fd, path))
-		return 0;
-	return cv_err_set(err, -errno, "pin %s: %s", path, strerrordesc_np(errno));
+	rc = bpf_obj_pin(fd, path);
+	/* Somebody took the directory away. */
+	if (rc && errno == ENOENT && !cv_dir_make(dir, NULL))
+		rc = bpf_obj_pin(fd, path);
+	return rc ? cv_err_set(err, -errno, "pin %s: %s", path, strerrordesc_np(errno)) : 0;
 }
 
 /* A bpffs knows no names with dots. */
@@ -419,6 +421,8 @@ int cv_map_each(int map_fd, size_t key_size, size_t max, cv_map_key_fn fn, void 
 			break;
 		count++;
 	}
+	if (count < max && errno != ENOENT) /* the end */
+		return cv_err_set(err, -errno, "map keys: read: %s", strerrordesc_np(errno));
 	for (size_t i = 0; i < count; i++) {
 		rc = fn(map_fd, keys + i * key_size, arg, err);
 		if (rc)

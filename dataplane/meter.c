@@ -63,7 +63,7 @@ int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct
 
 	if (fd < 0)
 		return fd;
-	if (bpf_map_get_next_key(fd, NULL, &first))
+	if (bpf_map_get_next_key(fd, NULL, &first) && errno == ENOENT)
 		return 0;
 	rc = find_measuring(&plan->rules, &measuring, err);
 	if (!rc)

@@ -163,18 +163,20 @@ int cv_tcx_attach(uint32_t ifindex, bool ingress, int prog_fd, const struct cv_t
 			     : fd;
 }
 
-bool cv_tcx_link_read(int fd, struct cv_tcx_link *out)
+int cv_tcx_link_read(int fd, struct cv_tcx_link *out, struct cv_err *err)
 {
 	struct link_info info = { 0 };
 	uint32_t size = sizeof(info);
 
-	if (bpf_obj_get_info_by_fd(fd, &info, &size) || info.type != CV_BPF_LINK_TYPE_TCX)
-		return false;
+	if (bpf_obj_get_info_by_fd(fd, &info, &size))
+		return cv_err_set(err, -errno, "tcx link: %s", strerrordesc_np(errno));
+	if (info.type != CV_BPF_LINK_TYPE_TCX)
+		return 0;
 	*out = (struct cv_tcx_link){ .id = info.id,
 				     .prog_id = info.prog_id,
 				     .ifindex = info.ifindex,
 				     .ingress = info.attach_type == CV_BPF_TCX_INGRESS };
-	return true;
+	return 1;
 }
 
 int cv_tcx_link_update(int link_fd, int prog_fd, struct cv_err *err)
@@ -232,8 +234,8 @@ static size_t find_pin(const struct cv_tcx_chain *chain, const char *path)
 	CV_CLOSE int fd = bpf_obj_get(path);
 	struct cv_tcx_link link;
 
-	return fd >= 0 && cv_tcx_link_read(fd, &link) ? cv_tcx_find_link(chain, link.id)
-						      : CV_TCX_NOWHERE;
+	return fd >= 0 && cv_tcx_link_read(fd, &link, NULL) > 0 ? cv_tcx_find_link(chain, link.id)
+								: CV_TCX_NOWHERE;
 }
 
 /* True if text is the id of the program, or its name as far as the kernel keeps it. */

@@ -50,8 +50,8 @@ struct cv_tcx_link {
 	uint32_t ifindex; /* 0: its device is gone */
 	bool ingress;
 };
-/* False if fd is not a link on tcx. */
-bool cv_tcx_link_read(int fd, struct cv_tcx_link *out);
+/* Returns 1, 0 if fd is not a link on tcx, or a negative errno. */
+int cv_tcx_link_read(int fd, struct cv_tcx_link *out, struct cv_err *err);
 /* Puts another program in the place of the link's, between two packets. */
 int cv_tcx_link_update(int link_fd, int prog_fd, struct cv_err *err);
 /* Takes a link off its device, whoever holds it. */
