@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * Writing a state most of whose rules are applied already. A line of a state file that is, byte by byte, the
- * line of that rule in the applied text is what would be written of it: it is copied, or found to be the same,
- * without putting the rule into words again. With a hundred thousand rules that is most of an apply.
+ * Writing a state without putting its rules into words again, which with a hundred thousand of them takes longer
+ * than most of an apply: a rule that has a line of its own in the file, of the form that is written here, keeps
+ * it; so does one whose line is, byte by byte, its line in the applied text.
  */
 #ifndef CV_CARRY_H
 #define CV_CARRY_H
@@ -12,8 +12,8 @@
 #include "culvert.h"
 #include "parts.h"
 
-/* Writes what cv_config_write() would. applied: the text that is applied now; parts: the files that the
- * state was read from; NULL: none. */
+/* Writes what cv_config_write() would, or the same rules in the words of the file. applied: the text that is applied
+ * now; parts: the files that the state was read from; NULL: none. */
 void cv_carry_write(const struct cv_state *state, const char *applied, const struct cv_parts *parts,
 		    FILE *out);
 

@@ -101,9 +101,12 @@ CV_NOUN_ACCESS(set, sets, set_count)
 
 static bool asks(const struct cv_rule_conf *rule, const char *name)
 {
-	for (int field = 0; field < CV_FIELD_COUNT; field++)
-		if (rule->match.sets[field] && !strcmp(rule->match.sets[field], name))
+	for (int field = 0; field < CV_FIELD_COUNT; field++) {
+		const char *asked = cv_match_conf_set(&rule->match, field);
+
+		if (asked && !strcmp(asked, name))
 			return true;
+	}
 	return false;
 }
 

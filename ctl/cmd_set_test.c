@@ -388,7 +388,7 @@ static void a_set_that_a_rule_asks_is_in_use(void **unused)
 	cv_state_init(&state);
 	add_set(&state, "ports", "type port");
 	add_set(&state, "others", "type port");
-	rule.match.sets[CV_FIELD_DPORT] = strdup("ports");
+	assert_int_equal(cv_match_conf_put_set(&rule.match, CV_FIELD_DPORT, "ports"), 0);
 	assert_int_equal(cv_state_add_rule(&state, &rule, NULL), 0);
 	assert_true(cv_noun_set.find_user(&state, &state.sets[0], user, sizeof(user)));
 	assert_string_equal(user, "rule web");

@@ -162,7 +162,7 @@ static bool same_peer(const struct cv_peer_conf *a, const struct cv_peer_conf *b
 static bool same_sets(const struct cv_match_conf *a, const struct cv_match_conf *b)
 {
 	for (int i = 0; i < CV_FIELD_COUNT; i++)
-		if (!same_text(a->sets[i], b->sets[i]))
+		if (!same_text(cv_match_conf_set(a, i), cv_match_conf_set(b, i)))
 			return false;
 	return true;
 }

@@ -121,7 +121,7 @@ static void want_tunnel(struct wanted_names *wanted, const struct cv_rule_conf *
 static void want_sets(struct wanted_names *wanted, const struct cv_rule_conf *rule)
 {
 	for (int field = 0; field < CV_FIELD_COUNT; field++)
-		want(wanted, rule->match.sets[field]);
+		want(wanted, cv_match_conf_set(&rule->match, field));
 }
 
 static bool asks_any_app(const struct commit *commit)

@@ -39,9 +39,8 @@ static int parse_set(const struct cv_word *word, struct cv_match_conf *match, co
 
 	if (rc)
 		return rc;
-	match->sets[word->field] = strdup(name);
-	return match->sets[word->field] ? 0
-					: cv_err_set(err, -ENOMEM, "%s: out of memory", word->name);
+	rc = cv_match_conf_put_set(match, word->field, name);
+	return rc ? cv_err_set(err, rc, "%s: out of memory", word->name) : 0;
 }
 
 static int parse_field(const struct cv_word *word, void *conf, const char *text, struct cv_err *err)
@@ -62,12 +61,13 @@ static int parse_field(const struct cv_word *word, void *conf, const char *text,
 static bool format_field(const struct cv_word *word, const void *conf, FILE *out)
 {
 	const struct cv_match_conf *match = const_match_of(conf);
+	const char *set = cv_match_conf_set(match, word->field);
 
 	if (match->not_fields >> word->field & 1)
 		fputs("not ", out);
-	if (!match->sets[word->field])
+	if (!set)
 		return word->format(conf, out);
-	fprintf(out, "%c%s", CV_SET_SIGN, match->sets[word->field]);
+	fprintf(out, "%c%s", CV_SET_SIGN, set);
 	return true;
 }
 

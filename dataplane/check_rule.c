@@ -57,8 +57,8 @@ static bool is_plain_proto(const struct cv_match_conf *match, uint8_t proto)
 
 static bool asks_ports(const struct cv_match_conf *match)
 {
-	return match->sport.count || match->dport.count || match->sets[CV_FIELD_SPORT] ||
-	       match->sets[CV_FIELD_DPORT];
+	return match->sport.count || match->dport.count ||
+	       cv_match_conf_set(match, CV_FIELD_SPORT) || cv_match_conf_set(match, CV_FIELD_DPORT);
 }
 
 static bool asks_icmp(const struct cv_match_conf *match)
@@ -74,12 +74,12 @@ static const char *ip_word(const struct cv_match_conf *match)
 		bool is_given;
 	} words[] = {
 		{ "family", match->family },
-		{ "src", match->src.count || match->sets[CV_FIELD_SRC] },
-		{ "dst", match->dst.count || match->sets[CV_FIELD_DST] },
-		{ "proto", match->has_proto || match->sets[CV_FIELD_PROTO] },
-		{ "dscp", match->has_dscp || match->sets[CV_FIELD_DSCP] },
+		{ "src", match->src.count || cv_match_conf_set(match, CV_FIELD_SRC) },
+		{ "dst", match->dst.count || cv_match_conf_set(match, CV_FIELD_DST) },
+		{ "proto", match->has_proto || cv_match_conf_set(match, CV_FIELD_PROTO) },
+		{ "dscp", match->has_dscp || cv_match_conf_set(match, CV_FIELD_DSCP) },
 		{ "ecn", match->ecns },
-		{ "len", match->len.count || match->sets[CV_FIELD_LEN] },
+		{ "len", match->len.count || cv_match_conf_set(match, CV_FIELD_LEN) },
 		{ "fragment", match->fragment != CV_FRAGMENT_EITHER },
 		{ "flow-label", match->has_flow_label },
 		{ "quoted", match->is_quoted },
@@ -105,7 +105,8 @@ static bool proto_has_ports(uint8_t proto)
 static bool may_have_ports(const struct cv_match_conf *match)
 {
 	return !is_not(match, CV_FIELD_PROTO) &&
-	       (match->sets[CV_FIELD_PROTO] || (match->has_proto && proto_has_ports(match->proto)));
+	       (cv_match_conf_set(match, CV_FIELD_PROTO) ||
+		(match->has_proto && proto_has_ports(match->proto)));
 }
 
 static void check_protocol(struct check *check, const struct cv_rule_conf *rule)
@@ -200,7 +201,7 @@ static void check_link(struct check *check, const struct cv_rule_conf *rule)
 
 static void check_set(struct check *check, const struct cv_rule_conf *rule, enum cv_field field)
 {
-	const char *name = rule->match.sets[field];
+	const char *name = cv_match_conf_set(&rule->match, field);
 	const struct cv_set_conf *set = cv_state_find_set(check->state, name);
 
 	if (!set)
@@ -217,13 +218,13 @@ static void check_sets(struct check *check, const struct cv_rule_conf *rule)
 	size_t count = 0;
 
 	for (int field = 0; field < CV_FIELD_COUNT; field++) {
-		if (match->sets[field])
+		if (cv_match_conf_set(match, field))
 			check_set(check, rule, field);
-		count += !!match->sets[field];
+		count += !!cv_match_conf_set(match, field);
 	}
-	count += is_not(match, CV_FIELD_SRC) && !match->sets[CV_FIELD_SRC];
-	count += is_not(match, CV_FIELD_DST) && !match->sets[CV_FIELD_DST];
-	count += is_not(match, CV_FIELD_PROTO) && !match->sets[CV_FIELD_PROTO];
+	count += is_not(match, CV_FIELD_SRC) && !cv_match_conf_set(match, CV_FIELD_SRC);
+	count += is_not(match, CV_FIELD_DST) && !cv_match_conf_set(match, CV_FIELD_DST);
+	count += is_not(match, CV_FIELD_PROTO) && !cv_match_conf_set(match, CV_FIELD_PROTO);
 	if (count > CV_MAX_SET_REFS)
 		FAULT(check, &rule->place,
 		      "let one rule mark what some of them meet and continue, another match the mark",

@@ -1164,8 +1164,7 @@ static void negate(struct cv_state *state, enum cv_field field)
 
 static void ask_set(struct cv_state *state, enum cv_field field, const char *name)
 {
-	match_of(state)->sets[field] = strdup(name);
-	assert_non_null(match_of(state)->sets[field]);
+	assert_int_equal(cv_match_conf_put_set(match_of(state), field, name), 0);
 }
 
 static void add_set(struct cv_state *state, const char *name, enum cv_set_type type)

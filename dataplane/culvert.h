@@ -379,8 +379,13 @@ struct cv_match_conf {
 	uint32_t flow_label;
 	bool is_quoted; /* of an ICMP error, what it quotes: all that headers say is its */
 	uint32_t not_fields; /* 1 << enum cv_field: it must not be as given */
-	char *sets[CV_FIELD_COUNT]; /* owned; name of the set that stands for the value, or NULL */
+	char (*sets)[CV_NAME_MAX + 1]; /* owned; see cv_match_conf_set(); NULL: it asks for none */
 };
+
+/* The name of the set that stands for the value of a field; NULL: none does. */
+const char *cv_match_conf_set(const struct cv_match_conf *match, enum cv_field field);
+/* Puts one there. -ENOMEM sets no text. */
+int cv_match_conf_put_set(struct cv_match_conf *match, enum cv_field field, const char *name);
 
 enum cv_verdict_conf { CV_NEXT, CV_ACCEPT, CV_DROP, CV_CONTINUE };
 enum cv_police_scope { CV_PER_RULE, CV_PER_APP, CV_PER_SOURCE };

@@ -5,6 +5,8 @@
 
 #include <errno.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "own.h"
@@ -56,8 +58,22 @@ void cv_rule_conf_fini(struct cv_rule_conf *rule)
 	free(rule->match.dport.items);
 	free(rule->match.len.items);
 	free(rule->match.vlan.items);
-	for (int i = 0; i < CV_FIELD_COUNT; i++)
-		free(rule->match.sets[i]);
+	free(rule->match.sets);
+}
+
+const char *cv_match_conf_set(const struct cv_match_conf *match, enum cv_field field)
+{
+	return match->sets && match->sets[field][0] ? match->sets[field] : NULL;
+}
+
+int cv_match_conf_put_set(struct cv_match_conf *match, enum cv_field field, const char *name)
+{
+	if (!match->sets)
+		match->sets = calloc(CV_FIELD_COUNT, sizeof(*match->sets));
+	if (!match->sets)
+		return -ENOMEM;
+	snprintf(match->sets[field], sizeof(match->sets[field]), "%s", name);
+	return 0;
 }
 
 uint32_t cv_rule_conf_prio(const struct cv_rule_conf *rule)

@@ -78,8 +78,8 @@ static void copy_rule(struct cv_rule_conf *rule, bool *is_short)
 	COPY_LIST(&rule->match.dport, is_short);
 	COPY_LIST(&rule->match.len, is_short);
 	COPY_LIST(&rule->match.vlan, is_short);
-	for (int i = 0; i < CV_FIELD_COUNT; i++)
-		copy_text(&rule->match.sets[i], is_short);
+	if (rule->match.sets)
+		copy_owned(&rule->match.sets, CV_FIELD_COUNT * sizeof(*rule->match.sets), is_short);
 }
 
 #define CV_DEFINE_COPY(noun, list, counter, copy)                                                  \

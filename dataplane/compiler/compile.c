@@ -148,7 +148,7 @@ static uint8_t dirs_of(const struct cv_match_conf *match)
 	if (match->dir != CV_DIR_ONLY_IN && !match->tunnel[0])
 		dirs |= CV_DIR_BIT(CV_DIR_OUT) | CV_DIR_BIT(CV_DIR_ENCAP);
 	/* Before encapsulation there is no frame yet. */
-	if (match->vlan.count || match->sets[CV_FIELD_VLAN])
+	if (match->vlan.count || cv_match_conf_set(match, CV_FIELD_VLAN))
 		dirs &= ~CV_DIR_BIT(CV_DIR_ENCAP);
 	return dirs;
 }

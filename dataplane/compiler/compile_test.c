@@ -236,7 +236,7 @@ static bool address_agrees(const struct cv_state *state, const struct cv_match_c
 			   enum cv_field field, const struct cv_prefixes *list,
 			   const struct cv_addr *addr)
 {
-	const char *name = match->sets[field];
+	const char *name = cv_match_conf_set(match, field);
 
 	if (name)
 		list = &cv_state_find_set(state, name)->prefixes;
@@ -247,7 +247,7 @@ static bool number_agrees(const struct cv_state *state, const struct cv_match_co
 			  enum cv_field field, const struct cv_ranges *list, bool has,
 			  uint32_t number)
 {
-	const char *name = match->sets[field];
+	const char *name = cv_match_conf_set(match, field);
 
 	if (name)
 		list = &cv_state_find_set(state, name)->ranges;
@@ -536,8 +536,7 @@ static void random_set(struct cv_match_conf *match, enum cv_field field, bool ha
 
 	if (has_value || !chance(12) || !cv_field_set_type(field, &type))
 		return;
-	match->sets[field] = strdup(cv_set_type_names[type]);
-	assert_non_null(match->sets[field]);
+	assert_int_equal(cv_match_conf_put_set(match, field, cv_set_type_names[type]), 0);
 }
 
 static void random_header(struct cv_match_conf *match)
@@ -1039,9 +1038,13 @@ static void copy_rules(struct cv_state *copy, const struct cv_state *state, size
 		copy_ranges(&conf.match.dport, &match->dport);
 		copy_ranges(&conf.match.len, &match->len);
 		copy_ranges(&conf.match.vlan, &match->vlan);
-		for (int field = 0; field < CV_FIELD_COUNT; field++)
-			conf.match.sets[field] =
-				match->sets[field] ? strdup(match->sets[field]) : NULL;
+		conf.match.sets = NULL;
+		for (int field = 0; field < CV_FIELD_COUNT; field++) {
+			const char *set = cv_match_conf_set(match, field);
+
+			if (set)
+				assert_int_equal(cv_match_conf_put_set(&conf.match, field, set), 0);
+		}
 		assert_int_equal(cv_state_add_rule(copy, &conf, NULL), 0);
 	}
 }
@@ -1613,8 +1616,8 @@ static void named_sets_have_the_numbers_of_the_state(void **unused)
 
 	(void)unused;
 	match = only_rule(&state);
-	match->sets[CV_FIELD_SRC] = strdup("prefix");
-	match->sets[CV_FIELD_DPORT] = strdup("port");
+	assert_int_equal(cv_match_conf_put_set(match, CV_FIELD_SRC, "prefix"), 0);
+	assert_int_equal(cv_match_conf_put_set(match, CV_FIELD_DPORT, "port"), 0);
 	match->not_fields = 1u << CV_FIELD_DPORT;
 	set = compile(&state);
 	assert_int_equal(set->match_count, 1);
@@ -1816,7 +1819,8 @@ static void what_is_read_is_announced(void **unused)
 		match = only_rule(&state);
 		*match = cases[i].conf;
 		if (cases[i].set)
-			match->sets[cases[i].field] = strdup(cases[i].set);
+			assert_int_equal(cv_match_conf_put_set(match, cases[i].field, cases[i].set),
+					 0);
 		set = compile(&state);
 		assert_int_equal(set->flags, cases[i].flags);
 		cv_state_fini(&state);

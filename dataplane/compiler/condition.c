@@ -76,7 +76,7 @@ static bool ask_named_sets(const struct compile *compile, const struct cv_match_
 	const struct cv_state *state = compile->state;
 
 	for (size_t i = 0; i < sizeof(set_fields) / sizeof(*set_fields); i++) {
-		const char *name = conf->sets[set_fields[i].field];
+		const char *name = cv_match_conf_set(conf, set_fields[i].field);
 		const struct cv_set_conf *set = name ? cv_state_find_set(state, name) : NULL;
 
 		if (!name)
@@ -176,8 +176,8 @@ static uint8_t family_of(uint16_t ethertype)
 static bool is_of_ip(const struct cv_match_conf *conf)
 {
 	for (size_t i = 0; i < sizeof(set_fields) / sizeof(*set_fields); i++)
-		if (conf->sets[set_fields[i].field] && set_fields[i].field != CV_FIELD_VLAN &&
-		    set_fields[i].field != CV_FIELD_MARK)
+		if (cv_match_conf_set(conf, set_fields[i].field) &&
+		    set_fields[i].field != CV_FIELD_VLAN && set_fields[i].field != CV_FIELD_MARK)
 			return true;
 	return conf->family || conf->src.count || conf->dst.count || conf->has_proto ||
 	       conf->has_dscp || conf->ecns || conf->len.count ||
