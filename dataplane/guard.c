@@ -169,9 +169,11 @@ int cv_guard_plan(struct cv_plan *plan, const struct cv_route_conf *conf,
 		plan->guard_is_live[*id] ? plan->live_guards[*id].generation : plan->generation;
 	if (!*id)
 		*id = choose_id(plan);
-	if (!*id)
-		return cv_err_set(err, -ENOSPC, "route %s: all %u guards are in use",
-				  cv_prefix_format(&conf->to, to), CV_MAX_GUARDS - 1);
+	if (!*id) {
+		cv_err_set(err, -ENOSPC, "route %s: all %u guards are in use",
+			   cv_prefix_format(&conf->to, to), CV_MAX_GUARDS - 1);
+		return cv_err_hint(err, CV_TWO_STEPS);
+	}
 	plan->guards[*id] = guard;
 	return 0;
 }

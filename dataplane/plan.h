@@ -28,6 +28,10 @@
 #include "nl_rule.h"
 #include "stub.h"
 
+/* Told where what goes and what comes do not fit in beside each other. */
+#define CV_TWO_STEPS                                                                               \
+	"what goes keeps its own until the change is made: take it away in a change before this one"
+
 /* One of several ways of a route. */
 struct cv_hop_plan {
 	uint32_t tunnel; /* id */

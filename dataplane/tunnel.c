@@ -411,8 +411,12 @@ static int plan_tunnel(struct planning *planning, const struct cv_tunnel_conf *c
 	struct cv_fib_answer answer = { 0 };
 	int rc;
 
-	if (!id)
-		return cv_err_set(err, -ENOSPC, "tunnel %s: no id is free", conf->name);
+	if (!id) {
+		cv_err_set(err, -ENOSPC,
+			   "tunnel %s: no id is free beside those of the %u there are", conf->name,
+			   CV_MAX_TUNNELS - 1);
+		return cv_err_hint(err, CV_TWO_STEPS);
+	}
 	planned->id = id;
 	fill_from_conf(plan, conf, &tunnel);
 	rc = conf->has_peers ? cv_peer_gather(plan, conf, id, err) : 0;
