@@ -69,6 +69,15 @@ bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b)
 	return a->family == b->family && !memcmp(a->bytes, b->bytes, a->family == 4 ? 4 : 16);
 }
 
+bool cv_addr_is_unicast(const struct cv_addr *addr)
+{
+	static const uint8_t zeros[16];
+
+	if (addr->family == 4)
+		return addr->bytes[0] && addr->bytes[0] < 224;
+	return memcmp(addr->bytes, zeros, sizeof(zeros)) && addr->bytes[0] != 0xff;
+}
+
 static int compare_addrs(const void *a, const void *b)
 {
 	return memcmp(a, b, sizeof(struct cv_addr));

@@ -113,6 +113,22 @@ static void prefix_of_both_families_is_default(void **state)
 	assert_string_equal(cv_prefix_format(&prefix, buf), "default");
 }
 
+static void hosts_have_unicast_addresses(void **state)
+{
+	static const char *const hosts[] = { "1.0.0.1", "223.255.255.255", "127.0.0.1", "::1",
+					     "fe80::1" };
+	static const char *const others[] = { "0.0.0.0", "224.0.0.1", "255.255.255.255",
+					      "::", "ff02::1" };
+
+	(void)state;
+	for (size_t i = 0; i < CV_COUNT(hosts); i++) {
+		struct cv_addr host = addr_of(hosts[i]), other = addr_of(others[i]);
+
+		assert_true(cv_addr_is_unicast(&host));
+		assert_false(cv_addr_is_unicast(&other));
+	}
+}
+
 static void equal_means_family_and_every_bit_of_it(void **state)
 {
 	static const char *const texts[] = { "192.0.2.1", "2001:db8::1", "0.0.0.0", "::" };
@@ -237,6 +253,7 @@ int main(void)
 		cmocka_unit_test(address_not_given_is_any),
 		cmocka_unit_test(prefixes_have_their_usual_text),
 		cmocka_unit_test(prefix_of_both_families_is_default),
+		cmocka_unit_test(hosts_have_unicast_addresses),
 		cmocka_unit_test(equal_means_family_and_every_bit_of_it),
 		cmocka_unit_test(ipv4_prefixes_contain_what_the_model_says),
 		cmocka_unit_test(ipv6_prefixes_contain_what_the_model_says),

@@ -201,12 +201,31 @@ static void check_route_tunnel(struct check *check, const struct cv_route_conf *
 		      name);
 }
 
+/* The kernel takes a nexthop object but once into a group. */
+static bool has_hop_twice(const struct cv_route_conf *route, size_t index)
+{
+	const struct cv_nexthop_conf *hop = &route->nexthops[index];
+
+	for (size_t i = 0; i < index; i++) {
+		const struct cv_nexthop_conf *other = &route->nexthops[i];
+
+		if (!strcmp(other->tunnel, hop->tunnel) && !strcmp(other->dev, hop->dev) &&
+		    cv_addr_equal(&other->via, &hop->via))
+			return true;
+	}
+	return false;
+}
+
 static void check_route_tunnels(struct check *check, const struct cv_route_conf *route,
 				const char *to)
 {
 	if (route->tunnel[0])
 		check_route_tunnel(check, route, route->tunnel, to);
 	for (size_t i = 0; i < route->nexthop_count; i++) {
+		if (has_hop_twice(route, i))
+			FAULT(check, &route->place, "a weight N makes one of them count more",
+			      "route %s: a nexthop into tunnel %s is given twice", to,
+			      route->nexthops[i].tunnel);
 		if (route->nexthops[i].tunnel[0])
 			check_route_tunnel(check, route, route->nexthops[i].tunnel, to);
 		else

@@ -12,6 +12,8 @@
 static void check_remote(struct check *check, const struct cv_peer_conf *peer,
 			 const struct cv_tunnel_conf *tunnel, const char *to)
 {
+	char text[CV_PREFIX_TEXT];
+
 	if (!peer->remote.family)
 		FAULT(check, &peer->place, "give remote ADDR", "peer %s: no remote address", to);
 	else if (tunnel->local.family && tunnel->local.family != peer->remote.family)
@@ -22,6 +24,10 @@ static void check_remote(struct check *check, const struct cv_peer_conf *peer,
 		FAULT(check, &peer->place, "",
 		      "peer %s: remote is the same address as local of tunnel %s", to,
 		      tunnel->name);
+	else if (!cv_addr_is_unicast(&peer->remote))
+		FAULT(check, &peer->place, "a remote is one host",
+		      "peer %s: remote %s is no host's address", to,
+		      cv_addr_format(&peer->remote, text));
 }
 
 static void check_peer(struct check *check, const struct cv_peer_conf *peer,

@@ -116,6 +116,8 @@ static void faults_of_single_peers(void **unused)
 		  "peer 10.2.0.0/16: remote is IPv6, tunnel many is IPv4\n" },
 		{ "10.2.0.0", 16, "192.0.2.1", "many",
 		  "peer 10.2.0.0/16: remote is the same address as local of tunnel many\n" },
+		{ "10.2.0.0", 16, "224.0.0.5", "many",
+		  "peer 10.2.0.0/16: remote 224.0.0.5 is no host's address\n" },
 	};
 
 	(void)unused;

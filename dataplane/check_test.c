@@ -448,6 +448,18 @@ static void tunnel_to_itself(struct cv_state *state)
 	state->tunnels[1].remotes.items[0] = state->tunnels[1].local;
 }
 
+static void tunnel_to_a_group(struct cv_state *state)
+{
+	state->tunnels[1].local = addr_of("2001:db8::9");
+	state->tunnels[1].remotes.items[0] = addr_of("ff02::1");
+}
+
+static void tunnel_from_anywhere(struct cv_state *state)
+{
+	state->tunnels[1].local = addr_of("::");
+	state->tunnels[1].remotes.items[0] = addr_of("2001:db8::9");
+}
+
 static void add_twin(struct cv_state *state)
 {
 	add_tunnel(state, "twin", "192.0.2.1", "192.0.2.7", 32);
@@ -535,6 +547,10 @@ static void faults_of_tunnels(void **unused)
 		  "f:30:1: tunnel blue: local is IPv4, remote is IPv6; local and remote are both IPv4 or both IPv6\n" },
 		{ "a tunnel to itself", tunnel_to_itself,
 		  "f:31:1: tunnel red: remote is the same address as local\n" },
+		{ "a tunnel to a group", tunnel_to_a_group,
+		  "f:31:1: tunnel red: remote ff02::1 is no host's address; a remote is one host\n" },
+		{ "a tunnel from anywhere", tunnel_from_anywhere,
+		  "f:31:1: tunnel red: local :: is no host's address; give an address of this host\n" },
 		{ "the same endpoints", add_twin,
 		  "f:32:1: tunnel twin: same mode, local, remote and key as tunnel blue; give one of them a key of its own\n" },
 		{ "the same endpoints, one with key 0", twin_tunnel_with_a_key, "" },
@@ -782,6 +798,19 @@ static void two_nexthops(struct cv_state *state)
 	add_hop(state, "red");
 }
 
+static void one_nexthop_twice(struct cv_state *state)
+{
+	two_nexthops(state);
+	add_hop(state, "blue");
+	state->routes[0].nexthops[2].weight = 7;
+}
+
+static void two_nexthops_into_one_tunnel(struct cv_state *state)
+{
+	one_nexthop_twice(state);
+	strcpy(state->routes[0].nexthops[2].dev, "eth1");
+}
+
 static void nexthop_into_no_tunnel(struct cv_state *state)
 {
 	two_nexthops(state);
@@ -915,6 +944,9 @@ static void faults_of_routes(void **unused)
 		{ "type local, hook out", local_route_on_the_way_out,
 		  "f:40:1: route 10.9.0.0/16: type local: what is delivered here is not sent on; use hook in, without tunnel and via\n" },
 		{ "two nexthops", two_nexthops, "" },
+		{ "a nexthop twice", one_nexthop_twice,
+		  "f:40:1: route 10.9.0.0/16: a nexthop into tunnel blue is given twice; a weight N makes one of them count more\n" },
+		{ "a tunnel twice, by two devices", two_nexthops_into_one_tunnel, "" },
 		{ "a nexthop into no tunnel", nexthop_into_no_tunnel,
 		  "f:40:1: route 10.9.0.0/16: there is no tunnel green; add the tunnel first, or mend the name\n" },
 		{ "a nexthop without a tunnel", nexthop_without_a_tunnel,

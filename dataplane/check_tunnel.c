@@ -71,6 +71,10 @@ static void check_remote(struct check *check, const struct cv_tunnel_conf *tunne
 	else if (cv_addr_equal(&tunnel->local, remote))
 		FAULT(check, &tunnel->place, "", "tunnel %s: remote is the same address as local",
 		      tunnel->name);
+	if (!cv_addr_is_unicast(remote))
+		FAULT(check, &tunnel->place, "a remote is one host",
+		      "tunnel %s: remote %s is no host's address", tunnel->name,
+		      cv_addr_format(remote, text));
 	if (has_twice(&tunnel->remotes, index))
 		FAULT(check, &tunnel->place, "a weight N makes one of them count more",
 		      "tunnel %s: remote %s is given twice", tunnel->name,
@@ -217,6 +221,7 @@ void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
 {
 	const struct cv_state *state = check->state;
 	const struct cv_tunnel_conf *first = cv_state_find_tunnel(state, tunnel->name);
+	char text[CV_PREFIX_TEXT];
 
 	if (first != tunnel)
 		cv_check_twice(check, &tunnel->place, &first->place, "tunnel %s", tunnel->name);
@@ -226,6 +231,10 @@ void cv_check_tunnel(struct check *check, const struct cv_tunnel_conf *tunnel)
 	if (!tunnel->local.family)
 		FAULT(check, &tunnel->place, "give local ADDR", "tunnel %s: no local address",
 		      tunnel->name);
+	else if (!cv_addr_is_unicast(&tunnel->local))
+		FAULT(check, &tunnel->place, "give an address of this host",
+		      "tunnel %s: local %s is no host's address", tunnel->name,
+		      cv_addr_format(&tunnel->local, text));
 	if (tunnel->mtu_bytes && tunnel->mtu_bytes < CV_IPV4_MIN_MTU)
 		FAULT(check, &tunnel->place, "IPv6 inside needs 1280, IPv4 68",
 		      "tunnel %s: mtu %u is too small", tunnel->name, tunnel->mtu_bytes);

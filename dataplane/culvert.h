@@ -99,6 +99,8 @@ const char *cv_addr_format(const struct cv_addr *addr, char *buf);
 const char *cv_prefix_format(const struct cv_prefix *prefix, char *buf);
 
 bool cv_addr_equal(const struct cv_addr *a, const struct cv_addr *b);
+/* False for one of a group, for the broadcast address, for ones that are reserved, and for none at all. */
+bool cv_addr_is_unicast(const struct cv_addr *addr);
 /* Sorts addresses; of equal ones, unused bytes included, one is kept. Returns how many are left. */
 size_t cv_addrs_sort(struct cv_addr *addrs, size_t count);
 /* True if addr is one of those, which are sorted. */
