@@ -128,13 +128,27 @@ static int add_folder(struct reader *reader, const char *file)
 	return report_error(reader->report, &err);
 }
 
+/* False if there are blanks and comments only. */
+static bool says_something(const struct cv_part *part)
+{
+	const char *at = part->text, *end = at + part->len;
+
+	while (at < end && *at && strchr(" \t\r\n#", *at)) {
+		if (*at++ == '#')
+			while (at < end && *at != '\n')
+				at++;
+	}
+	return at < end;
+}
+
 /* A file that is empty by mistake takes everything away. */
-static void warn_of_nothing(const struct reader *reader, const char *file)
+static void warn_of_nothing(const struct reader *reader, size_t first, const char *file)
 {
 	char text[512];
 
-	if (reader->room < CV_YAML_MAX_BYTES)
-		return;
+	for (size_t i = first; i < reader->parts->count; i++)
+		if (says_something(&reader->parts->items[i]))
+			return;
 	snprintf(text, sizeof(text), "state file %s: empty: nothing is wanted", file);
 	cv_report_warning(reader->report, text);
 }
@@ -161,7 +175,7 @@ int cv_parts_read(struct cv_parts *parts, const char *file, struct cv_report *re
 	if (rc)
 		cut(parts, before);
 	else
-		warn_of_nothing(&reader, file);
+		warn_of_nothing(&reader, before, file);
 	return rc;
 }
 

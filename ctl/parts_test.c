@@ -237,14 +237,25 @@ static void files_are_limited_together(void **state)
 
 static void a_state_of_nothing_is_warned_of(void **state)
 {
-	READING reading;
+	static const struct {
+		const char *text;
+		const char *printed;
+	} cases[] = {
+		{ "", "culvert: warning: state file c.yaml: empty: nothing is wanted\n" },
+		{ "# devices: {a0: {}}\n \r\n# and no more",
+		  "culvert: warning: state file c.yaml: empty: nothing is wanted\n" },
+		{ "# of nobody\nrules:\n", "" },
+	};
 
 	(void)state;
-	write_file("c.yaml", "");
-	read_file(&reading, "c.yaml");
-	assert_int_equal(reading.rc, 0);
-	assert_string_equal(reading.printed,
-			    "culvert: warning: state file c.yaml: empty: nothing is wanted\n");
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		READING reading;
+
+		write_file("c.yaml", cases[i].text);
+		read_file(&reading, "c.yaml");
+		assert_int_equal(reading.rc, 0);
+		assert_string_equal(reading.printed, cases[i].printed);
+	}
 	assert_int_equal(mkdir("c.d", 0700), 0);
 	write_file("c.d/a.yaml", "devices: {eth0: }\n");
 	expect_good("c.yaml", "devices:\n  eth0: {ingress: true, egress: true}\n");
