@@ -16,6 +16,7 @@
 #define IPV4_BYTES 20
 #define IPV6_BYTES 40
 #define IPV4_OFFSET 0x1fff
+#define IPV6_OFFSET 0xfff8
 #define MAX_EXTENSIONS 6
 
 /* Bytes that are read one after the other. */
@@ -65,18 +66,32 @@ static void read_ipv4(struct cv_frame_text *out, struct cursor *cursor)
 		read_ports(out, cursor);
 }
 
-/* Hop-by-hop, routing and destination options; behind a fragment header nothing is looked for. */
-static void skip_extensions(struct cv_frame_text *out, struct cursor *cursor)
+static bool is_extension(uint8_t proto)
 {
-	for (int i = 0; i < MAX_EXTENSIONS && has(cursor, 8); i++) {
-		const uint8_t *header = cursor->bytes + cursor->at;
+	return proto == IPPROTO_HOPOPTS || proto == IPPROTO_ROUTING || proto == IPPROTO_DSTOPTS ||
+	       proto == IPPROTO_FRAGMENT || proto == IPPROTO_AH;
+}
 
-		if (out->proto != IPPROTO_HOPOPTS && out->proto != IPPROTO_ROUTING &&
-		    out->proto != IPPROTO_DSTOPTS)
-			return;
+static size_t extension_bytes(uint8_t proto, const uint8_t *header)
+{
+	if (proto == IPPROTO_FRAGMENT)
+		return 8;
+	return proto == IPPROTO_AH ? ((size_t)header[1] + 2) * 4 : ((size_t)header[1] + 1) * 8;
+}
+
+/* Those behind which rules look for a protocol, too. False in a later fragment: what follows is data. */
+static bool skip_extensions(struct cv_frame_text *out, struct cursor *cursor)
+{
+	for (int i = 0; i < MAX_EXTENSIONS && is_extension(out->proto) && has(cursor, 8); i++) {
+		const uint8_t *header = cursor->bytes + cursor->at;
+		bool is_later = out->proto == IPPROTO_FRAGMENT && be16(cursor, 2) & IPV6_OFFSET;
+
+		cursor->at += extension_bytes(out->proto, header);
 		out->proto = header[0];
-		cursor->at += ((size_t)header[1] + 1) * 8;
+		if (is_later)
+			return false;
 	}
+	return true;
 }
 
 static void read_ipv6(struct cv_frame_text *out, struct cursor *cursor)
@@ -90,8 +105,8 @@ static void read_ipv6(struct cv_frame_text *out, struct cursor *cursor)
 	memcpy(out->dst.bytes, ip + 24, 16);
 	out->proto = ip[6];
 	cursor->at += IPV6_BYTES;
-	skip_extensions(out, cursor);
-	read_ports(out, cursor);
+	if (skip_extensions(out, cursor))
+		read_ports(out, cursor);
 }
 
 void cv_frame_read(struct cv_frame_text *out, const uint8_t *bytes, size_t len)

@@ -63,7 +63,13 @@ static void frames_are_told_by_their_headers(void **state)
 					 "1101000000000000"
 					 "0000000000000000" PORTS,
 		  "udp [fd00::1]:1000 > [fd00::2]:80" },
-		{ MACS "86dd" IPV6("2c") "1100000100000000" PORTS, "44 fd00::1 > fd00::2" },
+		{ MACS "86dd" IPV6("2c") "1100000100000000" PORTS,
+		  "udp [fd00::1]:1000 > [fd00::2]:80" },
+		{ MACS "86dd" IPV6("2c") "1100000800000000" PORTS, "udp fd00::1 > fd00::2" },
+		{ MACS "86dd" IPV6("33") "2c01000000000000"
+					 "00000000"
+					 "0600000100000000" PORTS,
+		  "tcp [fd00::1]:1000 > [fd00::2]:80" },
 		{ MACS "0806"
 		       "0001",
 		  "ethertype 0x806" },
