@@ -76,6 +76,7 @@ static const struct cv_word words[] = {
 	  .value = "A[-B][,...]",
 	  .help = "values, ranges of them, or prefixes",
 	  .is_list = true,
+	  .may_be_empty = true,
 	  .parse = parse_elements,
 	  .format = format_elements },
 	{ .name = "file",

@@ -488,6 +488,14 @@ static void whatever_objects_own_is_written_and_copied(void **unused)
 	assert_written(all, all);
 }
 
+static void a_set_may_be_empty(void **unused)
+{
+	(void)unused;
+	assert_written(
+		"sets: {none: {type: len, elements: []}, file: {elements: [], type: port, file: /dev/null}}\n",
+		"sets:\n  none: {type: len}\n  file: {type: port, file: /dev/null}\n");
+}
+
 static void rules_stand_last(void **unused)
 {
 	static const char devices[] = "devices:\n  eth0: {ingress: true, egress: true}\n";
@@ -718,6 +726,11 @@ static void missing_values_are_told(void **unused)
 						       "    rules: {r: {match: {src: []}}}\n"
 						       "                             ^\n"
 						       "hint: src: PREFIX[,...]|@SET; " HINT_IPV6);
+	assert_bad("sets: {none: {type: len, elements: }}\n",
+		   "f:1:36: error: elements: has no value\n"
+		   "    sets: {none: {type: len, elements: }}\n"
+		   "                                       ^\n"
+		   "hint: elements: A[-B][,...]; " HINT_IPV6);
 	assert_bad("routes:\n"
 		   "- {tunnel: blue}\n"
 		   "- {to: , tunnel: blue}\n"
@@ -1102,6 +1115,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(whatever_objects_own_is_written_and_copied),
+		cmocka_unit_test(a_set_may_be_empty),
 		cmocka_unit_test(rules_stand_last),
 		cmocka_unit_test(good_files_are_written_in_one_form),
 		cmocka_unit_test(example_of_the_contract_is_good),

@@ -373,6 +373,12 @@ static void put_text_types(struct cv_json *json)
 	cv_json_number(json, "minLength", 1);
 }
 
+static void put_least(struct cv_json *json, const struct cv_word *word)
+{
+	if (!word->may_be_empty)
+		cv_json_number(json, "minItems", 1);
+}
+
 /* Any text, or a list of such. */
 static void put_free(struct cv_json *json, const struct cv_word *word)
 {
@@ -386,7 +392,7 @@ static void put_free(struct cv_json *json, const struct cv_word *word)
 	cv_json_close(json);
 	cv_json_open_object(json, NULL);
 	cv_json_string(json, "type", "array");
-	cv_json_number(json, "minItems", 1);
+	put_least(json, word);
 	cv_json_open_object(json, "items");
 	put_text_types(json);
 	cv_json_close(json);
@@ -398,7 +404,7 @@ static void put_list(struct cv_json *json, const struct cv_word *word, const str
 {
 	cv_json_open_object(json, NULL);
 	cv_json_string(json, "type", "array");
-	cv_json_number(json, "minItems", 1);
+	put_least(json, word);
 	cv_json_open_object(json, "items");
 	cv_json_open_array(json, "anyOf");
 	put_scalars(json, form, form->item, word->choice);

@@ -362,6 +362,8 @@ static int word_from_yaml(const struct cv_word *word, void *conf, const struct c
 	const char *text = value_text(word, node, &joined, &err);
 	int rc = -EINVAL;
 
+	if (text && word->may_be_empty && node->kind == CV_YAML_SEQUENCE && !node->count)
+		return 0;
 	if (text && !*text && word->value) {
 		cv_err_input(&err, "%s: has no value", word->name);
 		if (!node->is_quoted)

@@ -34,6 +34,7 @@ struct cv_word {
 	const char *value; /* how help writes its value; NULL: a bare word, true or false in YAML */
 	const char *help;
 	bool is_list; /* value is a list with commas */
+	bool may_be_empty; /* the list may: in the state file [] says as little as no word */
 	bool is_name; /* value is text also where it looks like a number */
 	bool is_command_line_only; /* a short form of another word, not in the state file */
 	bool is_required; /* an object without it is refused, which the check of the state does */

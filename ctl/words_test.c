@@ -677,6 +677,7 @@ static void assert_word_is_whole(const struct cv_group *group, const struct cv_w
 	assert_true(word->value || word->kind != &cv_kind_text);
 	assert_true(!word->value || word->kind != &cv_kind_flag);
 	assert_true(!word->is_list || word->value);
+	assert_true(!word->may_be_empty || word->is_list);
 	assert_true(!word->is_command_line_only || !word->format);
 	for (const struct cv_word *other = group->words; other < word; other++)
 		assert_string_not_equal(other->name, word->name);

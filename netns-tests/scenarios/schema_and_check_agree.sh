@@ -66,7 +66,7 @@ tunnels: {a: {mode: vxlan, vni: 7, local: 2001:db8::1, remote: [2001:db8::2], ms
 tunnels: {a: {mode: gre, local: 192.0.2.1, remote: peers}}\npeers: [{to: default, remote: 192.0.2.7, tunnel: a}]
 tunnels: {a: {mode: gre, local: 192.0.2.1, remote: 192.0.2.7}}\nroutes: [{to: 10.0.0.1, tunnel: a, table: main, hook: "xmit,out"}, {to: "::/0", nexthops: [{tunnel: a}], metric: 0}]
 routes: [{to: 10.0.0.0/8, via: 192.0.2.9, hook: [in], from: "10.0.0.0/8,192.0.2.0/24", from-mark: 1, policy: drop}]
-sets: {p: {type: port, elements: "1-5,9"}, q: {type: mark, elements: [0x10-0x1f, 7]}}\nrules: {r: {match: {proto: udp, dport: "@p", sport: not @p}}}
+sets: {p: {type: port, elements: "1-5,9"}, q: {type: mark, elements: [0x10-0x1f, 7]}, none: {type: len, elements: []}}\nrules: {r: {match: {proto: udp, dport: "@p", sport: not @p}}}
 rules: {r: {prio: 0, match: {proto: tcp, dport: [80, 8000-8999], sport: "not 1,2"}, action: {mark: 0x10/0xff, priority: "1:30"}}, s: , t: {match: , action: }}
 rules: {r: {match: {dir: out, family: 4, dscp: ef, ecn: ect0, len: 0-99, fragment: no}, action: {police: 1.5mbit, burst: 32kb, per: source, sample: 1/100, pace: 8000, verdict: continue}}}
 rules: {r: {match: {proto: icmpv6, icmp-type: echo-request, icmp-code: 0}}, s: {match: {proto: 6, tcp-flags: syn/syn+ack}}, t: {match: {ethertype: 0x806, vlan: not 7}}}
