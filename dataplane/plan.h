@@ -239,6 +239,8 @@ int cv_guard_open(const struct cv_instance *inst, uint32_t id, struct cv_err *er
 int cv_guard_meter(const struct cv_instance *inst, uint32_t id, bool counts,
 		   struct cv_meter_info *meter, struct cv_err *err);
 
+/* As cv_route_list(), without the ways of the routes; those of several come several times. */
+int cv_route_list_brief(struct cv_instance *inst, struct cv_routes *out, struct cv_err *err);
 /* True if culvert made the route. */
 bool cv_route_is_ours(const struct cv_fib_route *route);
 

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "array.h"
+#include "chain.h"
 #include "map.h"
 #include "object.h"
 #include "own.h"
@@ -28,8 +29,19 @@ struct lookup {
 	struct cv_guard guards[CV_MAX_GUARDS];
 	struct cv_tunnel tunnels[CV_MAX_TUNNELS];
 	struct cv_nexthop_list nexthops;
+	struct known *known; /* owned; programs that were looked at */
+	size_t known_count;
+	struct cv_chains known_chains; /* by name */
+	bool is_brief; /* ways are left out */
 	struct cv_routes out;
 	struct cv_fib_route last; /* of several nexthops of one route the one before */
+};
+
+/* What a name says, and what there is of that. */
+struct known {
+	enum cv_lwt_hook hook;
+	struct cv_program_name meaning;
+	struct cv_route_program program;
 };
 
 static void lookup_free(struct lookup **lookup_ptr)
@@ -39,6 +51,8 @@ static void lookup_free(struct lookup **lookup_ptr)
 	if (!lookup)
 		return;
 	cv_nexthop_list_fini(&lookup->nexthops);
+	free(lookup->known);
+	cv_chains_fini(&lookup->known_chains);
 	cv_routes_fini(&lookup->out);
 	free(lookup);
 }
@@ -135,25 +149,73 @@ static int open_program(const struct lookup *lookup, enum cv_lwt_hook hook,
 	return cv_program_open(lookup->inst, meaning->tunnel, hook, NULL);
 }
 
-static void fill_program(const struct lookup *lookup, enum cv_lwt_hook hook, const char *name,
-			 struct cv_program_name *meaning, struct cv_route_program *out)
+static void look_at_program(const struct lookup *lookup, const char *name, struct known *out)
 {
+	struct cv_route_program *program = &out->program;
 	struct bpf_prog_info info = { 0 };
 	uint32_t len = sizeof(info);
 	CV_CLOSE int fd = -1;
 
-	_Static_assert(sizeof(out->name) == CV_LWT_NAME_LEN, "names fit");
-	memcpy(out->name, name, sizeof(out->name));
-	if (!cv_program_name_read(lookup->tunnels, hook, name, meaning))
+	_Static_assert(sizeof(program->name) == CV_LWT_NAME_LEN, "names fit");
+	memcpy(program->name, name, sizeof(program->name));
+	if (!cv_program_name_read(lookup->tunnels, out->hook, name, &out->meaning))
 		return;
-	out->has_generation = meaning->has_generation;
-	out->generation = meaning->generation;
-	fd = open_program(lookup, hook, meaning);
+	program->has_generation = out->meaning.has_generation;
+	program->generation = out->meaning.generation;
+	fd = open_program(lookup, out->hook, &out->meaning);
 	if (fd < 0 || bpf_obj_get_info_by_fd(fd, &info, &len))
 		return;
-	out->prog_id = info.id;
+	program->prog_id = info.id;
 	for (size_t i = 0; i < sizeof(info.tag); i++)
-		snprintf(out->tag + 2 * i, 3, "%02x", info.tag[i]);
+		snprintf(program->tag + 2 * i, 3, "%02x", info.tag[i]);
+}
+
+static const struct known *find_known(const struct lookup *lookup, enum cv_lwt_hook hook,
+				      const char *name)
+{
+	uint32_t number = CV_NOBODY;
+
+	if (lookup->known_count)
+		number = cv_chains_first(&lookup->known_chains, cv_hash_text(name));
+	for (; number != CV_NOBODY; number = lookup->known_chains.next[number])
+		if (lookup->known[number].hook == hook &&
+		    !strcmp(lookup->known[number].program.name, name))
+			return &lookup->known[number];
+	return NULL;
+}
+
+static int grow_known(struct lookup *lookup, struct cv_err *err)
+{
+	if (cv_chains_grow(&lookup->known_chains,
+			   lookup->known_count ? 2 * lookup->known_count : 1))
+		return cv_err_set(err, -ENOMEM, "routes: out of memory");
+	for (size_t i = 0; i < lookup->known_count; i++)
+		cv_chains_link(&lookup->known_chains, cv_hash_text(lookup->known[i].program.name),
+			       i);
+	return 0;
+}
+
+/* Many routes lead into few tunnels: each program is looked at once. */
+static int know_program(struct lookup *lookup, enum cv_lwt_hook hook, const char *name,
+			const struct known **out, struct cv_err *err)
+{
+	struct known known = { .hook = hook };
+	int rc = 0;
+
+	*out = find_known(lookup, hook, name);
+	if (*out)
+		return 0;
+	look_at_program(lookup, name, &known);
+	if (lookup->known_count == lookup->known_chains.room)
+		rc = grow_known(lookup, err);
+	if (!rc)
+		rc = cv_array_add((void **)&lookup->known, &lookup->known_count, &known,
+				  sizeof(known), "routes", err);
+	if (rc)
+		return rc;
+	cv_chains_link(&lookup->known_chains, cv_hash_text(name), lookup->known_count - 1);
+	*out = &lookup->known[lookup->known_count - 1];
+	return 0;
 }
 
 /* ---- nexthops ---- */
@@ -189,16 +251,19 @@ static int add_way(struct lookup *lookup, struct cv_route_info *info, const stru
 	if (way->ifindex && !cv_link_by_index(lookup->inst->nl, way->ifindex, &link, NULL))
 		memcpy(hop.dev, link.name, sizeof(hop.dev));
 	for (int hook = 0; !rc && hook < CV_LWT_HOOKS; hook++) {
-		struct cv_program_name meaning = { .guard = 0 };
+		const struct known *known;
 
 		if (!way->lwt->names[hook][0])
 			continue;
-		fill_program(lookup, hook, way->lwt->names[hook], &meaning, programs[hook]);
-		if (meaning.tunnel[0])
-			memcpy(hop.tunnel, meaning.tunnel, sizeof(hop.tunnel));
+		rc = know_program(lookup, hook, way->lwt->names[hook], &known, err);
+		if (rc)
+			break;
+		*programs[hook] = known->program;
+		if (known->meaning.tunnel[0])
+			memcpy(hop.tunnel, known->meaning.tunnel, sizeof(hop.tunnel));
 		/* The guards of a route are the same on all its ways. */
 		if (!info->hop_count)
-			rc = add_meter(lookup, meaning.guard, info, err);
+			rc = add_meter(lookup, known->meaning.guard, info, err);
 	}
 	info->hop_count++;
 	return rc ? rc
@@ -282,7 +347,7 @@ static int add_route(const struct cv_fib_route *fib, void *arg, struct cv_err *e
 			 : cv_array_add((void **)&out->items, &out->count, &info, sizeof(info),
 					"routes", err);
 
-	if (rc)
+	if (rc || lookup->is_brief)
 		return rc;
 	lookup->last = *fib;
 	if (fib->nh_id)
@@ -307,16 +372,16 @@ static int fill_lookup(struct lookup *lookup, struct cv_err *err)
 	return rc ? rc : cv_live_guards(lookup->inst, lookup->guards, err);
 }
 
-int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct cv_routes *out,
-		  struct cv_err *err)
+static int list_routes(struct cv_instance *inst, bool is_brief, struct cv_routes *out,
+		       struct cv_err *err)
 {
 	CV_CLEANUP(lookup_free) struct lookup *lookup = calloc(1, sizeof(*lookup));
 	int rc;
 
-	(void)state;
 	if (!lookup)
 		return cv_err_set(err, -ENOMEM, "routes: out of memory");
 	lookup->inst = inst;
+	lookup->is_brief = is_brief;
 	rc = fill_lookup(lookup, err);
 	cv_links_remember(inst->nl);
 	if (!rc)
@@ -329,4 +394,16 @@ int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct
 	*out = lookup->out;
 	lookup->out = (struct cv_routes){ 0 };
 	return 0;
+}
+
+int cv_route_list(struct cv_instance *inst, const struct cv_state *state, struct cv_routes *out,
+		  struct cv_err *err)
+{
+	(void)state;
+	return list_routes(inst, false, out, err);
+}
+
+int cv_route_list_brief(struct cv_instance *inst, struct cv_routes *out, struct cv_err *err)
+{
+	return list_routes(inst, true, out, err);
 }

@@ -7,6 +7,7 @@
 
 #include "marks/marks.h"
 #include "hooks.h"
+#include "chain.h"
 #include "dev_find.h"
 #include "mend.h"
 #include "neighbour.h"
@@ -142,20 +143,45 @@ static bool is_route_of(const struct cv_route_info *info, const struct cv_route_
 	       !strcmp(info->app, conf->app);
 }
 
+/* Of what is_route_of() compares. A default route may be of both families. */
+static uint64_t hash_route(const struct cv_prefix *to, const char *app)
+{
+	size_t size = to->addr.family == 6 ? 16 : 4;
+
+	return cv_hash_bytes(cv_hash_text(app) + to->bits, to->addr.bytes, to->bits ? size : 0);
+}
+
+static int chain_routes(const struct cv_routes *routes, struct cv_chains *chains,
+			struct cv_err *err)
+{
+	size_t room = 1;
+
+	while (room < routes->count)
+		room *= 2;
+	if (cv_chains_grow(chains, room))
+		return cv_err_set(err, -ENOMEM, "routes: out of memory");
+	for (size_t i = 0; i < routes->count; i++)
+		cv_chains_link(chains, hash_route(&routes->items[i].to, routes->items[i].app), i);
+	return 0;
+}
+
 static int check_routes(struct cv_instance *inst, const struct cv_state *state,
 			struct cv_status *status, struct cv_err *err)
 {
 	CV_CLEANUP(cv_routes_fini) struct cv_routes routes = { 0 };
-	int rc = cv_route_list(inst, state, &routes, err);
+	CV_CLEANUP(cv_chains_fini) struct cv_chains chains = { 0 };
+	int rc = cv_route_list_brief(inst, &routes, err);
 
+	if (!rc)
+		rc = chain_routes(&routes, &chains, err);
 	for (size_t i = 0; !rc && i < state->route_count; i++) {
 		const struct cv_route_conf *conf = &state->routes[i];
+		uint32_t number = cv_chains_first(&chains, hash_route(&conf->to, conf->app));
 		char to[CV_PREFIX_TEXT];
-		bool is_there = false;
 
-		for (size_t j = 0; j < routes.count; j++)
-			is_there = is_there || is_route_of(&routes.items[j], conf);
-		if (!is_there)
+		while (number != CV_NOBODY && !is_route_of(&routes.items[number], conf))
+			number = chains.next[number];
+		if (number == CV_NOBODY)
 			rc = add_problem(status, "route %s: gone from the kernel",
 					 cv_prefix_format(&conf->to, to));
 	}
