@@ -162,6 +162,23 @@ static void ask_way(struct cv_nl *nl)
 		read_all(&way, sizeof(way));
 }
 
+static void ask_ways(struct cv_nl *nl)
+{
+	const struct cv_fib_question to[] = {
+		{ .dst = { .family = 4, .bytes = { 10 } } },
+		{ .dst = { .family = 6, .bytes = { 0xfd, [15] = 1 } } },
+		{ .dst = { .family = 6, .bytes = { 0xfd, [15] = 2 } } },
+	};
+	struct cv_fib_answer way;
+
+	cv_fib_remember(nl);
+	cv_fib_ask_ahead(nl, to, sizeof(to) / sizeof(*to));
+	for (size_t i = 0; i < sizeof(to) / sizeof(*to); i++)
+		if (!cv_fib_ask(nl, &to[i], &way, NULL))
+			read_all(&way, sizeof(way));
+	cv_fib_forget(nl);
+}
+
 static int take_rule(const struct cv_fib_rule *rule, void *arg, struct cv_err *err)
 {
 	(void)arg;
@@ -267,8 +284,8 @@ static void send_batch(struct cv_nl *nl)
 }
 
 static void (*const questions[])(struct cv_nl *nl) = {
-	ask_routes4, ask_routes6, ask_way,     ask_rules, ask_nexthops,
-	ask_link,    ask_links,	  ask_filters, ask_marks, send_batch,
+	ask_routes4, ask_routes6, ask_way,   ask_rules,	 ask_nexthops, ask_link,
+	ask_links,   ask_filters, ask_marks, send_batch, ask_ways,
 };
 
 /* The expressions of an nftables rule, which are looked into without a question of their own, but for
