@@ -200,7 +200,7 @@ all: $(COMMAND) $(BPF_OBJ) $(MAN) $(SCHEMA)
 
 help:
 	@echo 'all         the command, the BPF objects, the man pages (default)'
-	@echo 'check       unit tests, headers, layering, installation; no root needed'
+	@echo 'check       unit tests, headers, layering, stack of programs, installation; no root needed'
 	@echo 'check-root  program runs and scenarios in network namespaces; as root'
 	@echo 'check-vm    some of it, and the kernel'\''s tunnel devices, on kernels $(VM_KERNELS) under qemu; as root'
 	@echo 'lint        style: scripts/lint'
@@ -333,9 +333,9 @@ define run_parts
 endef
 
 # Sanitizers change nothing about the parts that only look at files.
-.PHONY: check check-unit check-headers check-layering check-install
+.PHONY: check check-unit check-headers check-layering check-stack check-install
 check: all $(TESTS)
-	$(call run_parts,check-unit $(if $(filter 1,$(SAN)),,check-headers check-layering check-install))
+	$(call run_parts,check-unit $(if $(filter 1,$(SAN)),,check-headers check-layering check-stack check-install))
 
 check-unit: $(TESTS)
 	$(call run_programs,$(TESTS))
@@ -360,6 +360,11 @@ check-headers:
 
 check-layering:
 	@scripts/lint layering
+
+# What 6.18 loads may be too deep for 6.1.
+check-stack: $(BPF_OBJ)
+	@echo '== stack of BPF programs'
+	@scripts/stack $^
 
 # Installs into an empty folder; each installed object must be the one that its skeleton embeds and
 # must be found in the installed command; uninstall must leave no file.
