@@ -41,6 +41,8 @@ V ?= 0
 TEST_TIMEOUT_SECONDS ?= 120
 VM_KERNELS ?= 6.1 6.12
 VM_TIMEOUT_SECONDS ?= 5400
+# Instead of the usual ones; all: all scenarios.
+VM_SCENARIOS ?=
 
 BUILD ?= build
 # Where everything of this run goes: sanitized and plain objects never mix.
@@ -422,11 +424,12 @@ check-scenarios: all $(NEXT) $(TOOLS) $(FAULT_SHIM)
 
 # Slow: minutes a kernel. A kernel that cannot be had is skipped, and vmtest says why.
 .PHONY: check-vm
-check-vm: all $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
+check-vm: all $(NEXT) $(PROGRUN) $(TOOLS) $(FAULT_SHIM)
 	$(need_root)
 	@failed=0; for kernel in $(VM_KERNELS); do \
 		echo "== kernel $$kernel"; status=0; \
-		$(TELL) scripts/vmtest -k $$kernel -t $(VM_TIMEOUT_SECONDS) -l tun -- netns-tests/vm/run || \
+		$(TELL) scripts/vmtest -k $$kernel -t $(VM_TIMEOUT_SECONDS) -l tun -- \
+			netns-tests/vm/run $(VM_SCENARIOS) || \
 			status=$$?; \
 		case $$status in 0 | 77) ;; 1) failed=1 ;; \
 		*) echo "FAIL kernel $$kernel: exit status $$status"; failed=1 ;; esac; \
