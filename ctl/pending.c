@@ -145,8 +145,13 @@ static int roll_back_for_reader(struct cv_session *session, struct cv_err *err)
 int cv_pending_settle(struct cv_session *session, struct cv_err *err)
 {
 	struct cv_pending pending;
-	int found = session->is_past_pending ? 0 : cv_pending_get(session->inst, &pending, err);
+	int found;
 
+	if (session->is_past_pending)
+		return 0;
+	found = cv_pending_get(session->inst, &pending, err);
+	if (!found && session->access == CV_ACCESS_WRITE)
+		return cv_pending_tidy(session->inst, err);
 	if (found <= 0)
 		return found;
 	if (session->access == CV_ACCESS_READ)

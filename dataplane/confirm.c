@@ -13,6 +13,7 @@
 
 #include "map.h"
 #include "own.h"
+#include "path.h"
 #include "text.h"
 
 #define CV_FORMER_FILE "former.yaml"
@@ -196,6 +197,14 @@ int cv_pending_fail(const struct cv_instance *inst, const char *why, struct cv_e
 	return write_record(inst, &pending, err);
 }
 
+int cv_pending_tidy(const struct cv_instance *inst, struct cv_err *err)
+{
+	char path[PATH_MAX];
+	int rc = cv_confirm_path(inst, "", path, err);
+
+	return rc || cv_path_is_absent(path) ? rc : cv_pending_end(inst, err);
+}
+
 int cv_pending_end(const struct cv_instance *inst, struct cv_err *err)
 {
 	char path[PATH_MAX];
@@ -212,7 +221,7 @@ int cv_pending_end(const struct cv_instance *inst, struct cv_err *err)
 	if (rc && err) {
 		err->kind = CV_ERR_LEFT;
 		cv_err_prefix(err, "nothing is to be confirmed any more, but its files are left");
-		cv_err_hint(err, "'culvert confirm' tries it again");
+		cv_err_hint(err, "'culvert repair' tries it again");
 	}
 	return rc;
 }

@@ -769,6 +769,8 @@ int cv_pending_renew(const struct cv_instance *inst, struct cv_pending *pending,
 int cv_pending_fail(const struct cv_instance *inst, const char *why, struct cv_err *err);
 /* It is confirmed, or rolled back; that there is none is no error. */
 int cv_pending_end(const struct cv_instance *inst, struct cv_err *err);
+/* Removes what is left of one whose end was broken off. The lock is held, and there is none. */
+int cv_pending_tidy(const struct cv_instance *inst, struct cv_err *err);
 
 /*
  * Starts two sentries: processes of this program that outlive this one, its session and its terminal,

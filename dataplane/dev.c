@@ -841,9 +841,11 @@ static int shrink_ledger(struct work *work, struct cv_err *err)
 
 		if (find_by_ifindex(work->plan, ifindex))
 			continue;
-		rc = cv_link_by_index(work->inst->nl, ifindex, &link, err)
-			     ? shrink_gone(work, ifindex, err)
-			     : shrink_other(work, &link, err);
+		rc = cv_link_by_index(work->inst->nl, ifindex, &link, err);
+		if (!rc)
+			rc = shrink_other(work, &link, err);
+		else if (rc == -ENODEV)
+			rc = shrink_gone(work, ifindex, err);
 	}
 	return rc;
 }

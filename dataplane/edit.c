@@ -34,6 +34,9 @@ struct work {
 	struct cv_tunnel *tunnels; /* CV_MAX_TUNNELS, by id */
 	bool *is_taken; /* CV_MAX_RULE_IDS; NULL: not looked at yet */
 	bool is_short; /* of memory */
+	/* Borrowed: the first failure of looking for a device, and its text. */
+	int *failed;
+	struct cv_err *err;
 	uint32_t next_id; /* none below is free */
 	uint32_t forgone; /* what no rule needs any more */
 	struct cv_rules old;
@@ -131,8 +134,12 @@ static uint32_t resolve_ifindex(const void *arg, const char *name)
 {
 	const struct work *work = arg;
 	struct cv_link link;
+	int rc = *work->failed ? *work->failed
+			       : cv_link_by_name(work->inst->nl, name, &link, work->err);
 
-	return cv_link_by_name(work->inst->nl, name, &link, NULL) ? 0 : link.ifindex;
+	if (rc && rc != -ENODEV)
+		*work->failed = rc;
+	return rc ? 0 : link.ifindex;
 }
 
 static void take_id(void *arg, uint32_t id)
@@ -174,10 +181,13 @@ static int compile(struct work *work, const struct cv_state *state, struct cv_ru
 		.rule_id = resolve_rule_id,
 		.arg = work,
 	};
-	int rc = cv_compile(out, state, &resolver, err);
+	int failed = 0, rc;
 
-	if (rc)
-		return rc;
+	work->failed = &failed;
+	work->err = err;
+	rc = cv_compile(out, state, &resolver, err);
+	if (rc || failed)
+		return rc ? rc : failed;
 	if (work->is_short)
 		return out_of_memory(err);
 	/* Sets that stand for lists may be those of other rules, too. */
@@ -188,7 +198,9 @@ static int compile(struct work *work, const struct cv_state *state, struct cv_ru
 
 static bool has_device(const struct work *work, const char *name)
 {
-	return !name[0] || resolve_ifindex(work, name);
+	struct cv_link link;
+
+	return !name[0] || !cv_link_by_name(work->inst->nl, name, &link, NULL);
 }
 
 /* Rules that need what is not there, or something beside rules. */

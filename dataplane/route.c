@@ -43,14 +43,21 @@ static uint32_t metric_of(const struct cv_route_conf *conf, uint8_t family)
 	return family == 6 ? CV_IPV6_METRIC : 0;
 }
 
-static bool ipv6_is_off(const char *dev)
+/* Returns 1 if the device has IPv6, 0 if not, or a negative errno. */
+static int ipv6_is_on(const char *dev, struct cv_err *err)
 {
 	char path[PATH_MAX];
 	CV_FCLOSE FILE *file = NULL;
+	int value;
 
 	snprintf(path, sizeof(path), "/proc/sys/net/ipv6/conf/%s/disable_ipv6", dev);
 	file = fopen(path, "re");
-	return !file || fgetc(file) == '1';
+	if (!file && errno == ENOENT)
+		return 0;
+	value = file ? fgetc(file) : EOF;
+	if (value == EOF)
+		return cv_err_set(err, -errno, "%s: %s", path, strerrordesc_np(errno));
+	return value != '1';
 }
 
 /* A tunnel's name for the program, or "@ID" for that of a guard. */
@@ -508,21 +515,27 @@ static int plan_family(struct planner *planner, const struct cv_route_conf *conf
 	return 0;
 }
 
-/* Whether the device of the IPv4 route that was planned last has IPv6, too. */
-static bool dev_has_ipv6(struct planner *planner)
+/* Whether the device of the IPv4 route that was planned last has IPv6, too: 1, 0, or a negative errno. */
+static int dev_has_ipv6(struct planner *planner, struct cv_err *err)
 {
 	const struct cv_plan *plan = planner->plan;
 	const struct cv_route_plan *route = &plan->routes[plan->route_count - 1];
 	uint32_t ifindex = route->hop_count ? route->hops[0].ifindex : route->fib.ifindex;
 	struct cv_link link;
+	int rc;
 
 	/* Neighbours mostly have the same device. */
-	if (ifindex != planner->ipv6_ifindex) {
-		planner->ipv6_is_on = !cv_link_by_index(planner->inst->nl, ifindex, &link, NULL) &&
-				      !ipv6_is_off(link.name);
-		planner->ipv6_ifindex = ifindex;
-	}
-	return planner->ipv6_is_on;
+	if (ifindex == planner->ipv6_ifindex)
+		return planner->ipv6_is_on;
+	rc = cv_link_by_index(planner->inst->nl, ifindex, &link, err);
+	if (rc && rc != -ENODEV)
+		return rc;
+	rc = rc ? 0 : ipv6_is_on(link.name, err);
+	if (rc < 0)
+		return rc;
+	planner->ipv6_is_on = rc;
+	planner->ipv6_ifindex = ifindex;
+	return rc;
 }
 
 /* The family that a nexthop object or group is of: 4, or 6, which IPv4 may use too. */
@@ -570,9 +583,10 @@ static int plan_route(struct planner *planner, const struct cv_route_conf *conf,
 	if (conf->to.addr.family)
 		return plan_family(planner, conf, conf->to.addr.family, err);
 	rc = plan_family(planner, conf, 4, err);
-	if (rc || !dev_has_ipv6(planner) || (!has_tunnel && conf->via.family == 4))
+	if (rc || (!has_tunnel && conf->via.family == 4))
 		return rc;
-	return plan_family(planner, conf, 6, err);
+	rc = dev_has_ipv6(planner, err);
+	return rc <= 0 ? rc : plan_family(planner, conf, 6, err);
 }
 
 static int start_planning(struct planner *planner, struct cv_err *err)

@@ -61,6 +61,9 @@ struct context {
 	bool *is_taken; /* owned; ids that are not to be given out */
 	uint32_t id_count; /* of them: those behind are nobody's */
 	uint32_t next_id; /* none below is free */
+	/* Borrowed: the first failure of looking for a device, and its text. */
+	int *failed;
+	struct cv_err *err;
 };
 
 static void fini_context(struct context *context)
@@ -79,19 +82,38 @@ static uint32_t resolve_tunnel(const void *arg, const char *name)
 	return cv_plan_tunnel(((const struct context *)arg)->plan, name);
 }
 
+/* Fills in 0 if there is none. Fails if that cannot be told. */
+static int find_ifindex(const struct cv_plan *plan, const char *name, uint32_t *ifindex,
+			struct cv_err *err)
+{
+	struct cv_link link;
+	int rc;
+
+	*ifindex = cv_plan_ifindex(plan, name);
+	if (*ifindex)
+		return 0;
+	rc = cv_link_by_name(plan->acts->inst->nl, name, &link, err);
+	if (!rc)
+		*ifindex = link.ifindex;
+	return rc == -ENODEV ? 0 : rc;
+}
+
 uint32_t cv_rule_ifindex(const struct cv_plan *plan, const char *name)
 {
-	uint32_t ifindex = cv_plan_ifindex(plan, name);
-	struct cv_link link;
+	uint32_t ifindex;
 
-	if (ifindex || cv_link_by_name(plan->acts->inst->nl, name, &link, NULL))
-		return ifindex;
-	return link.ifindex;
+	find_ifindex(plan, name, &ifindex, NULL);
+	return ifindex;
 }
 
 static uint32_t resolve_ifindex(const void *arg, const char *name)
 {
-	return cv_rule_ifindex(((const struct context *)arg)->plan, name);
+	const struct context *context = arg;
+	uint32_t ifindex = 0;
+
+	if (!*context->failed)
+		*context->failed = find_ifindex(context->plan, name, &ifindex, context->err);
+	return ifindex;
 }
 
 static int name_rules(struct cv_names *names, const struct cv_rules *rules, struct cv_err *err)
@@ -154,6 +176,8 @@ static int check_device(const struct context *context, const struct cv_rule_conf
 
 	if (!name[0] || resolve_ifindex(context, name))
 		return 0;
+	if (*context->failed)
+		return *context->failed;
 	/* One that comes later: until then no packet is of it, and what is sent to it is lost. */
 	dev = cv_state_dev_of(context->plan->state, name);
 	if (dev && (dev->optional || cv_dev_conf_is_pattern(dev)))
@@ -183,7 +207,9 @@ static int check_devices(const struct context *context, struct cv_err *err)
 
 static int compile(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err)
 {
-	CV_CLEANUP(fini_context) struct context context = { .inst = inst, .plan = plan };
+	int failed = 0;
+	CV_CLEANUP(fini_context)
+	struct context context = { .inst = inst, .plan = plan, .failed = &failed, .err = err };
 	struct cv_resolver resolver = {
 		.app = resolve_app,
 		.tunnel = resolve_tunnel,
@@ -201,7 +227,7 @@ static int compile(struct cv_instance *inst, struct cv_plan *plan, struct cv_err
 	if (!rc)
 		rc = cv_compile(&plan->rules, plan->state, &resolver, err);
 	plan->rules.netns_cookie = inst->netns_cookie;
-	return rc;
+	return rc ? rc : failed;
 }
 
 /* The place of the first rule that keeps an image from being built. */

@@ -109,14 +109,16 @@ struct pair {
 };
 
 /* An ifindex may have been given to another device meanwhile, and a name may be somebody else's. */
-static void find_end(struct cv_instance *inst, const struct pair *pair, uint32_t ifindex,
-		     const char *name, struct cv_link *end)
+static int find_end(struct cv_instance *inst, const struct pair *pair, uint32_t ifindex,
+		    const char *name, struct cv_link *end, struct cv_err *err)
 {
 	bool is_making = pair->ledger.out_ifindex == CV_SEGMENT_MAKING;
+	int rc = cv_link_by_name(inst->nl, name, end, err);
 
-	if (cv_link_by_name(inst->nl, name, end, NULL) ||
+	if (rc ||
 	    (!is_making && end->ifindex != ifindex && strcmp(end->alias, CV_SEGMENT_ALIAS) != 0))
 		*end = (struct cv_link){ 0 };
+	return rc == -ENODEV ? 0 : rc;
 }
 
 static bool pair_is_there(const struct pair *pair)
@@ -128,10 +130,13 @@ static int find_pair(struct cv_instance *inst, struct pair *pair, struct cv_err 
 {
 	int rc = ledger_read(inst, &pair->ledger, err);
 
+	if (!rc)
+		rc = find_end(inst, pair, pair->ledger.out_ifindex, CV_SEGMENT_OUT, &pair->out,
+			      err);
+	if (!rc)
+		rc = find_end(inst, pair, pair->ledger.in_ifindex, CV_SEGMENT_IN, &pair->in, err);
 	if (rc)
 		return rc;
-	find_end(inst, pair, pair->ledger.out_ifindex, CV_SEGMENT_OUT, &pair->out);
-	find_end(inst, pair, pair->ledger.in_ifindex, CV_SEGMENT_IN, &pair->in);
 	/* Both ends come by one request: where there is one of them, it was refused. */
 	if (pair->ledger.out_ifindex == CV_SEGMENT_MAKING && !pair_is_there(pair))
 		pair->in = pair->out = (struct cv_link){ 0 };

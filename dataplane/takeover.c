@@ -96,10 +96,18 @@ static int lock_other(struct cv_instance *inst, uint32_t version, struct cv_err 
 int cv_takeover_check(struct cv_instance *inst, struct cv_err *err)
 {
 	struct other other = { 0 };
-	int rc = cv_instance_exists(inst) ? 0 : find_other(inst, &other, err);
+	struct cv_interruption was;
+	bool exists = cv_instance_exists(inst);
+	int rc;
 
+	/* One that was taken over up to its last step still has the pins of both. */
+	if (exists && !cv_instance_interrupted(inst, &was, NULL))
+		return 0;
+	rc = find_other(inst, &other, err);
 	if (rc || !other.version)
 		return rc;
+	if (exists && inst->access != CV_ACCESS_WRITE)
+		return 0;
 	if (other.version > CV_ABI_VERSION || inst->access != CV_ACCESS_WRITE)
 		return refuse(inst, &other, err);
 	return lock_other(inst, other.version, err);
