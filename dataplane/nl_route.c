@@ -315,14 +315,16 @@ static int read_multipath(const struct nlattr *multipath, struct cv_fib_route *r
 	return ret < 0 ? ret : 0;
 }
 
-static int read_mtu(struct nlattr *metrics, uint32_t *mtu_bytes)
+static int read_metrics(struct nlattr *metrics, struct cv_fib_route *route)
 {
 	static struct nla_policy policy[RTAX_MAX + 1] = { [RTAX_MTU] = { .type = NLA_U32 } };
 	struct nlattr *attrs[RTAX_MAX + 1];
 
 	if (nla_parse_nested(attrs, RTAX_MAX, metrics, policy) < 0)
 		return -EBADMSG;
-	*mtu_bytes = attrs[RTAX_MTU] ? nla_get_u32(attrs[RTAX_MTU]) : 0;
+	for (int metric = 0; metric <= RTAX_MAX; metric++)
+		route->other_metrics += attrs[metric] && metric != RTAX_MTU;
+	route->mtu_bytes = attrs[RTAX_MTU] ? nla_get_u32(attrs[RTAX_MTU]) : 0;
 	return 0;
 }
 
@@ -345,7 +347,7 @@ static int read_route(struct nlattr *const attrs[], const struct rtmsg *header,
 		return -EBADMSG;
 	if (attrs[RTA_PREFSRC] && read_addr(attrs[RTA_PREFSRC], family, &route->src))
 		return -EBADMSG;
-	if (attrs[RTA_METRICS] && read_mtu(attrs[RTA_METRICS], &route->mtu_bytes))
+	if (attrs[RTA_METRICS] && read_metrics(attrs[RTA_METRICS], route))
 		return -EBADMSG;
 	if (attrs[RTA_MULTIPATH])
 		return read_multipath(attrs[RTA_MULTIPATH], route);

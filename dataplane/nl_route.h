@@ -23,6 +23,7 @@ struct cv_fib_route {
 	struct cv_addr via; /* may be of the other family than to (RTA_VIA); family 0: none */
 	struct cv_addr src; /* preferred source; family 0: none */
 	uint32_t mtu_bytes; /* RTAX_MTU; 0: none */
+	uint32_t other_metrics; /* how many others it has; read only, ours have none */
 	struct cv_lwt lwt;
 	uint32_t
 		nh_id; /* nexthop object or group that says device, gateway and programs; 0: none */

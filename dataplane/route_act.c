@@ -170,6 +170,7 @@ static void put_differences(FILE *out, struct cv_instance *inst, const struct cv
 	put_numbers(out, "nhid", now->nh_id, wanted->nh_id);
 	put_addrs(out, "src", &now->src, &wanted->src);
 	put_numbers(out, "mtu", now->mtu_bytes, wanted->mtu_bytes);
+	put_numbers(out, "other metrics", now->other_metrics, wanted->other_metrics);
 	if (now->nh_id || wanted->nh_id)
 		return;
 	put_addrs(out, "via", &now->via, &wanted->via);

@@ -131,7 +131,8 @@ static const struct cv_fib_rule *find_rule(const struct live *live, const struct
 static bool same_route(const struct cv_fib_route *a, const struct cv_fib_route *b)
 {
 	if (a->type != b->type || a->mtu_bytes != b->mtu_bytes ||
-	    !cv_addr_equal(&a->src, &b->src) || a->nh_id != b->nh_id || a->weight != b->weight)
+	    a->other_metrics != b->other_metrics || !cv_addr_equal(&a->src, &b->src) ||
+	    a->nh_id != b->nh_id || a->weight != b->weight)
 		return false;
 	/* A nexthop object says the rest. */
 	return a->nh_id || (a->ifindex == b->ifindex && cv_addr_equal(&a->via, &b->via) &&

@@ -47,7 +47,7 @@ picture() {
 	in_ns a tc filter show dev a0 egress
 	in_ns a tc qdisc show dev a0
 	in_ns a ip -o link show
-	(cd "$WORK" && find bpf state ! -path "*/${NOTED:-}" -printf '%p %i %s %T@\n' | sort)
+	(cd "$WORK" && find bpf state ! -path "*/${NOTED:-none}" -printf '%p %i %s %T@\n' | sort)
 }
 
 # acts VERB WORDS: what it prints of acts; in $WORK/acts.
@@ -145,6 +145,13 @@ change_route() {
 	kernel ip route replace 10.78.0.0/16 dev "$dev" mtu 1300 proto 201
 }
 damaged "a route was replaced by one without programs" "^[~+] route 10\.78\.0\.0/16 " change_route
+give_metric() {
+	local route
+	route=$(kernel ip route show 10.77.0.0/16 | sed 's/ *$//; q' | grep -o '^10.77.0.0/16 nhid [0-9]*')
+	# shellcheck disable=SC2086 # words
+	kernel ip route replace $route proto 201 mtu "$(kernel ip -j route show 10.77.0.0/16 | jq '.[0].metrics[0].mtu')" advmss 500
+}
+damaged "a route was given another metric" '^~ route 10\.77\.0\.0/16 table 254: other metrics 1 -> none$' give_metric
 damaged "ip rules were deleted" "^\+ ip rule " kernel ip rule del pref "$(kernel ip -j rule | jq '[.[] | select(.fwmark) | .priority][0]')"
 damaged "all nexthops were flushed" "^\+ nexthop " kernel ip nexthop flush
 damaged "a filter was deleted" "^\+ dev a0 egress" kernel tc filter del dev a0 egress
