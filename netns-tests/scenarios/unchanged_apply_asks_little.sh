@@ -56,6 +56,23 @@ $by_route 100
 $by_icmp 200" "$(join "$WORK/before" "$WORK/after" | awk '$2 != $3 {print $1, $2 - $3}')" \
 	"tunnels that changed, and by how much"
 
+title "what is gone is found among many"
+# Three of them: of each family one, and one in the table of an app.
+cv_json a route show >"$WORK/routes"
+gone() { jq -r "[.[] | select($1)][0] | \"\(.to) table \(.table)\"" "$WORK/routes"; }
+gone4=$(gone '.app == null and (.to | contains(":") | not) and .nexthops == []')
+gone6=$(gone '.app == null and (.to | contains(":")) and .nexthops == []')
+gone_app=$(gone '.app == "app7"')
+# shellcheck disable=SC2086 # prefix and table
+for route in "$gone4" "$gone_app"; do in_ns a ip route del $route proto 201; done
+# shellcheck disable=SC2086
+in_ns a ip -6 route del $gone6 proto 201
+cv_json a status | expect_json '[.problems[] | select(endswith("gone from the kernel"))] | sort' \
+	"$(jq -n '[$ARGS.positional[] | "route \(.): gone from the kernel"] | sort' \
+		--args "${gone4% table *}" "${gone6% table *}" "${gone_app% table *}")" "problems"
+expect_status 0 cv a repair
+cv_json a status | expect_json '[.problems[] | select(endswith("gone from the kernel"))]' '[]' "problems"
+
 title "applied again it takes few calls, and none that writes"
 if ! command -v strace >/dev/null; then
 	echo "skip strace: how many system calls"
@@ -72,7 +89,7 @@ expect_equal 0 "$(calls 'RTM_(NEW|DEL)[A-Z]+, nlmsg_flags=NLM_F_REQUEST')" "requ
 expect_equal 0 "$(calls '(rename|unlink|link)(at)?2?\(.*= 0$')" "files that change"
 # at_most N PATTERN WHAT
 at_most() { (($(calls "$2") <= $1)) || fail "$3: $(calls "$2"), more than $1"; }
-at_most $((TUNNELS + 150)) 'bpf\(BPF_OBJ_GET,' "pins that are opened"
+at_most $((TUNNELS + 220)) 'bpf\(BPF_OBJ_GET,' "pins that are opened"
 at_most 2 'RTM_GETROUTE, nlmsg_flags=NLM_F_REQUEST\|NLM_F_DUMP.*protocol=0xc9' "lists of our routes"
 at_most $((40 + TUNNELS / 10)) 'send(to|msg)\(.*RTM_GETROUTE' "calls that ask for ways"
 at_most 5 'openat\(.*/proc/self/mountinfo' "readings of all mounts"
