@@ -211,6 +211,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	if (rc)
 		return rc;
 	plan->is_repair = change->is_repair;
+	plan->is_end = is_empty(change->wanted);
 	rc = converge(plan, &text, err);
 	if (!rc && acts->mode == CV_CHANGE_MAKE)
 		cv_rule_stamp(inst, plan, change->origin);
@@ -364,8 +365,10 @@ static int take_down(struct cv_acts *acts, struct cv_err *err)
 		rc = rc ? 0 : cv_instance_create(acts->inst, false, err);
 	if (!rc)
 		rc = cv_plan_new(&plan, acts, NULL, &nothing, true, err);
-	if (!rc)
+	if (!rc) {
+		plan->is_end = true;
 		rc = converge(plan, &text, err);
+	}
 	if (!rc)
 		rc = cv_takeover_finish(acts->inst, err);
 	return rc ? rc : cv_instance_remove(acts->inst, err);

@@ -94,6 +94,7 @@ struct cv_plan {
 	/* Undoing or clearing away: what cannot be looked up any more is left out, not refused. */
 	bool is_lenient;
 	bool is_repair; /* what changed around it is heeded, too */
+	bool is_end; /* nothing is wanted any more: the instance goes, and its maps */
 	uint32_t generation; /* of this change */
 	bool is_upgrade; /* another build pinned the programs: they are loaded anew */
 

@@ -748,13 +748,14 @@ int cv_tunnel_shrink(struct cv_instance *inst, const struct cv_plan *plan, struc
 		rc = cv_endpoint_shrink(inst, plan, err);
 	if (!rc)
 		rc = shrink_table(inst, plan, err);
-	if (!rc)
-		rc = cv_remote_shrink(inst, plan, err);
+	/* What only a tunnel leads to is met by no packet any more, and goes with its maps; to empty slots
+	 * waits for all programs that run, for each anew. */
+	if (rc || plan->is_end)
+		return rc;
+	rc = cv_remote_shrink(inst, plan, err);
 	if (!rc)
 		rc = cv_peer_shrink(inst, plan, err);
-	if (!rc)
-		rc = cv_allowed_shrink(inst, plan, err);
-	return rc;
+	return rc ? rc : cv_allowed_shrink(inst, plan, err);
 }
 
 /* ---- list ---- */
