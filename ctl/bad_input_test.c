@@ -266,6 +266,20 @@ static void of_many_errors_in_yaml_the_first_are_told(void **state)
 		       "f:2:7: error: anchors (&x) are not supported");
 }
 
+/* For each, one that is the same could be looked for among all of them. */
+static void of_many_that_are_the_same_the_first_are_told(void **state)
+{
+	(void)state;
+	expect_hundred("tunnels: {t: {mode: gre, local: 192.0.2.1, remote: peers}}\n"
+		       "routes:\n  - {to: 10.0.0.0/8, tunnel: t}\n",
+		       "  - {to: 10.0.0.0/8, tunnel: t} # %d\n",
+		       "f:4:10: error: route 10.0.0.0/8: given twice, first at f:3:10");
+	expect_hundred("tunnels: {t: {mode: gre, local: 192.0.2.1, remote: peers}}\n"
+		       "peers:\n  - {to: 10.0.0.0/8, remote: 192.0.2.2, tunnel: t}\n",
+		       "  - {to: 10.0.0.0/8, remote: 192.0.2.2, tunnel: t} # %d\n",
+		       "f:4:10: error: peer 10.0.0.0/8 tunnel t: given twice, first at f:3:10");
+}
+
 /* For each, the nearest of a thousand names could be looked for. */
 static void of_many_wrong_names_the_first_are_told(void **state)
 {
@@ -298,6 +312,7 @@ int main(void)
 		cmocka_unit_test(line_ends_and_marks_move_no_place),
 		cmocka_unit_test(of_many_errors_the_first_are_told),
 		cmocka_unit_test(of_many_errors_in_yaml_the_first_are_told),
+		cmocka_unit_test(of_many_that_are_the_same_the_first_are_told),
 		cmocka_unit_test(of_many_wrong_names_the_first_are_told),
 	};
 

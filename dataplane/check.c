@@ -330,8 +330,8 @@ static void check_route(struct check *check, const struct cv_route_conf *route)
 	if (route->app[0] && route->table != CV_TABLE_AUTO)
 		FAULT(check, &route->place, "leave table out: every app has a table of its own",
 		      "route %s: table and app together", to);
-	first = cv_state_find_route(state, route);
-	if (first && first != route)
+	first = cv_state_route_before(state, route);
+	if (first)
 		cv_check_twice(check, &route->place, &first->place, "route %s", to);
 	check_route_families(check, route, to);
 }

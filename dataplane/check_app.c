@@ -2,6 +2,7 @@
 /* Whether the apps of a state make sense: see check.h. */
 #include "check.h"
 
+#include <limits.h>
 #include <string.h>
 
 #include "abi.h"
@@ -70,6 +71,15 @@ static void check_glob(struct check *check, const struct cv_app_conf *app)
 		FAULT(check, &app->place, "",
 		      "app %s: exe %s: [ without ], or more than %d characters between", app->name,
 		      app->exe, CV_MAX_GLOB_CLASS);
+}
+
+/* The kernel takes no longer one. */
+static void check_path(struct check *check, const struct cv_app_conf *app, const char *word,
+		       const char *path)
+{
+	if (path && strlen(path) >= PATH_MAX)
+		FAULT(check, &app->place, "", "app %s: %s: a path of more than %d characters",
+		      app->name, word, PATH_MAX - 1);
 }
 
 static void check_groups(struct check *check, const struct cv_app_conf *app)
@@ -151,6 +161,9 @@ static void check_app(struct check *check, const struct cv_app_conf *app,
 		FAULT(check, &app->place,
 		      "give exe, parent-exe, unit, cgroup, uid, gid, comm or netns",
 		      "app %s: no selector, it would be every program", app->name);
+	check_path(check, app, "exe", app->exe);
+	check_path(check, app, "parent-exe", app->parent_exe);
+	check_path(check, app, "cgroup", app->cgroup);
 	check_sha256(check, app);
 	check_glob(check, app);
 	check_groups(check, app);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /* Unit tests of check_app.c: apps that make no sense, each beside the nearest that do. */
+#include <limits.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -49,7 +50,7 @@ static void expect_faults(const struct cv_state *state, const char *expected)
 
 /* ---- one app ---- */
 
-static char long_glob[CV_MAX_GLOB + 1];
+static char long_glob[CV_MAX_GLOB + 1], long_path[PATH_MAX + 1];
 
 static const struct {
 	struct cv_app_conf conf;
@@ -74,6 +75,10 @@ static const struct {
 	{ { .exe = "/a",
 	    .exe_sha256 = "x123456789abcdef0123456789abcdefABCDEFABCDEFABCDEFABCDEFABCDEFAB" },
 	  "app a: exe-sha256 x123456789abcdef0123456789abcdefABCDEFABCDEFABCDEFABCDEFABCDEFAB: not 64 hex digits\n" },
+	{ { .exe = long_path + 1 }, "" },
+	{ { .exe = long_path }, "app a: exe: a path of more than 4095 characters\n" },
+	{ { .parent_exe = long_path }, "app a: parent-exe: a path of more than 4095 characters\n" },
+	{ { .cgroup = long_path }, "app a: cgroup: a path of more than 4095 characters\n" },
 	{ { .exe = long_glob + 1 }, "" },
 	{ { .exe = long_glob }, "app a: exe: a glob of more than 255 characters\n" },
 	{ { .exe = "/a[0-9]*" }, "" },
@@ -98,6 +103,8 @@ static void faults_of_one_app(void **unused)
 {
 	(void)unused;
 	memset(long_glob, '*', CV_MAX_GLOB);
+	memset(long_path, 'a', PATH_MAX);
+	long_path[0] = long_path[1] = '/';
 	for (size_t i = 0; i < CV_COUNT(cases); i++) {
 		CV_CLEANUP(cv_state_fini) struct cv_state state;
 

@@ -30,10 +30,22 @@ static void check_remote(struct check *check, const struct cv_peer_conf *peer,
 		      cv_addr_format(&peer->remote, text));
 }
 
+/* One that was added before it; of many that are alike each has its neighbour at once. */
+static const struct cv_peer_conf *peer_before(const struct cv_state *state,
+					      const struct cv_peer_conf *peer)
+{
+	struct cv_peer_conf *before = (struct cv_peer_conf *)peer;
+
+	do
+		before = cv_state_next_peer(state, &peer->to, before);
+	while (before && strcmp(before->tunnel, peer->tunnel) != 0);
+	return before;
+}
+
 static void check_peer(struct check *check, const struct cv_peer_conf *peer,
 		       const struct cv_tunnel_conf *tunnel)
 {
-	const struct cv_peer_conf *first = cv_state_find_peer(check->state, peer);
+	const struct cv_peer_conf *first = peer_before(check->state, peer);
 	char to[CV_PREFIX_TEXT];
 
 	cv_prefix_format(&peer->to, to);
@@ -44,7 +56,7 @@ static void check_peer(struct check *check, const struct cv_peer_conf *peer,
 	else if (!tunnel->has_peers)
 		FAULT(check, &peer->place, "give the tunnel \"remote peers\"",
 		      "peer %s: tunnel %s has remotes of its own", to, peer->tunnel);
-	if (first != peer)
+	if (first)
 		cv_check_twice(check, &peer->place, &first->place, "peer %s tunnel %s", to,
 			       peer->tunnel);
 	if (tunnel && tunnel->has_peers)

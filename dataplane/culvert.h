@@ -496,6 +496,9 @@ struct cv_peer_conf *cv_state_find_peer(const struct cv_state *state,
 /* The next peer for that prefix, whatever its tunnel; last NULL: the first one. */
 struct cv_peer_conf *cv_state_next_peer(const struct cv_state *state, const struct cv_prefix *to,
 					const struct cv_peer_conf *last);
+/* Another one that was added before a route of the state, and that is the same as far as it is found by. */
+const struct cv_route_conf *cv_state_route_before(const struct cv_state *state,
+						  const struct cv_route_conf *route);
 /* The route to that prefix in that table for that app with that metric. */
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key);

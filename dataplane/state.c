@@ -248,6 +248,16 @@ struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 	return number == CV_NOBODY ? NULL : &state->routes[number];
 }
 
+const struct cv_route_conf *cv_state_route_before(const struct cv_state *state,
+						  const struct cv_route_conf *route)
+{
+	struct cv_list all = routes_of(state);
+	uint32_t number = cv_list_find_before(&all, &all.indexes[0], route - state->routes,
+					      is_same_route, route);
+
+	return number == CV_NOBODY ? NULL : &state->routes[number];
+}
+
 bool cv_state_routes_app(const struct cv_state *state, const char *app)
 {
 	struct cv_list all = routes_of(state);

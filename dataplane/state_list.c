@@ -91,6 +91,17 @@ uint32_t cv_list_find(const struct cv_list *list, const struct cv_list_index *in
 	return found;
 }
 
+uint32_t cv_list_find_before(const struct cv_list *list, const struct cv_list_index *index,
+			     uint32_t number, bool (*is_it)(const void *conf, const void *key),
+			     const void *key)
+{
+	/* What comes later is linked in front. */
+	number = index->chains->next[number];
+	while (number != CV_NOBODY && !is_it(item(list, number), key))
+		number = index->chains->next[number];
+	return number;
+}
+
 void cv_list_free(const struct cv_list *list)
 {
 	const struct cv_list_index *index;

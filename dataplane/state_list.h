@@ -34,6 +34,12 @@ void cv_list_remove(const struct cv_list *list, uint32_t number);
 uint32_t cv_list_find(const struct cv_list *list, const struct cv_list_index *index, uint64_t hash,
 		      bool (*is_it)(const void *conf, const void *key), const void *key);
 
+/* The same for one that was added before that number, the latest of them: of many that are alike each has
+ * its neighbour at once. */
+uint32_t cv_list_find_before(const struct cv_list *list, const struct cv_list_index *index,
+			     uint32_t number, bool (*is_it)(const void *conf, const void *key),
+			     const void *key);
+
 /* Releases array and chains, not what the confs own. */
 void cv_list_free(const struct cv_list *list);
 
