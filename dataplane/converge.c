@@ -170,9 +170,13 @@ static void undo(struct cv_instance *inst, const struct cv_change *change, bool 
 {
 	struct cv_err why;
 	char text[sizeof(why.text)];
+	int rc = converge_back(inst, change, &why);
 
+	/* What there was before works, in pins of this version: those of the old one are nobody's. */
+	if (!rc)
+		rc = cv_takeover_finish(inst, &why);
 	/* What could be put back is, and the rest is not there: nothing is left over. */
-	if (!converge_back(inst, change, &why) || nothing_changes) {
+	if (!rc || nothing_changes) {
 		cv_journal_end(inst, NULL);
 		return;
 	}
