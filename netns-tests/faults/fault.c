@@ -5,11 +5,16 @@
  * Set by the environment:
  *
  *   FAULT_CALLS  changes: calls that change something outside of the process, and those that make it
- *                ready (programs, maps, files opened for writing); all: every other call, too
+ *                ready (programs, maps, files opened for writing); reads: those that look at what is
+ *                outside; memory: those that the allocator asks for more with
  *   FAULT_AT     number of the call among those, from 1; 0 or absent: none
  *   FAULT_DO     fail    the call is not made, and fails
  *                rest    as fail, and so do all later calls of the same name
  *                after   the call is made, and its result is lost: it seems to have failed
+ *                refuse  (netlink) the kernel's answer to the first message that is sent is a refusal
+ *                cut     (reads) only the first half of what there is to read comes
+ *                torn    (answers of netlink) the list changed while it was read; it is whole if it is
+ *                        asked for again
  *                kill    SIGKILL in place of the call
  *                killed  SIGKILL as soon as the call was made
  *   FAULT_ERRNO  with which it fails
@@ -46,11 +51,15 @@
 #define KERNEL_SIGSET_BYTES 8
 #define KERNEL_SA_RESTORER 0x04000000
 
-enum fault { FAIL, REST, AFTER, KILL, KILLED };
-static const char *const fault_names[] = { "fail", "rest", "after", "kill", "killed" };
+enum fault { FAIL, REST, AFTER, KILL, KILLED, REFUSE, CUT, TORN };
+static const char *const fault_names[] = { "fail",   "rest",   "after", "kill",
+					   "killed", "refuse", "cut",	"torn" };
+
+enum counted { CHANGES, READS, MEMORY };
+static const char *const counted_names[] = { "changes", "reads", "memory" };
 
 static struct {
-	bool counts_all;
+	enum counted counted;
 	long at;
 	enum fault fault;
 	int code;
@@ -58,7 +67,11 @@ static struct {
 	int ids_fd;
 	long count;
 	const char *failing; /* name of the calls that fail from now on */
-} state = { .log_fd = -1, .ids_fd = -1 };
+	struct {
+		int fd; /* -1: none */
+		struct nlmsghdr message;
+	} refused; /* what netlink has to answer next */
+} state = { .log_fd = -1, .ids_fd = -1, .refused = { .fd = -1 } };
 
 static char selector = FILTER_ALLOW;
 
@@ -154,24 +167,52 @@ static const char *name_bpf(long command, const union bpf_attr *attr)
 	return (size_t)command < sizeof(bpf_names) / sizeof(*bpf_names) ? bpf_names[command] : NULL;
 }
 
-/* Of rtnetlink's four messages of a kind, the third one asks. */
-static const char *name_message(const struct nlmsghdr *header, size_t len)
-{
-	static const char *const names[] = { "netlink:new", "netlink:del", NULL, "netlink:set" };
+#define NETLINK_ASKS "netlink:get"
 
-	/* Netlink begins every message with its own length; what else is sent begins otherwise. */
-	if (len < sizeof(*header) || header->nlmsg_len > len || header->nlmsg_type < NLMSG_MIN_TYPE)
+/* Of rtnetlink's four messages of a kind, the third one asks; of netfilter's, which have a higher byte,
+ * culvert sends no others. */
+static const char *name_message(const struct nlmsghdr *header)
+{
+	static const char *const names[] = { "netlink:new", "netlink:del", NETLINK_ASKS,
+					     "netlink:set" };
+
+	return header->nlmsg_type > UINT8_MAX ? NETLINK_ASKS : names[header->nlmsg_type % 4];
+}
+
+/* The first message that is sent, and *len bytes with those behind it; NULL if it is none of netlink. */
+static struct nlmsghdr *sent_message(const struct call *call, size_t *len)
+{
+	const struct msghdr *msg = (const struct msghdr *)call->args[1];
+	struct nlmsghdr *header = (struct nlmsghdr *)call->args[1];
+
+	*len = call->args[2];
+	if (call->number == SYS_sendmsg && !msg->msg_iovlen)
 		return NULL;
-	return names[header->nlmsg_type % 4];
+	if (call->number == SYS_sendmsg) {
+		header = msg->msg_iov->iov_base;
+		*len = msg->msg_iov->iov_len;
+	}
+	/* Netlink begins every message with its own length; what else is sent begins otherwise. */
+	if (*len < sizeof(*header) || header->nlmsg_len > *len ||
+	    header->nlmsg_type < NLMSG_MIN_TYPE)
+		return NULL;
+	return header;
 }
 
 static const char *name_send(const struct call *call)
 {
-	const struct msghdr *msg = (const struct msghdr *)call->args[1];
+	size_t len;
+	const struct nlmsghdr *header = sent_message(call, &len);
 
-	if (call->number == SYS_sendto)
-		return name_message((const void *)call->args[1], call->args[2]);
-	return msg->msg_iovlen ? name_message(msg->msg_iov->iov_base, msg->msg_iov->iov_len) : NULL;
+	return header ? name_message(header) : NULL;
+}
+
+/* The same of those that change something. */
+static const char *name_order(const struct call *call)
+{
+	const char *name = name_send(call);
+
+	return name && strcmp(name, NETLINK_ASKS) != 0 ? name : NULL;
 }
 
 static bool is_open_to_write(long flags)
@@ -221,7 +262,7 @@ static const char *name_change(const struct call *call)
 		return name_bpf(call->args[0], (const union bpf_attr *)call->args[1]);
 	case SYS_sendto:
 	case SYS_sendmsg:
-		return name_send(call);
+		return name_order(call);
 	case SYS_open:
 		return is_open_to_write(call->args[1]) ? "open" : NULL;
 	case SYS_openat:
@@ -242,41 +283,93 @@ static const char *name_change(const struct call *call)
 	return NULL;
 }
 
-/* Calls that cannot fail, or whose failure nobody could hear of. */
-static bool is_infallible(const struct call *call)
+/* ---- calls that look ---- */
+
+static const struct {
+	long number;
+	const char *name;
+} look_names[] = {
+	{ SYS_open, "open-read" },
+	{ SYS_openat, "open-read" },
+	{ SYS_read, "read" },
+	{ SYS_pread64, "read" },
+	{ SYS_getdents64, "getdents" },
+	{ SYS_recvmsg, "recv" },
+	{ SYS_recvfrom, "recv" },
+	{ SYS_stat, "stat" },
+	{ SYS_fstat, "fstat" },
+	{ SYS_lstat, "stat" },
+	{ SYS_newfstatat, "stat" },
+	{ SYS_statx, "stat" },
+	{ SYS_statfs, "statfs" },
+	{ SYS_fstatfs, "statfs" },
+	{ SYS_readlink, "readlink" },
+	{ SYS_readlinkat, "readlink" },
+	{ SYS_access, "access" },
+	{ SYS_faccessat, "access" },
+	{ SYS_faccessat2, "access" },
+	{ SYS_socket, "socket" },
+	{ SYS_socketpair, "socket" },
+	{ SYS_bind, "bind" },
+	{ SYS_connect, "connect" },
+	{ SYS_getsockname, "getsockname" },
+	{ SYS_getsockopt, "getsockopt" },
+	{ SYS_flock, "flock" },
+	{ SYS_ioctl, "ioctl" },
+	{ SYS_dup, "dup" },
+	{ SYS_fcntl, "fcntl" },
+	{ SYS_pipe2, "pipe" },
+	{ SYS_name_to_handle_at, "file-handle" },
+	{ SYS_getcwd, "getcwd" },
+	{ SYS_capget, "capget" },
+	{ SYS_mmap, "mmap-read" },
+	{ SYS_poll, "poll" },
+	{ SYS_perf_event_open, "perf" },
+	{ SYS_pidfd_open, "pidfd" },
+	{ SYS_memfd_create, "memfd" },
+	{ SYS_signalfd4, "signalfd" },
+	{ SYS_inotify_init1, "inotify" },
+	{ SYS_inotify_add_watch, "inotify" },
+	{ SYS_clone, "fork" },
+	{ SYS_vfork, "fork" },
+	{ SYS_clone3, "fork" },
+};
+
+static bool is_anonymous(const struct call *call)
 {
-	switch (call->number) {
-	case SYS_exit:
-	case SYS_exit_group:
-	case SYS_rt_sigreturn:
-	case SYS_rt_sigaction:
-	case SYS_rt_sigprocmask:
-	case SYS_munmap:
-	case SYS_close:
-	case SYS_getpid:
-	case SYS_getppid:
-	case SYS_gettid:
-	case SYS_kill:
-	case SYS_tgkill:
-		return true;
-	case SYS_write:
-		return call->args[0] <= STDERR_FILENO;
+	return call->number == SYS_mmap && call->args[4] < 0;
+}
+
+/* The name of a call that looks at what is outside; NULL of others. */
+static const char *name_look(const struct call *call, char *buffer, size_t size)
+{
+	if (name_change(call) || is_anonymous(call))
+		return NULL;
+	if (call->number == SYS_bpf) {
+		snprintf(buffer, size, "bpf:%ld", call->args[0]);
+		return buffer;
 	}
-	return false;
+	if (call->number == SYS_sendto || call->number == SYS_sendmsg)
+		return name_send(call);
+	for (size_t i = 0; i < sizeof(look_names) / sizeof(*look_names); i++)
+		if (look_names[i].number == call->number)
+			return look_names[i].name;
+	return NULL;
+}
+
+static bool is_for_memory(const struct call *call)
+{
+	return call->number == SYS_brk || call->number == SYS_mremap || is_anonymous(call);
 }
 
 /* The name of a counted call; NULL of others. */
 static const char *name_counted(const struct call *call, char *buffer, size_t size)
 {
-	const char *name = name_change(call);
-
-	if (name || !state.counts_all || is_infallible(call))
-		return name;
-	if (call->number == SYS_bpf)
-		snprintf(buffer, size, "bpf:%ld", call->args[0]);
-	else
-		snprintf(buffer, size, "call:%ld", call->number);
-	return buffer;
+	if (state.counted == READS)
+		return name_look(call, buffer, size);
+	if (state.counted == MEMORY)
+		return is_for_memory(call) ? "memory" : NULL;
+	return name_change(call);
 }
 
 /* ---- what was made ---- */
@@ -315,6 +408,89 @@ static long make_and_note(const struct call *call)
 	return ret;
 }
 
+/* A call that fails. */
+static long fail_call(const struct call *call)
+{
+	/* It has no error numbers: what it returns is the end of the heap, which is where it was. */
+	return call->number == SYS_brk ? ask(SYS_brk, 0, 0, 0) : -state.code;
+}
+
+/* Sends all but the first message, and notes what has to be answered. */
+static long refuse(const struct call *call)
+{
+	size_t len, first;
+	struct nlmsghdr *header = sent_message(call, &len);
+	struct iovec iov;
+	struct msghdr rest = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (!header)
+		return fail_call(call);
+	state.refused.fd = (int)call->args[0];
+	state.refused.message = *header;
+	first = NLMSG_ALIGN(header->nlmsg_len);
+	if (first >= len)
+		return (long)len;
+	iov = (struct iovec){ (char *)header + first, len - first };
+	return ask(SYS_sendmsg, call->args[0], (long)&rest, 0) < 0 ? -state.code : (long)len;
+}
+
+/* Only half of what a read could bring; what is behind it can still be read. */
+static long cut(const struct call *call)
+{
+	struct call less = *call;
+	long there = make(call);
+
+	if (there < 2 || (call->number != SYS_read && call->number != SYS_pread64))
+		return there;
+	if (call->number == SYS_read &&
+	    ask(SYS_lseek, call->args[0], there / 2 - there, SEEK_CUR) < 0)
+		return there;
+	less.args[2] = there / 2;
+	return less.args[2];
+}
+
+static struct msghdr *received(const struct call *call)
+{
+	return call->number == SYS_recvmsg ? (struct msghdr *)call->args[1] : NULL;
+}
+
+static long tear(const struct call *call)
+{
+	struct msghdr *msg = received(call);
+	long len = make(call);
+	int left = (int)len;
+
+	if (!msg || len < (long)sizeof(struct nlmsghdr))
+		return len;
+	for (struct nlmsghdr *header = msg->msg_iov->iov_base; NLMSG_OK(header, (unsigned int)left);
+	     header = NLMSG_NEXT(header, left))
+		if (header->nlmsg_flags & NLM_F_MULTI)
+			header->nlmsg_flags |= NLM_F_DUMP_INTR;
+	return len;
+}
+
+/* What netlink answers to a message that it refuses. */
+static long answer_refusal(const struct call *call)
+{
+	struct msghdr *msg = received(call);
+	struct {
+		struct nlmsghdr header;
+		struct nlmsgerr error;
+	} answer = { .header = { .nlmsg_len = sizeof(answer),
+				 .nlmsg_type = NLMSG_ERROR,
+				 .nlmsg_flags = NLM_F_CAPPED,
+				 .nlmsg_seq = state.refused.message.nlmsg_seq,
+				 .nlmsg_pid = state.refused.message.nlmsg_pid },
+		     .error = { .error = -state.code, .msg = state.refused.message } };
+
+	state.refused.fd = -1;
+	memcpy(msg->msg_iov->iov_base, &answer, sizeof(answer));
+	if (msg->msg_namelen)
+		memset(msg->msg_name, 0, msg->msg_namelen);
+	msg->msg_flags = 0;
+	return sizeof(answer);
+}
+
 static long do_fault(const struct call *call, const char *name)
 {
 	static char failing[32];
@@ -332,10 +508,16 @@ static long do_fault(const struct call *call, const char *name)
 		die();
 	case KILL:
 		die();
+	case REFUSE:
+		return refuse(call);
+	case CUT:
+		return cut(call);
+	case TORN:
+		return tear(call);
 	case FAIL:
 		break;
 	}
-	return -state.code;
+	return fail_call(call);
 }
 
 static long answer(const struct call *call)
@@ -344,6 +526,8 @@ static long answer(const struct call *call)
 	const char *name = name_counted(call, buffer, sizeof(buffer));
 	long ret;
 
+	if (state.refused.fd >= 0 && call->args[0] == state.refused.fd && received(call))
+		return answer_refusal(call);
 	if (!name)
 		return make_and_note(call);
 	state.count++;
@@ -352,7 +536,7 @@ static long answer(const struct call *call)
 		return do_fault(call, name);
 	}
 	if (state.failing && !strcmp(state.failing, name))
-		return -state.code;
+		return fail_call(call);
 	ret = make_and_note(call);
 	print(state.log_fd, "%ld %s %ld\n", state.count, name, ret);
 	return ret;
@@ -417,7 +601,9 @@ static void read_environment(void)
 {
 	const char *calls = getenv("FAULT_CALLS"), *what = getenv("FAULT_DO");
 
-	state.counts_all = calls && !strcmp(calls, "all");
+	for (size_t i = 0; calls && i < sizeof(counted_names) / sizeof(*counted_names); i++)
+		if (!strcmp(calls, counted_names[i]))
+			state.counted = i;
 	state.at = number_of("FAULT_AT");
 	state.code = (int)number_of("FAULT_ERRNO");
 	state.log_fd = open_log("FAULT_LOG");

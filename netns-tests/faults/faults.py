@@ -11,52 +11,37 @@ import time
 
 import look
 import probe
+from cases import BACK, CASES, QUICK, STATES, outward
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 WORK, CGROUP, CULVERT = os.environ["WORK"], os.environ["CGROUP"], os.environ["CULVERT"]
 SHIM = os.environ["FAULT_SHIM"]
+NEXT = os.path.dirname(CULVERT) + "/next/culvert"  # of the map ABI to come
 CLIENT = WORK + "/bin/client"
 IDS = WORK + "/ids"
 LOG = WORK + "/calls"
 
-ERRNOS = {"ENOMEM": 12, "EINTR": 4, "ENOSPC": 28, "EPERM": 1, "EBUSY": 16, "EAGAIN": 11, "EIO": 5}
-OK, REFUSED, LEFT, FORBIDDEN = 0, 2, 3, 5
+ERRNOS = {"ENOMEM": 12, "EINTR": 4, "ENOSPC": 28, "EPERM": 1, "EBUSY": 16, "EAGAIN": 11, "EIO": 5, "EMFILE": 24,
+          "EACCES": 13, "ENOBUFS": 105}
+CHANGE_ERRNOS = ("ENOMEM", "EINTR", "ENOSPC", "EPERM", "EBUSY", "EAGAIN", "EIO")
+# With what calls that only look can fail though what they look for is there.
+LOOK_ERRNOS = {
+    "open-read": ("ENOMEM", "EMFILE", "EACCES", "EINTR"), "read": ("EIO", "ENOMEM", "EINTR"),
+    "recv": ("ENOBUFS", "ENOMEM", "EINTR", "EAGAIN"), "socket": ("EMFILE", "ENOBUFS", "EPERM"),
+    "netlink:get": ("ENOBUFS", "ENOMEM", "EPERM", "EINTR"), "getdents": ("EIO", "ENOMEM"),
+    "flock": ("EINTR", "ENOMEM"), "bpf": ("EPERM", "ENOMEM", "EMFILE", "EINTR"), "": ("ENOMEM", "EACCES", "EIO")}
+OK, WRONG, REFUSED, LEFT, DIFFERENT, FORBIDDEN = 0, 1, 2, 3, 4, 5
 KILLED = -9
 
 # Calls that only this process sees: dying behind them is dying before the next one.
 PRIVATE = ("bpf:map-create", "bpf:iterator", "bpf:prog-load", "bpf:btf-load", "bpf:map-freeze", "setsockopt", "setns",
-           "mmap", "call:", "bpf:1", "bpf:3", "bpf:4", "bpf:7", "bpf:0")
+           "mmap")
+KINDS = [(calls, what) for calls in ("changes", "reads", "memory")
+         for what in ("fail", "rest", "refuse", "after", "kill", "killed", "cut", "torn")]
+ASKS = "netlink:"
+RUN_OF_CALLS = 8  # so many of the same name, one after the other, and more are a loop of which some are tried
 
-# name: the state before (None: nothing), what is damaged before, the command, its standard input
-Case = collections.namedtuple("Case", "before damage words text")
-CASES = {
-    "apply-new": Case(None, "", "apply OLD", None),
-    "change": Case("OLD", "", "apply NEW", None),
-    "change-back": Case("NEW", "", "apply OLD", None),
-    "down": Case("OLD", "", "down", None),
-    "rule-add": Case("OLD", "", "rule add more prio 2 match dir out dst 10.90.0.9 proto udp dport 5000 "
-                     "action dscp 30", None),
-    "rule-del": Case("OLD", "", "rule del dscp", None),
-    "tunnel-replace": Case("OLD", "", "tunnel replace gre mode gre local 192.0.2.1 remote 198.18.21.1 key 3",
-                           None),
-    "tunnel-add": Case("OLD", "", "tunnel add gre2 mode gre local 192.0.2.1 remote 198.18.22.1 key 9", None),
-    "route-add": Case("OLD", "", "route add 10.90.0.0/24 tunnel gre", None),
-    "route-del": Case("OLD", "", "route del 10.11.0.0/16", None),
-    "dev-add": Case("OLD", "", "dev add s1 ingress", None),
-    "dev-del": Case("NEW", "", "dev del s1", None),
-    "app-add": Case("OLD", "", "app add three uid 4103", None),
-    "peer-add": Case("OLD", "", "peer add 10.30.9.0/24 remote 198.18.19.1 tunnel peers", None),
-    "set-replace": Case("OLD", "", "set replace blocked type prefix elements 10.90.0.0/24", None),
-    "batch": Case("OLD", "", "-batch -", "tunnel add blue mode gre local 192.0.2.1 remote 198.18.25.1 key 25\n"
-                  "route replace 10.10.0.0/16 tunnel blue\nrule del rate\n"
-                  "rule add late prio 40 match dir out dst 10.90.4.0/24 action drop\n"),
-    "repair": Case("OLD", "tc filter del dev s0 ingress; tc qdisc del dev s0 clsact; ip route flush proto 201;"
-                   " ip rule del pref 3000; ip rule del pref 3000", "repair", None),
-}
-
-
-def shell(text):
-    subprocess.run(text, shell=True, check=False, capture_output=True)
+Point = collections.namedtuple("Point", "calls what number errno name")
 
 
 class Bench:
@@ -64,47 +49,43 @@ class Bench:
 
     def __init__(self):
         self.files = {}
-        for name in ("OLD", "NEW"):
-            self.files[name] = "%s/%s.yaml" % (WORK, name.lower())
-            with open("%s/%s.yaml" % (HERE, name.lower()), encoding="ascii") as file:
+        for path in sorted(STATES):
+            copy = "%s/%s" % (WORK, path)
+            os.makedirs(os.path.dirname(copy), exist_ok=True)
+            with open("%s/%s" % (HERE, path), encoding="ascii") as file:
                 text = file.read()
-            with open(self.files[name], "w", encoding="ascii") as file:
-                file.write(text.replace("CLIENT", CLIENT))
+            with open(copy, "w", encoding="ascii") as file:
+                file.write(text.replace("CLIENT", CLIENT).replace("CGROUP", "/" + os.path.basename(CGROUP)))
+            self.files[path.partition(".")[0].upper()] = copy
+        self.options = ["--bpffs", WORK + "/bpf", "--state", WORK + "/state", "--cgroup", CGROUP]
         self.looker = look.Looker(WORK, CGROUP, ("s0", "s1"))
-        one, two = probe.Speaker("/usr/bin/python3", 4101), probe.Speaker(CLIENT, 4102)
-        self.prober = probe.Prober("/run/netns/p", {"s0": "p0", "s1": "p1"}, [
-            ("gre", None, "10.10.0.9", 5000), ("moved", None, "10.11.0.9", 5000),
-            ("remotes", None, "10.20.0.9", 5000), ("peer", None, "10.30.0.9", 5000),
-            ("app uid", one, "10.50.0.9", 5000), ("app exe", two, "10.60.0.9", 5000),
-            ("six", None, "fd00:10::9", 5000), ("guard", None, "10.13.0.9", 5000),
-            ("drop", None, "10.90.0.9", 5001), ("dscp", None, "10.90.0.9", 5000),
-            ("set 1", None, "10.90.1.9", 5000), ("set 2", None, "10.90.2.9", 5000),
-            ("rate", None, "10.90.3.9", 5000), ("late", None, "10.90.4.9", 5000)], [
-                ("from gre 1", "s0", "gre", 1, "198.18.1.1", "192.0.2.1"),
-                ("from gre 2", "s0", "gre", 2, "198.18.11.1", "192.0.2.1"),
-                ("from gre 5", "s0", "gre", 5, "198.18.5.1", "192.0.2.1"),
-                ("from gre 6", "s0", "gre", 6, "198.18.15.1", "192.0.2.1"),
-                ("from gre by s1", "s1", "gre", 2, "198.18.11.1", "192.0.2.1"),
-                ("from many", "s0", "gue", 0, "198.18.2.1", "192.0.2.1"),
-                ("from many later", "s0", "gue", 0, "198.18.12.3", "192.0.2.1"),
-                ("from peer", "s0", "ipip", 0, "198.18.3.1", "192.0.2.1"),
-                ("from peer later", "s0", "ipip", 0, "198.18.14.1", "192.0.2.1"),
-                ("from six", "s0", "vxlan", 7, "2001:db8:2::1", "2001:db8:1::1"),
-                ("from six later", "s0", "vxlan", 8, "2001:db8:3::1", "2001:db8:1::1")])
+        speakers = [probe.Speaker("/usr/bin/python3", 4101), probe.Speaker(CLIENT, 4102),
+                    probe.Speaker("/usr/bin/python3", 4103)]
+        self.prober = probe.Prober("/run/netns/p", {"s0": "p0", "s1": "p1"}, outward(*speakers), BACK)
 
-    def culvert(self, words, text=None, **fault):
+    def culvert(self, words, text=None, tool=CULVERT, **fault):
         """Runs culvert, with a fault in it or none; FAULT_AT=0 counts only."""
         words = [self.files.get(word, word) for word in words.split()]
         env = dict(os.environ, LD_PRELOAD=SHIM, FAULT_IDS=IDS, **{k: str(v) for k, v in fault.items()})
-        return subprocess.run([CULVERT, "--bpffs", WORK + "/bpf", "--state", WORK + "/state", "--cgroup", CGROUP,
-                               *words], env=env, input=text, capture_output=True, text=True, check=False,
-                              timeout=120, stdin=None if text else subprocess.DEVNULL)
+        return subprocess.run([tool, *self.options, *words], env=env, input=text, capture_output=True, text=True,
+                              check=False, timeout=120, stdin=None if text else subprocess.DEVNULL)
 
-    def must(self, words, text=None):
-        done = self.culvert(words, text)
+    def must(self, words, text=None, tool=CULVERT):
+        done = self.culvert(words, text, tool)
         if done.returncode:
             raise Failure("%s: exit status %d: %s" % (words, done.returncode, done.stderr.strip()))
         return done
+
+    def shell(self, text):
+        """What other tools do; $CV is culvert, $NEXT the one to come, and capital names are state files."""
+        commands = {"CV": " ".join([CULVERT, *self.options]), "NEXT": " ".join([NEXT, *self.options]), **self.files}
+        subprocess.run(text, shell=True, check=False, capture_output=True, env=dict(os.environ, **commands))
+
+    def recover(self):
+        """Takes everything away behind a failure, so that the next point begins as others do."""
+        self.shell("while [ $(grep -c ' %s/bpf ' /proc/mounts) -gt 1 ]; do umount %s/bpf || exit; done" % (
+            WORK, WORK))
+        self.shell("$CV confirm; $CV down || $NEXT down; $CV down")
 
     def whole(self):
         """All that can be looked at: objects, and what becomes of packets."""
@@ -121,23 +102,31 @@ class Failure(Exception):
 class Run:
     """One case: its two states, its calls, and its points."""
 
-    def __init__(self, bench, name):
+    def __init__(self, bench, name, kinds):
         self.bench, self.name, self.case = bench, name, CASES[name]
+        self.tool = NEXT if self.case.is_next else CULVERT
+        self.calls, self.said = {}, None
         self.start()
         self.outcomes = [bench.prober.outcomes()]
         self.old = bench.whole()
-        self.calls = self.count("changes")
+        for kind in kinds:
+            if self.calls and not self.case.is_look:
+                self.restart()
+            self.calls[kind] = self.count(kind)
         self.outcomes.append(bench.prober.outcomes())
         self.new = bench.whole()
-        self.standing = None
+        self.hear()
 
     def start(self):
         """To the state before, whatever stands."""
+        if self.case.is_next:
+            self.bench.must("down", tool=NEXT)
+        self.bench.shell("$CV confirm")
         if self.case.before:
             self.bench.must("apply " + self.case.before)
         else:
             self.bench.must("down")
-        shell(self.case.damage)
+        self.bench.shell(self.case.damage)
 
     def restart(self):
         """To the state before; what stands may be one of the two already."""
@@ -146,47 +135,101 @@ class Run:
         if here != self.old:
             raise Failure("back at the beginning: %s" % told(self.old, here))
 
+    def hear(self):
+        """Notes what a command that only looks says, as counters are now."""
+        if self.case.is_look:
+            self.said = self.bench.culvert(self.case.words, self.case.text)
+
     def count(self, calls):
         """(number, name, result) of each counted call of the command, which is carried out."""
         if os.path.exists(LOG):
             os.unlink(LOG)
-        done = self.bench.culvert(self.case.words, self.case.text, FAULT_CALLS=calls, FAULT_LOG=LOG)
-        if done.returncode:
+        done = self.bench.culvert(self.case.words, self.case.text, self.tool, FAULT_CALLS=calls, FAULT_LOG=LOG)
+        if done.returncode not in (OK, DIFFERENT if self.case.is_look else OK):
             raise Failure("%s without a fault: exit status %d: %s" % (self.name, done.returncode, done.stderr))
+        if not os.path.exists(LOG):
+            return []
         with open(LOG, encoding="ascii") as file:
             return [(int(n), name, int(ret)) for n, name, ret in map(str.split, file)]
 
     # ---- points ----
 
-    def points(self, rng, errnos, share):
-        """What is to be tried: (what, number, errno, name of the call)."""
-        all_points = [("kill", 1, "ENOMEM", self.calls[0][1])]
-        codes = list(ERRNOS)
-        for number, name, ret in self.calls:
-            if ret >= 0 and not name.startswith(PRIVATE):
-                all_points.append(("killed", number, "ENOMEM", name))
-            for k in range(errnos):
-                all_points.append(("fail", number, codes[(number + k) % len(codes)], name))
-            all_points.append(("rest", number, codes[(number + 2) % len(codes)], name))
-            if ret >= 0 and not name.startswith(PRIVATE):
-                all_points.append(("after", number, codes[(number + 3) % len(codes)], name))
-        rng.shuffle(all_points)
-        return all_points[:max(1, int(len(all_points) * share))]
+    def change_points(self, errnos):
+        calls = self.calls.get("changes", [])
+        points = [("kill", 1, "ENOMEM", calls[0][1])] if calls else []
+        for number, name, ret in calls:
+            codes = [CHANGE_ERRNOS[(number + k) % len(CHANGE_ERRNOS)] for k in range(len(CHANGE_ERRNOS))]
+            outlives = ret >= 0 and not name.startswith(PRIVATE)
+            points += [("fail", number, code, name) for code in codes[:errnos]]
+            points.append(("rest", number, codes[2], name))
+            if name.startswith(ASKS):
+                points.append(("refuse", number, codes[1], name))
+            if outlives:
+                points.append(("killed", number, "ENOMEM", name))
+                points.append(("after", number, codes[3], name))
+        return [Point("changes", *point) for point in points]
 
-    def try_point(self, what, number, errno, calls="changes"):
+    def look_points(self, rng, errnos):
+        points = []
+        for number, name, ret in thinned(self.calls.get("reads", []), rng):
+            codes = LOOK_ERRNOS.get(name) or LOOK_ERRNOS.get(name.partition(":")[0]) or LOOK_ERRNOS[""]
+            codes = [codes[(number + k) % len(codes)] for k in range(len(codes))]
+            points += [("fail", number, code, name) for code in codes[:errnos]]
+            points.append(("rest", number, codes[0], name))
+            if name.startswith(ASKS):
+                points.append(("refuse", number, "ENOMEM", name))
+            if name == "recv":
+                points += [("torn", number, "EINTR", name), ("after", number, "ENOBUFS", name)]
+            if name == "read" and ret > 1:
+                points.append(("cut", number, "EINTR", name))
+        return [Point("reads", *point) for point in points]
+
+    def memory_points(self):
+        return [Point("memory", what, number, "ENOMEM", name)
+                for number, name, _ in self.calls.get("memory", []) for what in ("fail", "rest")]
+
+    def points(self, rng, errnos, share):
+        """What is to be tried: of each kind of call and fault the first ones, then more of what there is."""
+        groups = collections.defaultdict(list)
+        for point in self.change_points(errnos) + self.look_points(rng, errnos) + self.memory_points():
+            groups[point.calls, point.what, point.name].append(point)
+        for group in groups.values():
+            rng.shuffle(group)
+        order = list(groups.values())
+        rng.shuffle(order)
+        points = [group[n] for n in range(max(map(len, order))) for group in order if n < len(group)]
+        return points[:max(1, int(len(points) * share))]
+
+    def try_point(self, point):
         """One point from beginning to end; raises Failure."""
         if os.path.exists(LOG):
             os.unlink(LOG)
-        done = self.bench.culvert(self.case.words, self.case.text, FAULT_CALLS=calls, FAULT_AT=number,
-                                  FAULT_DO=what, FAULT_ERRNO=ERRNOS[errno], FAULT_LOG=LOG)
+        done = self.bench.culvert(
+            self.case.words, self.case.text, self.tool, FAULT_CALLS=point.calls, FAULT_AT=point.number,
+            FAULT_DO=point.what, FAULT_ERRNO=ERRNOS[point.errno], FAULT_LOG=LOG)
         status = done.returncode
-        if what in ("kill", "killed"):
+        if self.case.is_look:
+            return self.judge_look(done)
+        if point.what in ("kill", "killed"):
             if status != KILLED:
                 raise Failure("not killed: exit status %d: %s" % (status, last_line(done.stderr)))
             return self.judge_death()
-        if status < 0 or status not in (OK, REFUSED, LEFT, FORBIDDEN):
+        if status < 0 or status not in (OK, WRONG, REFUSED, LEFT, FORBIDDEN):
             raise Failure("exit status %d: %s" % (status, last_line(done.stderr)))
         return self.judge_error(status, done.stderr)
+
+    def judge_look(self, done):
+        """It says what it says at other times, or that it cannot."""
+        if done.returncode in (WRONG, REFUSED, FORBIDDEN):
+            if not done.stderr.strip():
+                raise Failure("exit status %d without a word" % done.returncode)
+            return "could not be told"
+        if done.returncode != self.said.returncode:
+            raise Failure("exit status %d: %s" % (done.returncode, last_line(done.stderr)))
+        if done.stdout != self.said.stdout:
+            lines = look.differences({"said": self.said.stdout.splitlines()}, {"said": done.stdout.splitlines()})
+            raise Failure("exit status %d, but %s" % (done.returncode, "; ".join(lines[:3])[:600]))
+        return "told all the same"
 
     def judge_error(self, status, text):
         here = self.bench.whole()
@@ -202,25 +245,38 @@ class Run:
             return "done all the same"
         if not text.strip():
             raise Failure("exit status %d without a word" % status)
-        if status in (REFUSED, FORBIDDEN):
-            # Undoing is converging on the state, which is what repair does.
-            if self.name != "repair" or here != self.new:
+        if status in (WRONG, REFUSED, FORBIDDEN):
+            # Undoing is converging on the state, which is what repair does, and takes it over.
+            if not (self.case.words == "repair" or self.case.is_next) or here != self.new:
                 self.expect(here, self.old, "exit status %d (%s)" % (status, last_line(text)))
-            warned = self.bench.must("status").stderr if self.case.before else ""
+            warned = self.status() if self.case.before else ""
             if "interrupted" in warned:
                 raise Failure("exit status %d, and status warns: %s" % (status, last_line(warned)))
             return "undone"
-        if self.name != "down" and "left" not in text:
+        if self.case.words != "down" and "left" not in text:
             raise Failure("exit status 3, but what is left? %s" % last_line(text))
         self.mend(None)
         return "left and said so"
 
+    def status(self):
+        """What status says and warns of; of another version's state that it is one."""
+        said = self.bench.culvert("status", tool=self.tool)
+        words = said.stdout + said.stderr
+        if said.returncode and not (self.case.is_next and "takes it over" in words):
+            raise Failure("status: exit status %d: %s" % (said.returncode, last_line(words)))
+        return words
+
     def judge_death(self):
         self.expect_traffic()
-        said = self.bench.must("status")
-        words = said.stdout + said.stderr
+        words = self.status()
         here = self.bench.whole()
+        if "takes it over" in words:
+            self.mend(None)
+            return "killed and mended"
         if "interrupted" not in words:
+            if self.is_all_but_gone(here):
+                self.mend(None)
+                return "killed and mended"
             if here not in (self.old, self.new):
                 raise Failure("killed, status tells of no interruption, and it is neither state: %s" %
                               self.nearest(here))
@@ -228,20 +284,25 @@ class Run:
         self.mend("old" if "the old state works" in words else "new")
         return "killed and mended"
 
+    def is_all_but_gone(self, here):
+        """True if there is nothing more than files of a change that nobody has to confirm any more."""
+        return any(differ and all(line.startswith("state: + confirm-") for line in differ)
+                   for differ in (look.differences(state, here) for state in (self.old, self.new)))
+
     def mend(self, which):
         """repair leads to the state that is said to stand, and a second one has nothing to do."""
-        self.bench.must("repair")
+        self.bench.must("repair", tool=self.tool)
         here = self.bench.whole()
-        if which and self.name == "repair":
+        if which and self.case.words == "repair":
             which = "new" # the state of both is one, and before it was damaged
         if which:
             self.expect(here, self.old if which == "old" else self.new, "repaired to the %s state" % which)
         elif here not in (self.old, self.new):
             raise Failure("repaired to neither state: %s" % self.nearest(here))
-        again = self.bench.must("-j repair").stdout.strip()
+        again = self.bench.must("-j repair", tool=self.tool).stdout.strip()
         if again not in ("", "[]"):
             raise Failure("a second repair did something: %s" % again[:200])
-        said = self.bench.must("status").stderr
+        said = self.status()
         if "interrupted" in said:
             raise Failure("repaired, and status still warns: %s" % last_line(said))
 
@@ -265,6 +326,17 @@ class Run:
                 continue
             raise Failure("probe %s: %s, before it was %s, behind it %s" % (
                 name, " ".join(outcome), " ".join(before), " ".join(after)))
+
+
+def thinned(calls, rng):
+    """The calls; of long rows of calls of one name only some."""
+    rows = []
+    for call in calls:
+        if not rows or rows[-1][-1][1] != call[1]:
+            rows.append([])
+        rows[-1].append(call)
+    for row in rows:
+        yield from row if len(row) <= RUN_OF_CALLS else rng.sample(row, RUN_OF_CALLS)
 
 
 def told(wanted, here):
@@ -299,78 +371,104 @@ class Table:
         self.results = collections.Counter()
         self.failures = []
 
-    def note(self, case, what, result):
-        self.counts[case, what] += 1
+    def note(self, case, point, result):
+        self.counts[case, point.calls, point.what] += 1
         self.results[result] += 1
 
     def fail(self, case, point, text):
-        self.counts[case, point[0]] += 1
-        self.counts[case, point[0], "failed"] += 1
-        self.results["failed"] += 1
-        self.failures.append("%s:%s:%d:%s" % (case, *point[:3]))
-        print("FAILED --point %s (%s): %s" % (self.failures[-1], faulty_call(), text), flush=True)
+        self.note(case, point, "failed")
+        self.failures.append((case, point.calls))
+        print("FAILED --point %s:%s:%d:%s:%s (%s): %s" % (
+            case, point.what, point.number, point.errno, point.calls, faulty_call(), text), flush=True)
+
+    def sum(self, **wanted):
+        """How many points there were of that case, calls or what."""
+        return sum(n for key, n in self.counts.items()
+                   if all(dict(zip(("case", "calls", "what"), key))[k] == v for k, v in wanted.items()))
 
     def show(self):
-        kinds = ("fail", "rest", "after", "kill", "killed")
-        print("%-16s" % "points (failed)" + "".join("%14s" % kind for kind in kinds))
+        heads = [(calls, what) for calls, what in KINDS if self.sum(calls=calls, what=what)]
+        print("%-16s" % "" + "".join("%8s" % calls for calls, _ in heads))
+        print("%-16s" % "points" + "".join("%8s" % what for _, what in heads) + "  failed")
         for case in CASES:
-            if any(self.counts[case, kind] for kind in kinds):
-                print("%-16s" % case + "".join("%14s" % (
-                    "%d (%d)" % (self.counts[case, kind], self.counts[case, kind, "failed"])) for kind in kinds))
+            if self.sum(case=case):
+                cells = [self.sum(case=case, calls=calls, what=what) for calls, what in heads]
+                print("%-16s" % case + "".join("%8d" % n for n in cells) +
+                      "%8d" % sum(failed == case for failed, _ in self.failures))
         for result, count in sorted(self.results.items()):
             print("%6d %s" % (count, result))
+        print("%6d points, %d cases" % (self.sum(), len({case for case, _, _ in self.counts})))
+
+
+def try_and_note(run, name, point, table):
+    try:
+        if not run.case.is_look:
+            run.restart()
+        table.note(name, point, run.try_point(point))
+    except (Failure, subprocess.TimeoutExpired) as failure:
+        table.fail(name, point, failure)
+        run.bench.recover()
+        if run.case.is_look:
+            run.start()
+            run.hear()
 
 
 def run_case(bench, name, args, table, end):
     rng = random.Random(args.seed)
-    run = Run(bench, name)
+    kinds = [kind for kind in args.calls or ("changes", "reads", "memory")
+             if not CASES[name].is_look or kind != "changes"]
+    if not kinds:
+        return
+    run = Run(bench, name, kinds)
     for tried, point in enumerate(run.points(rng, args.errnos, args.share)):
         if tried and time.monotonic() > end:
-            return
-        try:
-            run.restart()
-            table.note(name, point[0], run.try_point(*point[:3]))
-        except (Failure, subprocess.TimeoutExpired) as failure:
-            table.fail(name, point, failure)
-            bench.must("down")
+            break
+        try_and_note(run, name, point, table)
+    if run.case.is_look:
+        run.expect(bench.whole(), run.old, "only looked at")
+    print("%-16s %d points" % (name, table.sum(case=name)), flush=True)
 
 
 def run_point(bench, text, table):
-    name, what, number, errno = text.split(":")
-    run = Run(bench, name)
-    call = next((c[1] for c in run.calls if c[0] == int(number)), "?")
-    point = (what, int(number), errno, call)
-    print("%s of %d calls: %s" % (number, len(run.calls), call))
-    try:
-        run.restart()
-        table.note(name, what, run.try_point(*point[:3]))
-    except Failure as failure:
-        table.fail(name, point, failure)
+    name, what, number, errno, *calls = text.split(":")
+    kind = (calls or ["changes"])[0]
+    run = Run(bench, name, [kind])
+    call = next((c[1] for c in run.calls[kind] if c[0] == int(number)), "?")
+    print("%s of %d calls: %s" % (number, len(run.calls[kind]), call))
+    try_and_note(run, name, Point(kind, what, int(number), errno, call), table)
 
 
-def main():
+def parse_arguments():
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", action="append", choices=CASES)
+    parser.add_argument("--calls", action="append", choices=("changes", "reads", "memory"))
     parser.add_argument("--point", action="append", default=[])
     parser.add_argument("--share", type=float, default=1)
     parser.add_argument("--errnos", type=int, default=1)
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("--seed", type=int, default=1)
-    args = parser.parse_args()
+    parser.add_argument("--quick", action="store_true")
+    return parser.parse_args()
+
+
+def main():
+    args = parse_arguments()
     bench, table = Bench(), Table()
-    bench.must("apply OLD")
+    for state in ("OLD", "RICH"):
+        bench.must("apply " + state)
     bench.must("down")
     nothing = bench.whole()
     begin = time.monotonic()
     for text in args.point:
         run_point(bench, text, table)
-    names = [] if args.point else args.case or list(CASES)
+    names = [] if args.point else args.case or (QUICK if args.quick else list(CASES))
     for n, name in enumerate(names):
         share = begin + args.seconds * (n + 1) / len(names)
         try:
             run_case(bench, name, args, table, share)
         except Failure as failure:
-            table.fail(name, ("fail", 0, "ENOMEM", "without a fault"), failure)
+            table.fail(name, Point("changes", "fail", 0, "ENOMEM", ""), "without a fault: %s" % failure)
+            bench.recover()
     bench.must("down")
     rest = bench.whole()
     note_left()

@@ -8,6 +8,7 @@ import ctypes
 import json
 import os
 import re
+import socket
 import subprocess
 
 APP_TABLE = 0xC0000  # tables of apps begin here; their numbers go by mark
@@ -17,6 +18,10 @@ SYSCTLS = ("rp_filter", "src_valid_mark", "accept_local")
 
 SYS_BPF = 321
 BPF_GET_FD_BY_ID = {"prog": 13, "map": 14, "link": 30}
+BPF_OBJ_GET_INFO_BY_FD = 15
+BPF_PROG_QUERY = 16
+TCX = {"ingress": 46, "egress": 47}
+PROG_NAME_AT = 64  # in struct bpf_prog_info
 libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -78,8 +83,8 @@ def filter_line(dev, side, entry):
 
 
 def tree(root):
-    """Names of all files and folders below root, links with where they lead. Programs that only guards
-    need are there from the first guard on; `stamp` only saves time."""
+    """Names of all files and folders below root, links with where they lead. What only guards, gates and
+    tcx need is there from the first of them on; `stamp` only saves time."""
     names = []
     for folder, dirs, files in os.walk(root):
         for name in dirs + files:
@@ -87,7 +92,7 @@ def tree(root):
             text = os.path.relpath(path, root)
             if os.path.islink(path):
                 text += " -> " + os.readlink(path)
-            if not re.search("progs/cv_guard_(in|out)$|/stamp$", text):
+            if not re.search("progs/cv_guard_(in|out)$|maps/cv_gates$|^v1/ns-[0-9]*/links$|/stamp$", text):
                 names.append(re.sub(r"guards/\d+", "guards/N", text))
     return sorted(names)
 
@@ -136,13 +141,17 @@ class Looker:
                     picture["sysctls"].append("%s.%s=%s" % (dev, name, file.read().strip()))
         return picture
 
+    def tcx(self):
+        return ["tcx %s %s %s" % (dev, side, " ".join(map(name_of_program, programs_on(dev, kind))))
+                for dev in self.devices for side, kind in TCX.items()]
+
     def hooks(self):
         answers = documents(run("bpftool", "-j", "cgroup", "show", self.cgroup))
         return {"hooks": sorted(entry["attach_type"] + " " + entry["name"]
                                 for entries in answers for entry in entries)}
 
     def picture(self):
-        return {**self.network(), **self.filters(), **self.files(), **self.hooks()}
+        return {**self.network(), **self.filters(), **self.files(), **self.hooks(), "tcx": self.tcx()}
 
 
 def differences(a, b):
@@ -158,10 +167,35 @@ def differences(a, b):
     return lines
 
 
+def bpf(command, attr):
+    return libc.syscall(SYS_BPF, command, attr, ctypes.sizeof(attr))
+
+
+def programs_on(dev, kind):
+    """Ids of the programs on a tcx hook, in their order."""
+    ids = (ctypes.c_uint32 * 16)()
+    attr = (ctypes.c_uint64 * 8)(socket.if_nametoindex(dev) | kind << 32, 0, ctypes.addressof(ids), len(ids))
+    return [number for number in ids if number] if not bpf(BPF_PROG_QUERY, attr) else []
+
+
+def name_of_program(number):
+    descriptor = descriptor_of("prog", number)
+    if descriptor < 0:
+        return "gone"
+    info = ctypes.create_string_buffer(256)
+    attr = (ctypes.c_uint64 * 4)(descriptor | len(info) << 32, ctypes.addressof(info))
+    bpf(BPF_OBJ_GET_INFO_BY_FD, attr)
+    os.close(descriptor)
+    return info.raw[PROG_NAME_AT:PROG_NAME_AT + 16].partition(b"\0")[0].decode()
+
+
+def descriptor_of(kind, number):
+    return bpf(BPF_GET_FD_BY_ID[kind], (ctypes.c_uint32 * 32)(number))
+
+
 def id_exists(kind, number):
     """Whether the kernel still has a program, map or link of that id."""
-    attr = (ctypes.c_uint32 * 32)(number)
-    descriptor = libc.syscall(SYS_BPF, BPF_GET_FD_BY_ID[kind], attr, ctypes.sizeof(attr))
+    descriptor = descriptor_of(kind, number)
     if descriptor < 0:
         return False
     os.close(descriptor)
