@@ -14,6 +14,7 @@
 #include "bpffs.h"
 #include "map.h"
 #include "own.h"
+#include "tunnel_table.h"
 
 #define CV_GROUPS "/etc/group"
 #define CV_OPEN_DIRS 8
@@ -69,28 +70,64 @@ struct ids {
 	size_t count;
 };
 
-static int add_id(int map_fd, const void *key, void *arg, struct cv_err *err)
+static void add_id(struct ids *ids, uint32_t id)
 {
-	struct ids *ids = arg;
+	/* Free slots of one map often have the same one. */
+	if (ids->count < CV_INNER_MAX && (!ids->count || ids->items[ids->count - 1] != id))
+		ids->items[ids->count++] = id;
+}
+
+static int add_id_at(int map_fd, const void *key, void *arg, struct cv_err *err)
+{
 	uint32_t id;
 
 	(void)err;
-	if (bpf_map_lookup_elem(map_fd, key, &id) || !id || ids->count == CV_INNER_MAX)
-		return 0;
-	/* Free slots of one map often have the same one. */
-	if (!ids->count || ids->items[ids->count - 1] != id)
-		ids->items[ids->count++] = id;
+	if (!bpf_map_lookup_elem(map_fd, key, &id))
+		add_id(arg, id);
 	return 0;
 }
 
-static void add_ids_of(const char *dir, const char *name, struct ids *ids)
+/* Slots are not tried one after another where most are empty: before Linux 6.8 each takes a grace period. */
+static void add_ids_from(const struct cv_instance *inst, const char *name, uint32_t first,
+			 uint32_t count, struct ids *ids)
 {
-	CV_CLOSE int fd = cv_pin_open(dir, name, NULL);
-	struct bpf_map_info info = { 0 };
-	uint32_t len = sizeof(info);
+	CV_CLOSE int fd = cv_pin_open(inst->maps, name, NULL);
+	CV_FREE uint32_t *items = calloc(count, sizeof(*items));
+	int read = fd < 0 || !items ? 0 : cv_slots_read(fd, first, count, items);
 
-	if (fd >= 0 && !bpf_obj_get_info_by_fd(fd, &info, &len))
-		cv_map_each(fd, info.key_size, info.max_entries, add_id, ids, NULL);
+	for (int i = 0; i < read; i++)
+		add_id(ids, items[i]);
+}
+
+/* What live tunnels choose a remote of. */
+static void add_ids_of_tunnels(const struct cv_instance *inst, struct ids *ids)
+{
+#define MAP_OF_SIZE(name, map, cells) CV_STRING(map),
+	static const char *const sizes[] = { CV_PEER_SIZES(MAP_OF_SIZE) };
+#undef MAP_OF_SIZE
+	CV_FREE struct cv_tunnel *entries = calloc(CV_MAX_TUNNEL_ENTRIES, sizeof(*entries));
+
+	if (!entries || cv_tunnel_table_read(inst, entries, NULL))
+		return;
+	for (uint32_t i = 0; i < CV_MAX_TUNNEL_ENTRIES; i++) {
+		uint32_t size = entries[i].remote_slot / CV_MAX_REMOTE_SLOTS;
+		uint32_t slot = entries[i].remote_slot % CV_MAX_REMOTE_SLOTS;
+
+		if (!entries[i].mode)
+			continue;
+		if (entries[i].remote_kind == CV_REMOTE_SET)
+			add_ids_from(inst, CV_STRING(CV_MAP_REMOTES), slot, 1, ids);
+		if (entries[i].remote_kind == CV_REMOTE_PEERS && size < CV_PEER_SIZE_COUNT)
+			add_ids_from(inst, sizes[size], slot, 1, ids);
+	}
+}
+
+static void add_ids_of_apps(const struct cv_instance *inst, struct ids *ids)
+{
+	CV_CLOSE int fd = cv_pin_open(inst->host_maps, CV_STRING(CV_MAP_APPS), NULL);
+
+	if (fd >= 0)
+		cv_map_each(fd, sizeof(uint64_t), CV_MAX_INSTANCES, add_id_at, ids, NULL);
 }
 
 static int compare_ids(const void *a, const void *b)
@@ -102,16 +139,13 @@ static int compare_ids(const void *a, const void *b)
 
 static void find_ids(const struct cv_instance *inst, struct ids *ids)
 {
-	static const char *const names[] = {
-		CV_STRING(CV_MAP_TUNNELS),     CV_STRING(CV_MAP_REMOTES),
-		CV_STRING(CV_MAP_PEERS_SMALL), CV_STRING(CV_MAP_PEERS_MEDIUM),
-		CV_STRING(CV_MAP_PEERS_LARGE), CV_STRING(CV_MAP_RULES),
-		CV_STRING(CV_MAP_RULE_STATS),
-	};
-
-	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
-		add_ids_of(inst->maps, names[i], ids);
-	add_ids_of(inst->host_maps, CV_STRING(CV_MAP_APPS), ids);
+	add_ids_from(inst, CV_STRING(CV_MAP_TUNNELS), 0, 1, ids);
+	add_ids_of_tunnels(inst, ids);
+	for (uint32_t bank = 0; bank < CV_ARENA_BANKS; bank++)
+		add_ids_from(inst, CV_STRING(CV_MAP_RULES), bank * CV_ARENA_SEGMENTS,
+			     CV_ARENA_SEGMENTS, ids);
+	add_ids_from(inst, CV_STRING(CV_MAP_RULE_STATS), 0, CV_STATS_CHUNKS, ids);
+	add_ids_of_apps(inst, ids);
 	qsort(ids->items, ids->count, sizeof(*ids->items), compare_ids);
 }
 
