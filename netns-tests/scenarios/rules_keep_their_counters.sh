@@ -54,3 +54,14 @@ printf '%s\n' "rule del two" "rule add new prio 1 match dir out proto udp dport 
 	>"$WORK/batch"
 cv a -batch "$WORK/batch"
 expect_equal '[["new",0,false],["one",0,false]]' "$(shown)" "a rule in the place of another"
+
+title "a rule behind a thousand others keeps its counters, too"
+for ((i = 0; i < 1100; i++)); do
+	printf 'rule add r%d prio 100 match dir in proto udp dport %d action next\n' "$i" $((10000 + i))
+done >"$WORK/batch"
+cv a -batch "$WORK/batch"
+cv a rule add late prio 5 match dir out proto udp dport 7001 action next
+passes 7001 2
+cv a rule add last prio 300 match dir out proto udp dport 9 action next
+expect_json 'map([.packets, .last_hit != null])' '[[2, true]]' "a rule that came after a thousand" \
+	< <(cv_json a rule show late)
