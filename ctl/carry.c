@@ -2,8 +2,6 @@
 /* Lines of rules that stay as they are: see carry.h. */
 #include "carry.h"
 
-#include <ctype.h>
-#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -97,65 +95,6 @@ static void open_carry(struct carry *carry, const char *applied, const struct cv
 	carry->at = cv_line_first(carry->section);
 }
 
-/* ---- lines that are kept ---- */
-
-enum {
-	PLAIN = 1,
-	MARK, /* begins or ends something */
-};
-
-/* What may stand in a line that is kept: no comment, nothing that is escaped. */
-static const uint8_t kinds[256] = {
-	['a' ... 'z'] = PLAIN, ['A' ... 'Z'] = PLAIN, ['0' ... '9'] = PLAIN, [' '] = PLAIN,
-	['_'] = PLAIN,	       ['-'] = PLAIN,	      ['.'] = PLAIN,	     ['/'] = PLAIN,
-	[':'] = PLAIN,	       [','] = PLAIN,	      ['@'] = PLAIN,	     ['['] = PLAIN,
-	[']'] = PLAIN,	       ['+'] = PLAIN,	      ['='] = PLAIN,	     ['"'] = MARK,
-	['{'] = MARK,	       ['}'] = MARK,
-};
-
-/* True if a mapping begins there that ends at end, and is all that stands there. */
-static bool is_one_mapping(const char *at, const char *end)
-{
-	bool is_quoted = false;
-	int depth = 0;
-
-	for (; at < end && kinds[(uint8_t)*at]; at++) {
-		if (kinds[(uint8_t)*at] == PLAIN)
-			continue;
-		if (*at == '"')
-			is_quoted = !is_quoted;
-		else if (!is_quoted)
-			depth += *at == '{' ? 1 : -1;
-		if (!depth)
-			return at + 1 == end;
-	}
-	return false;
-}
-
-/* True if the name stands in a text as it is, without quotes. */
-static bool is_plain_name(const char *name)
-{
-	return isalpha((unsigned char)*name) && name[strcspn(name, "0123456789-_")];
-}
-
-/* True if the line is of the form in which rules are written, and looked for: see lines.h. */
-static bool is_kept(struct cv_line line, const struct cv_rule_conf *rule)
-{
-	char head[sizeof("  : {prio: 4294967295") + CV_NAME_MAX];
-	size_t name = sizeof("  ") - 1, body = name + strlen(rule->name) + sizeof(": ") - 1;
-	size_t len = line.end - line.begin;
-
-	if (!line.begin || !is_plain_name(rule->name))
-		return false;
-	snprintf(head, sizeof(head), rule->has_prio ? "  %s: {prio: %u" : "  %s: {", rule->name,
-		 rule->prio);
-	if (len <= strlen(head) || memcmp(line.begin, head, strlen(head)))
-		return false;
-	if (rule->has_prio && line.begin[strlen(head)] != ',')
-		return false;
-	return is_one_mapping(line.begin + body, line.end - 1);
-}
-
 static bool is_same(struct cv_line a, struct cv_line b)
 {
 	return a.begin && b.begin && a.end - a.begin == b.end - b.begin &&
@@ -207,7 +146,7 @@ static void write_rule(struct carry *carry, const struct cv_rule_conf *rule, str
 	struct cv_line raw = raw_line(&carry->index, rule), line = { 0 };
 
 	if (raw.begin)
-		line = is_kept(raw, rule) ? raw : take_same(carry, rule, raw);
+		line = cv_line_is_written(raw, rule) ? raw : take_same(carry, rule, raw);
 	if (line.begin && line.begin == run->end) {
 		run->end = line.end;
 		return;

@@ -9,6 +9,7 @@
 #include "command.h"
 #include "config.h"
 #include "elements.h"
+#include "origin.h"
 #include "out.h"
 #include "own.h"
 #include "pending.h"
@@ -141,30 +142,25 @@ static int take_confirm(int *argc, char **argv, uint32_t *seconds, struct cv_err
 	return 0;
 }
 
-/* 0 without memory: then the states are compared. */
-static uint64_t origin_of(const struct cv_parts *files)
-{
-	CV_FREE struct cv_piece *texts = calloc(files->count + 1, sizeof(*texts));
-
-	for (size_t i = 0; texts && i < files->count; i++)
-		texts[i] = (struct cv_piece){ files->items[i].text, files->items[i].len };
-	return texts ? cv_origin(texts, files->count) : 0;
-}
-
-/* Reads a file, and makes what it says what is wanted, unless the kernel is known to hold just that. */
+/* Reads a file, and makes what it says what is wanted, unless the kernel is known to
+ * hold that, or all of it but a few rules. */
 static int want_file(struct cv_session *session, const char *file, enum cv_access access,
 		     bool is_trial, struct cv_err *err)
 {
 	struct cv_parts files;
 	struct cv_state state;
-	uint64_t origin;
+	struct cv_origin origin;
 	int rc = read_files(session, file, &files);
 
 	if (rc)
 		return rc;
-	origin = origin_of(&files);
-	if (origin && !is_trial && cv_session_stands(session, access, origin, false))
+	origin = cv_origin_of(&files);
+	if (!is_trial && cv_session_stands(session, access, &origin, false))
 		return 0;
+	if (access == CV_ACCESS_WRITE)
+		rc = cv_session_revise(session, &origin, cv_origin_rules(&files), err);
+	if (rc < 0 || (access == CV_ACCESS_WRITE && !rc))
+		return rc;
 	rc = read_state(session, &files, &state);
 	if (rc)
 		return rc;
@@ -245,11 +241,9 @@ int cv_session_repair(struct cv_session *session, struct cv_err *err)
 	struct cv_state *wanted;
 	int rc;
 
-	if (cv_session_stands(session, CV_ACCESS_WRITE, 0, true))
+	if (cv_session_stands(session, CV_ACCESS_WRITE, NULL, true))
 		return 0;
-	rc = cv_session_open(session, CV_ACCESS_WRITE, err);
-	if (!rc)
-		rc = cv_session_wanted(session, &wanted, err);
+	rc = cv_session_want_applied(session, &wanted, err);
 	for (size_t i = 0; !rc && i < wanted->set_count; i++)
 		rc = cv_elements_read(&wanted->sets[i], session->report);
 	if (rc)

@@ -122,8 +122,19 @@ void cv_edits_put(struct cv_edits *edits, const struct cv_noun *noun, void *conf
 
 	free_conf(noun, item.conf);
 	item.conf = conf;
+	item.words = (struct cv_line){ 0 };
 	item.is_last = item.is_last || is_new;
 	put_item(edits, &item, is_new ? edits->count : at);
+}
+
+void cv_edits_put_line(struct cv_edits *edits, struct cv_rule_conf *conf, struct cv_line words,
+		       bool is_new)
+{
+	char key[CV_EDITS_KEY_SIZE] = "";
+
+	cv_edits_key(&cv_noun_rule, conf, key);
+	cv_edits_put(edits, &cv_noun_rule, conf, is_new);
+	((struct cv_edits_item *)cv_edits_item(edits, &cv_noun_rule, key))->words = words;
 }
 
 void cv_edits_del(struct cv_edits *edits, const struct cv_noun *noun, const void *conf)

@@ -19,6 +19,7 @@ struct cv_edits_item {
 	void *conf; /* owned; NULL: the object goes */
 	char key[CV_EDITS_KEY_SIZE]; /* as it is written */
 	struct cv_line line; /* that it has, if any */
+	struct cv_line words; /* of a file, that it is to keep; begin NULL: it is put into words */
 	bool is_last; /* it is new: it comes behind all that there are */
 };
 
@@ -45,6 +46,9 @@ bool cv_edits_can(const struct cv_edits *edits, const struct cv_noun *noun, cons
 		  bool is_replaced);
 /* Puts it in: it is there, or is_new. Takes conf. */
 void cv_edits_put(struct cv_edits *edits, const struct cv_noun *noun, void *conf, bool is_new);
+/* The same of a rule that has a line in a file, as cv_line_is_written() wants it: it is kept. */
+void cv_edits_put_line(struct cv_edits *edits, struct cv_rule_conf *conf, struct cv_line words,
+		       bool is_new);
 /* Takes it out: it is there. */
 void cv_edits_del(struct cv_edits *edits, const struct cv_noun *noun, const void *conf);
 
@@ -57,8 +61,9 @@ const struct cv_edits_item *cv_edits_item(const struct cv_edits *edits, const st
 /* Makes the changes in a state, and clears them. */
 int cv_edits_replay(struct cv_edits *edits, struct cv_state *state, struct cv_err *err);
 
-/* Makes them in text and kernel. -ESTALE (no text): that cannot be done, and nothing was. */
+/* Makes them in text and kernel. origin: that of files which say just that, once cv_instance_stands() was true; NULL: there are none. -ESTALE
+ * (no text): that cannot be done, and nothing was. */
 int cv_edits_commit(const struct cv_edits *edits, struct cv_instance *inst, const char *what,
-		    struct cv_err *err);
+		    const struct cv_origin *origin, struct cv_err *err);
 
 #endif

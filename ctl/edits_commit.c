@@ -53,6 +53,8 @@ static char *line_of(const struct cv_edits_item *item)
 	CV_FCLOSE FILE *stream = NULL;
 	size_t size = 0;
 
+	if (item->words.begin)
+		return strndup(item->words.begin, item->words.end - item->words.begin);
 	stream = open_memstream(&text, &size);
 	if (!stream)
 		return NULL;
@@ -566,7 +568,7 @@ static int prepare(struct commit *commit, struct cv_err *err)
 }
 
 int cv_edits_commit(const struct cv_edits *edits, struct cv_instance *inst, const char *what,
-		    struct cv_err *err)
+		    const struct cv_origin *origin, struct cv_err *err)
 {
 	CV_CLEANUP(fini_commit) struct commit commit = { .edits = edits };
 	struct cv_rule_place places[CV_EDITS_MAX];
@@ -576,6 +578,7 @@ int cv_edits_commit(const struct cv_edits *edits, struct cv_instance *inst, cons
 		.wanted = &commit.wanted,
 		.places = places,
 		.what = what,
+		.origin = origin,
 		.text = pieces.items,
 	};
 	struct cv_line rules = cv_lines_of(&edits->lines, &cv_noun_rule);

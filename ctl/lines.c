@@ -3,8 +3,11 @@
 #include "lines.h"
 
 #include <errno.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "yaml.h"
 
 #define CV_INDENT "  "
 #define CV_OPENS ": {"
@@ -147,4 +150,56 @@ size_t cv_line_type_len(struct cv_line line)
 	if (!at || strncmp(at, CV_TYPE, strlen(CV_TYPE)) != 0)
 		return 0;
 	return at + strcspn(at, ",}") - line.begin;
+}
+
+/* ---- lines of files ---- */
+
+enum {
+	PLAIN = 1,
+	MARK, /* begins or ends something */
+};
+
+/* What may stand in a line that is kept: no comment, nothing that is escaped. */
+static const uint8_t kinds[256] = {
+	['a' ... 'z'] = PLAIN, ['A' ... 'Z'] = PLAIN, ['0' ... '9'] = PLAIN, [' '] = PLAIN,
+	['_'] = PLAIN,	       ['-'] = PLAIN,	      ['.'] = PLAIN,	     ['/'] = PLAIN,
+	[':'] = PLAIN,	       [','] = PLAIN,	      ['@'] = PLAIN,	     ['['] = PLAIN,
+	[']'] = PLAIN,	       ['+'] = PLAIN,	      ['='] = PLAIN,	     ['"'] = MARK,
+	['{'] = MARK,	       ['}'] = MARK,
+};
+
+/* True if a mapping begins there that ends at end, and is all that stands there. */
+static bool is_one_mapping(const char *at, const char *end)
+{
+	bool is_quoted = false;
+	int depth = 0;
+
+	for (; at < end && kinds[(uint8_t)*at]; at++) {
+		if (kinds[(uint8_t)*at] == PLAIN)
+			continue;
+		if (*at == '"')
+			is_quoted = !is_quoted;
+		else if (!is_quoted)
+			depth += *at == '{' ? 1 : -1;
+		if (!depth)
+			return at + 1 == end;
+	}
+	return false;
+}
+
+bool cv_line_is_written(struct cv_line line, const struct cv_rule_conf *rule)
+{
+	char head[sizeof("  : {prio: 4294967295") + CV_NAME_MAX];
+	size_t name = sizeof("  ") - 1, body = name + strlen(rule->name) + sizeof(": ") - 1;
+	size_t len = line.end - line.begin;
+
+	if (!line.begin || !cv_yaml_is_plain_name(rule->name))
+		return false;
+	snprintf(head, sizeof(head), rule->has_prio ? "  %s: {prio: %u" : "  %s: {", rule->name,
+		 rule->prio);
+	if (len <= strlen(head) || memcmp(line.begin, head, strlen(head)))
+		return false;
+	if (rule->has_prio && line.begin[strlen(head)] != ',')
+		return false;
+	return is_one_mapping(line.begin + body, line.end - 1);
 }

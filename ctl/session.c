@@ -11,6 +11,7 @@
 #include "elements.h"
 #include "own.h"
 #include "pending.h"
+#include "revise.h"
 #include "words.h"
 
 static void print_log(enum cv_log_level level, const char *text, void *arg)
@@ -182,6 +183,14 @@ int cv_session_open_anew(struct cv_session *session, enum cv_access access, stru
 	return rc;
 }
 
+/* True if the applied text was made of just these files. */
+static bool is_of(const struct cv_instance *inst, const struct cv_origin *origin)
+{
+	struct cv_origin found;
+
+	return origin->whole && cv_instance_origin(inst, &found) && found.whole == origin->whole;
+}
+
 #define CV_GLANCE_RULES 2000 /* fewer are read at once, and warned of */
 
 static bool can_glance(const struct cv_session *session)
@@ -190,57 +199,105 @@ static bool can_glance(const struct cv_session *session)
 	       !session->confirm_seconds;
 }
 
-static bool may_stand(const struct cv_instance *inst, uint64_t origin)
+/* origin NULL: whatever it is of. */
+static bool may_stand(const struct cv_instance *inst, const struct cv_origin *origin)
 {
-	return cv_instance_rules_of(inst) > CV_GLANCE_RULES &&
-	       (!origin || cv_instance_is_of(inst, origin));
+	return cv_instance_rules_of(inst) > CV_GLANCE_RULES && (!origin || is_of(inst, origin));
 }
 
+/* True if the applied text was made of the same files, but for what these say of rules. */
+static bool may_be_revised(const struct cv_instance *inst, const struct cv_origin *origin)
+{
+	struct cv_origin found;
+
+	return cv_instance_rules_of(inst) > CV_GLANCE_RULES && origin->rest &&
+	       cv_instance_origin(inst, &found) && found.rest == origin->rest;
+}
+
+typedef bool (*may_fn)(const struct cv_instance *inst, const struct cv_origin *origin);
+
 /* Asked before anything is said, or waited for, on the way to the instance. */
-static bool is_worth_it(const struct cv_session *session, uint64_t origin)
+static bool is_worth_it(const struct cv_session *session, may_fn may,
+			const struct cv_origin *origin)
 {
 	struct cv_instance *inst = NULL;
 	bool is_it;
 
 	if (session->inst)
-		return may_stand(session->inst, origin);
+		return may(session->inst, origin);
 	is_it = !cv_instance_open(&inst, &session->options, CV_ACCESS_READ, NULL) &&
-		may_stand(inst, origin);
+		may(inst, origin);
 	cv_instance_close(&inst);
 	return is_it;
 }
 
-/* The head is that of the applied state. */
-static bool stands(struct cv_session *session, const struct cv_state *head, bool is_repair)
-{
-	bool is_it;
-
-	session->is_glancing = true;
-	session->has_spoken = false;
-	is_it = cv_instance_stands(
-		session->inst, head,
-		session->access == CV_ACCESS_WRITE ? CV_CHANGE_MAKE : CV_CHANGE_LOOK, is_repair);
-	session->is_glancing = false;
-	return is_it && !session->has_spoken;
-}
-
-bool cv_session_stands(struct cv_session *session, enum cv_access access, uint64_t origin,
-		       bool is_repair)
+static bool open_glance(struct cv_session *session, enum cv_access access, may_fn may,
+			const struct cv_origin *origin)
 {
 	struct cv_pending pending;
+	struct cv_err err;
+
+	return can_glance(session) && is_worth_it(session, may, origin) &&
+	       !cv_session_open_raw(session, access, &err) && may(session->inst, origin) &&
+	       !cv_pending_find(session, &pending, &err) && !load_text(session, &err);
+}
+
+/* True if the kernel holds what is applied, and there is nothing to be said of it. */
+static bool stands(struct cv_session *session, bool is_repair)
+{
+	enum cv_change_mode mode =
+		session->access == CV_ACCESS_WRITE ? CV_CHANGE_MAKE : CV_CHANGE_LOOK;
 	struct cv_state head;
 	struct cv_err err;
 	bool is_it;
 
-	if (!can_glance(session) || !is_worth_it(session, origin) ||
-	    cv_session_open_raw(session, access, &err) || !may_stand(session->inst, origin) ||
-	    cv_pending_find(session, &pending, &err) || load_text(session, &err))
-		return false;
 	cv_state_init(&head);
+	session->is_glancing = true;
+	session->has_spoken = false;
 	is_it = !read_applied(session, cv_config_head_len(session->text.bytes), &head, &err) &&
-		stands(session, &head, is_repair);
+		cv_instance_stands(session->inst, &head, mode, is_repair);
+	session->is_glancing = false;
 	cv_state_fini(&head);
-	return is_it;
+	return is_it && !session->has_spoken;
+}
+
+bool cv_session_stands(struct cv_session *session, enum cv_access access,
+		       const struct cv_origin *origin, bool is_repair)
+{
+	return open_glance(session, access, may_stand, origin) && stands(session, is_repair);
+}
+
+/* True if the rules stand in the applied text as they stood in the files that it was made of. */
+static bool has_rules_of_files(const struct cv_session *session, const struct cv_edits *edits)
+{
+	struct cv_line rules = cv_lines_of(&edits->lines, &cv_noun_rule);
+	const struct cv_piece section = { rules.begin, rules.end - rules.begin };
+	struct cv_origin found;
+
+	return rules.begin && cv_instance_origin(session->inst, &found) &&
+	       found.rules == cv_texts_hash(&section, 1);
+}
+
+int cv_session_revise(struct cv_session *session, const struct cv_origin *origin,
+		      struct cv_line rules, struct cv_err *err)
+{
+	CV_CLEANUP(cv_edits_clear) struct cv_edits edits = { .text = NULL };
+	int rc = -ESTALE;
+
+	/* A batch is one change. */
+	if (session->is_verbose || session->place.line || !rules.begin ||
+	    !open_glance(session, CV_ACCESS_WRITE, may_be_revised, origin))
+		return 1;
+	if (cv_edits_begin(&edits, session->text.bytes) && has_rules_of_files(session, &edits) &&
+	    cv_revise(&edits, rules) && stands(session, false))
+		rc = cv_edits_commit(&edits, session->inst, session->what, origin, err);
+	if (rc == -ESTALE) {
+		err->code = 0;
+		return 1;
+	}
+	if (!rc)
+		forget(session);
+	return rc;
 }
 
 #define CV_READ_TRIES 6
@@ -323,7 +380,21 @@ int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct 
 		return rc;
 	session->has_wanted = true;
 	session->is_checked = false;
-	session->origin = 0;
+	session->origin = (struct cv_origin){ 0 };
+	*out = &session->wanted;
+	return 0;
+}
+
+int cv_session_want_applied(struct cv_session *session, struct cv_state **out, struct cv_err *err)
+{
+	int rc = cv_session_open(session, CV_ACCESS_WRITE, err);
+
+	if (rc)
+		return rc;
+	cv_session_want(session, &session->applied);
+	session->is_loaded = session->is_changed = false;
+	/* What is in the files of sets is still to come. */
+	session->is_checked = !session->wanted.set_count;
 	*out = &session->wanted;
 	return 0;
 }
@@ -347,7 +418,12 @@ static void write_text(FILE *out, const void *arg)
 /* Whether what is wanted is what is applied. Mostly the number of objects says that it is not. */
 static bool is_same(const struct cv_session *session)
 {
-	if (cv_instance_is_of(session->inst, session->origin))
+	struct cv_origin known;
+
+	if (is_of(session->inst, &session->origin))
+		return true;
+	/* The text, of which it was read, is this build's. */
+	if (session->is_repair && cv_instance_origin(session->inst, &known))
 		return true;
 	for (size_t i = 0; session->is_loaded && i < cv_noun_count; i++)
 		if (cv_nouns[i]->count(&session->applied) != cv_nouns[i]->count(&session->wanted))
@@ -377,7 +453,7 @@ static int commit_edits(struct cv_session *session, struct cv_err *err)
 		return 1;
 	rc = is_to_be_confirmed(session)
 		     ? -ESTALE
-		     : cv_edits_commit(&session->edits, session->inst, session->what, err);
+		     : cv_edits_commit(&session->edits, session->inst, session->what, NULL, err);
 	if (!rc)
 		forget(session);
 	if (rc != -ESTALE)
@@ -390,7 +466,8 @@ static int commit_edits(struct cv_session *session, struct cv_err *err)
 /* Applies what is wanted, or looks at what that takes. */
 static int apply_wanted(struct cv_session *session, struct cv_err *err)
 {
-	struct cv_change change = { .old = &session->applied,
+	struct cv_change change = { .old = session->is_repair ? &session->wanted
+							      : &session->applied,
 				    .wanted = &session->wanted,
 				    .old_text = session->text.bytes,
 				    .mode = session->mode,
@@ -466,7 +543,7 @@ void cv_session_want(struct cv_session *session, struct cv_state *state)
 	session->wanted = *state;
 	cv_state_init(state);
 	session->has_wanted = session->is_checked = session->is_changed = true;
-	session->origin = 0;
+	session->origin = (struct cv_origin){ 0 };
 }
 
 bool cv_session_shows(const struct cv_session *session, const char *key)

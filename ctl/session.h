@@ -36,8 +36,7 @@ struct cv_session {
 	bool has_wanted; /* else it is what is applied */
 	const struct cv_parts *parts; /* files that states were read from; NULL: none */
 	bool is_checked; /* wanted was, and did not change since */
-	uint64_t
-		origin; /* cv_origin() of the files that are wanted as they are; 0: something else is */
+	struct cv_origin origin; /* of the files that are wanted as they are */
 	bool is_changed; /* what is wanted is to be applied */
 	struct cv_edits edits; /* of what is applied: see cv_session_edit() */
 	bool has_no_edits; /* that was found out */
@@ -78,11 +77,18 @@ int cv_session_open_anew(struct cv_session *session, enum cv_access access, stru
 
 /*
  * True if nothing would be done, nor said, to make what is applied the running state: found out without reading its
- * rules, where these are so many that it pays. Opens the instance. origin: only if it is of that one, see cv_origin();
- * 0: whatever it is of. False says nothing.
+ * rules, where these are so many that it pays. Opens the instance. origin: only if it is of these files; NULL:
+ * whatever it is of. False says nothing.
  */
-bool cv_session_stands(struct cv_session *session, enum cv_access access, uint64_t origin,
-		       bool is_repair);
+bool cv_session_stands(struct cv_session *session, enum cv_access access,
+		       const struct cv_origin *origin, bool is_repair);
+
+/*
+ * Makes what files of that origin say the running state if that takes no more than to change a few rules; these
+ * stand in a section of theirs. Returns 1 if it takes more, or that cannot be told: then nothing was done.
+ */
+int cv_session_revise(struct cv_session *session, const struct cv_origin *origin,
+		      struct cv_line rules, struct cv_err *err);
 
 /* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
@@ -99,6 +105,9 @@ int cv_session_edit(struct cv_session *session, struct cv_edits **edits, struct 
 
 /* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);
+
+/* The same, but that the applied state, which takes much memory, is not there any more. Opens the session. */
+int cv_session_want_applied(struct cv_session *session, struct cv_state **out, struct cv_err *err);
 
 /* Takes another state, which was checked, as the one wanted; takes what it owns. */
 void cv_session_want(struct cv_session *session, struct cv_state *state);

@@ -599,9 +599,14 @@ void cv_yaml_put_scalar(FILE *stream, const char *text)
 		put_quoted(stream, text);
 }
 
+bool cv_yaml_is_plain_name(const char *text)
+{
+	return is_plain(text) && !is_no_name(text);
+}
+
 void cv_yaml_put_name(FILE *stream, const char *text)
 {
-	if (is_plain(text) && !is_no_name(text))
+	if (cv_yaml_is_plain_name(text))
 		fputs(text, stream);
 	else
 		put_quoted(stream, text);

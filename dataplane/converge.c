@@ -218,7 +218,7 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	plan->is_end = is_empty(change->wanted);
 	rc = converge(plan, &text, err);
 	if (!rc && acts->mode == CV_CHANGE_MAKE)
-		cv_rule_stamp(inst, plan, change->origin);
+		cv_rule_stamp(inst, plan, &change->origin);
 	if (rc && cv_acts_are_made(plan)) {
 		inst->former_rules = &plan->live_rules;
 		undo(inst, change, nothing_changes, err);

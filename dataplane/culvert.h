@@ -651,12 +651,19 @@ struct cv_rule_place {
 	const char *behind; /* the rule that is asked right before it; NULL: it is the first */
 };
 
-/* Which texts a state was read from, as a number: equal texts in the same order have the same. Never 0. */
-uint64_t cv_origin(const struct cv_piece *texts, size_t count);
+/* Texts as a number: equal ones in the same order have the same. Never 0. */
+uint64_t cv_texts_hash(const struct cv_piece *texts, size_t count);
 
-/* True if the text that is applied was made of a state with that origin, by this build: what is read from
- * the same texts is what is applied. */
-bool cv_instance_is_of(const struct cv_instance *inst, uint64_t origin);
+/* Which texts a state was read from, by their hashes. */
+struct cv_origin {
+	uint64_t whole; /* 0: of none that are known */
+	uint64_t rest; /* but for one section of rules; 0: there is none */
+	uint64_t rules; /* that section */
+};
+
+/* What the text that is applied was made of, by this build: what is read from the same texts is what is applied. False:
+ * that is not known. */
+bool cv_instance_origin(const struct cv_instance *inst, struct cv_origin *out);
 
 /* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
  * before packets meet the new state, is asked for when it is time. */
@@ -667,7 +674,7 @@ struct cv_change {
 	enum cv_change_mode mode;
 	const char *what; /* the command, for whoever finds it interrupted */
 	bool is_same; /* wanted is what is applied: its text need not be written */
-	uint64_t origin; /* cv_origin() of the files that wanted was read from; 0: of none */
+	struct cv_origin origin; /* of the files that wanted was read from */
 	bool is_repair; /* what changed around it is heeded, too */
 	/* The old state with its rules; borrowed until the change is done. */
 	int (*read_old)(void *arg, const struct cv_state **old, struct cv_err *err);
@@ -722,6 +729,8 @@ struct cv_edit {
 	const struct cv_rule_place *places;
 	size_t place_count;
 	const char *what; /* the command, for whoever finds it interrupted */
+	/* Of files that say what comes of it, after cv_instance_stands() was true; NULL: there are none. */
+	const struct cv_origin *origin;
 	/* What cv_instance_applied() is to give back. */
 	const struct cv_piece *text;
 	size_t piece_count;

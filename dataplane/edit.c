@@ -28,6 +28,7 @@ struct work {
 	const struct cv_edit *edit;
 	struct cv_banks *banks; /* owned, as is all that is pointed to from here on */
 	struct cv_figures figures; /* of all rules, as they are */
+	struct cv_memo *memo; /* of them, too */
 	struct cv_meta meta;
 	struct cv_app_set *apps; /* NULL: no rule of the edit names one */
 	struct cv_app_set *outer;
@@ -50,6 +51,7 @@ static void fini_work(struct work *work)
 	cv_rules_fini(&work->old);
 	cv_rules_fini(&work->wanted);
 	cv_banks_close(&work->banks);
+	free(work->memo);
 	free(work->apps);
 	free(work->outer);
 	free(work->tunnels);
@@ -102,7 +104,10 @@ static int read_live(struct work *work, struct cv_err *err)
 
 	if (rc)
 		return rc;
-	if (!cv_stamp_read(work->inst, cv_banks_word(work->banks), &work->figures))
+	work->memo = malloc(sizeof(*work->memo));
+	if (!work->memo)
+		return out_of_memory(err);
+	if (!cv_stamp_recall(work->inst, cv_banks_word(work->banks), &work->figures, work->memo))
 		return -ESTALE;
 	rc = cv_meta_read(work->inst, &work->meta, err);
 	if (rc)
@@ -301,6 +306,18 @@ static int prepare(struct work *work, const struct cv_figures *figures, struct c
 	return rc ? rc : cv_meta_write(work->inst, &work->meta, err);
 }
 
+/* Of an image that was compared before there is a memo again. */
+static void stamp(const struct work *work, const struct cv_figures *figures)
+{
+	const struct cv_edit *edit = work->edit;
+	bool is_known = edit->origin && cv_memo_covers(work->memo, edit->wanted);
+
+	if (is_known)
+		work->memo->image = cv_banks_hash(work->banks);
+	cv_stamp_write(work->inst, cv_banks_word(work->banks), figures,
+		       is_known ? work->memo : NULL, edit->origin);
+}
+
 /* From here on the new state stands. */
 static int turn(struct work *work, const struct cv_figures *figures, struct cv_err *err)
 {
@@ -312,7 +329,7 @@ static int turn(struct work *work, const struct cv_figures *figures, struct cv_e
 		cv_banks_turn(work->banks);
 	if (work->forgone)
 		cv_banks_forgo(work->banks, work->forgone);
-	cv_stamp_write(work->inst, cv_banks_word(work->banks), figures, NULL, 0);
+	stamp(work, figures);
 	return 0;
 }
 

@@ -374,7 +374,7 @@ uint64_t cv_banks_hash(struct cv_banks *banks)
 	for (uint32_t i = 0; i < arena->segment_count; i++)
 		pieces[i] = (struct cv_piece){ (const char *)arena->segments[i],
 					       sizeof(*arena->segments[i]) };
-	return cv_origin(pieces, arena->segment_count);
+	return cv_texts_hash(pieces, arena->segment_count);
 }
 
 bool cv_banks_id(struct cv_banks *banks, const char *name, uint32_t *id)

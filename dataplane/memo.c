@@ -50,7 +50,7 @@ static uint64_t hash_names(const struct cv_plan *plan)
 		memcpy(tunnel->name, state->tunnels[i].name, strlen(state->tunnels[i].name));
 		tunnel->id = plan->tunnel_plans[i].id;
 	}
-	return cv_origin(pieces, sizeof(pieces) / sizeof(*pieces));
+	return cv_texts_hash(pieces, sizeof(pieces) / sizeof(*pieces));
 }
 
 /* ---- devices ---- */
@@ -126,6 +126,25 @@ void cv_memo_make(struct cv_memo *memo, const struct cv_plan *plan)
 	memo->names = hash_names(plan);
 	if (memo->names)
 		memo->image = cv_banks_hash(plan->banks);
+}
+
+static bool has_device(const struct cv_memo *memo, const char *name)
+{
+	for (uint32_t i = 0; i < memo->device_count; i++)
+		if (!strcmp(memo->devices[i].name, name))
+			return true;
+	return !name[0];
+}
+
+bool cv_memo_covers(const struct cv_memo *memo, const struct cv_state *state)
+{
+	bool covers = memo->image && is_plain(state);
+
+	for (size_t i = 0; covers && i < state->rule_count; i++)
+		covers = has_device(memo, state->rules[i].match.dev) &&
+			 has_device(memo, state->rules[i].action.redirect) &&
+			 has_device(memo, state->rules[i].action.mirror);
+	return covers;
 }
 
 bool cv_memo_holds(const struct cv_memo *memo, const struct cv_plan *plan)

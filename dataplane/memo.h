@@ -14,6 +14,7 @@
 #define CV_MEMO_DEVICES 256
 
 struct cv_plan;
+struct cv_state;
 
 /* A part of a stamp: no pointers, and all zero where nothing is. */
 struct cv_memo {
@@ -30,6 +31,9 @@ struct cv_memo {
 /* Notes the rules of a plan that was carried out. There is no memo if more depends on them than the
  * image, if files have a part in them, or if they name too many devices. */
 void cv_memo_make(struct cv_memo *memo, const struct cv_plan *plan);
+
+/* True if other rules in place of some leave the memo as it is, but for the image. */
+bool cv_memo_covers(const struct cv_memo *memo, const struct cv_state *state);
 
 /* True if the rules of the plan, which were not read, would come to what packets meet. */
 bool cv_memo_holds(const struct cv_memo *memo, const struct cv_plan *plan);

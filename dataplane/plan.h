@@ -253,7 +253,8 @@ uint32_t cv_rule_ifindex(const struct cv_plan *plan, const char *name);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 
 /* Stamps what the plan has made of the instance: see stamp.h. */
-void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan, uint64_t origin);
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan,
+		   const struct cv_origin *origin);
 
 /* Forgets the rates of rules that do not measure any. */
 int cv_meter_shrink(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);

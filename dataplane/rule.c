@@ -376,7 +376,8 @@ int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	return rc ? rc : tidy(plan, err);
 }
 
-void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan, uint64_t origin)
+void cv_rule_stamp(const struct cv_instance *inst, const struct cv_plan *plan,
+		   const struct cv_origin *origin)
 {
 	CV_FREE struct cv_memo *memo = malloc(sizeof(*memo));
 	struct cv_figures figures = cv_figures_of(&plan->rules);

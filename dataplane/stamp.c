@@ -24,7 +24,7 @@ struct stamp {
 	uint64_t bytes;
 	struct timespec modified;
 	struct timespec changed;
-	uint64_t origin; /* cv_origin() of what it was made of; 0: not known */
+	struct cv_origin origin; /* what it was made of */
 	uint64_t word;
 	struct cv_figures figures;
 	struct cv_memo memo;
@@ -106,14 +106,17 @@ uint32_t cv_instance_rules_of(const struct cv_instance *inst)
 	return read_stamp(inst, &found) && found.memo.image ? found.figures.rules : 0;
 }
 
-bool cv_instance_is_of(const struct cv_instance *inst, uint64_t origin)
+bool cv_instance_origin(const struct cv_instance *inst, struct cv_origin *out)
 {
 	struct stamp found;
 
-	return origin && read_stamp(inst, &found) && found.origin == origin;
+	if (!read_stamp(inst, &found))
+		return false;
+	*out = found.origin;
+	return true;
 }
 
-uint64_t cv_origin(const struct cv_piece *texts, size_t count)
+uint64_t cv_texts_hash(const struct cv_piece *texts, size_t count)
 {
 	static const uint64_t keys[2] = { CV_ABI_MAGIC, CV_ABI_VERSION };
 	uint64_t hashes[2] = { 0 };
@@ -126,16 +129,19 @@ uint64_t cv_origin(const struct cv_piece *texts, size_t count)
 }
 
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
-		    const struct cv_memo *memo, uint64_t origin)
+		    const struct cv_memo *memo, const struct cv_origin *origin)
 {
 	CV_CLOSE int fd = -1;
-	struct stamp stamp, found = { .origin = 0 };
+	struct stamp stamp, found = { .word = 0 };
 	bool is_there = read_stamp(inst, &found);
 	char path[PATH_MAX];
 
 	if (!make(inst, &stamp) || !stamp_path(inst, path))
 		return;
-	stamp.origin = origin ? origin : is_there ? found.origin : 0;
+	if (origin && origin->whole)
+		stamp.origin = *origin;
+	else if (is_there)
+		stamp.origin = found.origin;
 	stamp.word = word;
 	stamp.figures = *figures;
 	if (memo)

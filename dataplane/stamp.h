@@ -31,9 +31,9 @@ bool cv_stamp_recall(const struct cv_instance *inst, uint64_t word, struct cv_fi
 		     struct cv_memo *memo);
 
 /* Stamps the text that stands there now, unless it has that stamp. memo: NULL if there is none; origin: see struct
- * cv_change; 0: what is known of it stays. Without a stamp the next change takes longer, so that it is no error if this
+ * cv_change; NULL, or of none: what is known of it stays. Without a stamp the next change takes longer, so that it is no error if this
  * cannot be done. */
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
-		    const struct cv_memo *memo, uint64_t origin);
+		    const struct cv_memo *memo, const struct cv_origin *origin);
 
 #endif

@@ -3,18 +3,20 @@
 #
 # A file of many rules that is what is applied is neither read nor compiled: what the kernel holds is compared
 # with what it held, byte for byte. Whatever changed meanwhile, in the kernel or in what names stand for, is
-# found and put right as ever.
+# found and put right as ever. Of a file that differs in a few rules these are put in, with the same result.
 
 # shellcheck source=netns-tests/lib.sh
 . "$(dirname "$0")/../lib.sh"
 
 COUNT=2500 # fewer are always read
 
-netns_add a
-veth_pair a e0 a p0
-veth_pair a e1 a p1
-address a e0 192.0.2.1/24
-veth_pair a away a p2
+for ns in a b; do
+	netns_add "$ns"
+	veth_pair "$ns" e0 "$ns" p0
+	veth_pair "$ns" e1 "$ns" p1
+	veth_pair "$ns" away "$ns" p2
+	address "$ns" e0 192.0.2.1/24
+done
 {
 	cat <<-YAML
 		devices: {e0: {ingress: true, egress: true}}
@@ -105,6 +107,47 @@ expect_status 2 apply
 expect_line "state.yaml:7:3: error: rule to-device: there is no device away" "$WORK/err"
 veth_pair a away a p2
 expect_status 0 apply
+stands
+
+# is_as_anew: what came of single rules is what an apply of it all to something else makes.
+rules_of() { cv "$1" -j rule show | jq -c 'map(del(.packets, .bytes, .last_hit))'; }
+is_as_anew() {
+	expect_status 0 apply
+	stands
+	expect_status 0 cv b apply "$WORK/state.yaml"
+	expect_equal "$(cv b save)" "$(cv a save)" "state after $1"
+	expect_equal "$(rules_of b)" "$(rules_of a)" "rules after $1"
+}
+# A rule of the file, a line for each.
+line() { echo "  $1: {prio: ${2:-2000}, match: {dst: ${3:-10.200.0.1/32}}, action: {dscp: 7}}"; }
+
+title "a few other rules are put in alone"
+{ line more1 && line more2 900; } >>"$WORK/state.yaml"
+is_as_anew "two more"
+sed -i "s|^  rule7: .*|$(line rule7 5)|" "$WORK/state.yaml"
+is_as_anew "one that moved"
+sed -i -e "/^  rule9: /d; /^  more1: /d; s|^  rule11: .*|$(line rule11 '' 10.9.9.9/32)|" "$WORK/state.yaml"
+line more3 >>"$WORK/state.yaml"
+is_as_anew "some that went and came"
+sed -i "/^  rule20: /i\\$(line between)" "$WORK/state.yaml"
+is_as_anew "one between others"
+line last >>"$WORK/state.yaml"
+ip -n a route del 10.9.0.0/16
+is_as_anew "one more, with a route gone"
+expect_line 'encap' <(ip -n a route show 10.9.0.0/16)
+
+title "a fault among them is told as ever"
+cp "$WORK/state.yaml" "$WORK/good.yaml"
+line bad '' 10.0.0.0/33 >>"$WORK/state.yaml"
+expect_status 1 apply
+expect_line "state.yaml:$(wc -l <"$WORK/state.yaml"):[0-9]+: error: dst \"10.0.0.0/33\"" "$WORK/err"
+{ cat "$WORK/good.yaml" && line last; } >"$WORK/state.yaml"
+expect_status 1 apply
+expect_line "state.yaml:$(wc -l <"$WORK/state.yaml"):3: error: duplicate key \"last\"" "$WORK/err"
+{ cat "$WORK/good.yaml" && echo "  bad: {match: {dev: nothing9}, action: {dscp: 3}}"; } >"$WORK/state.yaml"
+expect_status 2 apply
+expect_line "state.yaml:$(wc -l <"$WORK/state.yaml"):3: error: rule bad: there is no device nothing9" "$WORK/err"
+cp "$WORK/good.yaml" "$WORK/state.yaml"
 stands
 
 title "what a file of a set holds is looked at each time"
