@@ -14,6 +14,7 @@ struct check {
 	/* For each tunnel, bits by its remotes: of two without a common bit no remote is the same. NULL: not
 	 * known. */
 	const uint64_t *remote_bits;
+	bool may_have_twins; /* of rules, some may have one name */
 };
 
 /* Hands a fault on, with the place of the object at fault. */

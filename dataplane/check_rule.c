@@ -6,6 +6,7 @@
 
 #include "abi.h"
 #include "check.h"
+#include "names.h"
 
 /* ---- fields ---- */
 
@@ -270,7 +271,8 @@ static void check_match(struct check *check, const struct cv_rule_conf *rule)
 
 static void check_rule(struct check *check, const struct cv_rule_conf *rule)
 {
-	const struct cv_rule_conf *first = cv_state_find_rule(check->state, rule->name);
+	const struct cv_rule_conf *first =
+		check->may_have_twins ? cv_state_find_rule(check->state, rule->name) : rule;
 
 	if (first != rule)
 		cv_check_twice(check, &rule->place, &first->place, "rule %s", rule->name);
@@ -285,6 +287,8 @@ void cv_check_rules(struct check *check)
 	if (state->rule_count && !cv_check_limit(check, "rules", state->rule_count, CV_MAX_RULES,
 						 &state->rules[state->rule_count - 1].place))
 		return;
+	check->may_have_twins =
+		!cv_names_are_distinct(state->rules, sizeof(*state->rules), state->rule_count);
 	for (size_t i = 0; i < state->rule_count; i++)
 		check_rule(check, &state->rules[i]);
 	cv_check_meters(check);

@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "chain.h"
+#include "own.h"
+
 #define FNV_OFFSET 0x811c9dc5u /* of FNV-1a, 32 bits */
 #define FNV_PRIME 0x01000193u
 
@@ -48,6 +51,33 @@ int cv_names_init(struct cv_names *names, const void *first, size_t stride, size
 			*slot = i + 1;
 	}
 	return 0;
+}
+
+/* Enters what is left of a hash. False if that is there: with the place, it is nearly all of the hash. */
+static bool enter(uint32_t *tags, size_t room, uint64_t hash)
+{
+	uint32_t tag = hash >> 32 | 1;
+	size_t at = hash & (room - 1);
+
+	for (; tags[at]; at = (at + 1) & (room - 1))
+		if (tags[at] == tag)
+			return false;
+	tags[at] = tag;
+	return true;
+}
+
+bool cv_names_are_distinct(const void *first, size_t stride, size_t count)
+{
+	CV_FREE uint32_t *tags = NULL;
+	size_t room = 2;
+
+	while (room < 2 * count)
+		room *= 2;
+	tags = calloc(room, sizeof(*tags));
+	for (size_t i = 0; tags && i < count; i++)
+		if (!enter(tags, room, cv_hash_text((const char *)first + i * stride)))
+			return false;
+	return tags;
 }
 
 uint32_t cv_names_find(const struct cv_names *names, const char *name)

@@ -3,6 +3,7 @@
 #ifndef CV_NAMES_H
 #define CV_NAMES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -20,6 +21,10 @@ struct cv_names {
 /* Enters count structs of stride bytes each; first is the name within the first of them. Of two with
  * one name the first is found. -ENOMEM sets no text. */
 int cv_names_init(struct cv_names *names, const void *first, size_t stride, size_t count);
+
+/* True if no two of them have one name. False if that is not so, or, next to never, not seen, or if there is no
+ * memory. Looks at each name once, which with many is much quicker than to find each. */
+bool cv_names_are_distinct(const void *first, size_t stride, size_t count);
 
 /* The index of the struct of that name, CV_NAMES_NONE if there is none. */
 uint32_t cv_names_find(const struct cv_names *names, const char *name);

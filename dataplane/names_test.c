@@ -33,6 +33,22 @@ static void every_name_of_many_is_found(void **state)
 	assert_int_equal(cv_names_find(&names, ""), CV_NAMES_NONE);
 }
 
+static void two_with_one_name_are_not_distinct(void **state)
+{
+	char names[1000][32];
+
+	(void)state;
+	for (int i = 0; i < 1000; i++)
+		snprintf(names[i], sizeof(names[i]), "name%d", i);
+	assert_true(cv_names_are_distinct(names, sizeof(*names), 1000));
+	assert_true(cv_names_are_distinct(NULL, sizeof(*names), 0));
+	for (int i = 0; i < 999; i += 111) {
+		snprintf(names[i], sizeof(names[i]), "name999");
+		assert_false(cv_names_are_distinct(names, sizeof(*names), 1000));
+		snprintf(names[i], sizeof(names[i]), "name%d", i);
+	}
+}
+
 static void of_two_with_one_name_the_first_is_found(void **state)
 {
 	struct thing things[] = { { 0, "a" }, { 1, "b" }, { 2, "b" } };
@@ -78,6 +94,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_name_of_many_is_found),
+		cmocka_unit_test(two_with_one_name_are_not_distinct),
 		cmocka_unit_test(of_two_with_one_name_the_first_is_found),
 		cmocka_unit_test(nothing_is_found_among_nothing),
 		cmocka_unit_test(names_out_of_their_order_are_found_too),

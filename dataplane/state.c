@@ -175,7 +175,7 @@ static bool is_named(const void *conf, const void *name)
 
 #define CV_DEFINE_NAMED(noun, list, fini)                                                          \
 	_Static_assert(!offsetof(struct cv_##noun##_conf, name), "the name stands first");         \
-	CV_DEFINE_LIST(noun, list, fini, { &owner->noun##_chains, hash_name })                     \
+	CV_DEFINE_LIST(noun, list, fini, { &owner->noun##_chains, hash_name, false })              \
                                                                                                    \
 	struct cv_##noun##_conf *cv_state_find_##noun(const struct cv_state *state,                \
 						      const char *name)                            \
@@ -236,8 +236,8 @@ static bool is_of_app(const void *conf, const void *app)
 	return !strcmp(((const struct cv_route_conf *)conf)->app, app);
 }
 
-CV_DEFINE_LIST(route, routes, cv_route_conf_fini, { &owner->route_chains, hash_route },
-	       { &owner->route_app_chains, hash_route_app })
+CV_DEFINE_LIST(route, routes, cv_route_conf_fini, { &owner->route_chains, hash_route, false },
+	       { &owner->route_app_chains, hash_route_app, false })
 
 struct cv_route_conf *cv_state_find_route(const struct cv_state *state,
 					  const struct cv_route_conf *key)

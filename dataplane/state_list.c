@@ -20,12 +20,26 @@ static const struct cv_list_index *index_at(const struct cv_list *list, size_t n
 	return is_there ? &list->indexes[number] : NULL;
 }
 
-static int grow_index(const struct cv_list *list, const struct cv_list_index *index, size_t room)
+/* Of many lists nobody ever looks for anything. */
+static bool has_chains(const struct cv_list_index *index)
+{
+	return index->is_followed || index->chains->heads;
+}
+
+static int link_all(const struct cv_list *list, const struct cv_list_index *index, size_t room)
 {
 	if (cv_chains_grow(index->chains, room))
 		return -ENOMEM;
 	for (size_t i = 0; i < *list->count; i++)
 		cv_chains_link(index->chains, index->hash(item(list, i)), i);
+	return 0;
+}
+
+static int grow_index(const struct cv_list *list, const struct cv_list_index *index, size_t room)
+{
+	if (has_chains(index))
+		return link_all(list, index, room);
+	index->chains->room = room;
 	return 0;
 }
 
@@ -59,7 +73,8 @@ int cv_list_add(const struct cv_list *list, const void *conf)
 	if (grow(list))
 		return -ENOMEM;
 	for (size_t i = 0; (index = index_at(list, i)); i++)
-		cv_chains_link(index->chains, index->hash(conf), *list->count);
+		if (has_chains(index))
+			cv_chains_link(index->chains, index->hash(conf), *list->count);
 	memcpy((void *)item(list, (*list->count)++), conf, list->size);
 	return 0;
 }
@@ -70,11 +85,23 @@ void cv_list_remove(const struct cv_list *list, uint32_t number)
 	const struct cv_list_index *index;
 
 	for (size_t i = 0; (index = index_at(list, i)); i++) {
+		if (!has_chains(index))
+			continue;
 		cv_chains_unlink(index->chains, index->hash(conf), number);
 		cv_chains_shift(index->chains, number, *list->count);
 	}
 	(*list->count)--;
 	memmove((void *)conf, conf + list->size, (*list->count - number) * list->size);
+}
+
+/* Without memory for chains. */
+static uint32_t look_at_all(const struct cv_list *list,
+			    bool (*is_it)(const void *conf, const void *key), const void *key)
+{
+	for (size_t i = 0; i < *list->count; i++)
+		if (is_it(item(list, i), key))
+			return i;
+	return CV_NOBODY;
 }
 
 uint32_t cv_list_find(const struct cv_list *list, const struct cv_list_index *index, uint64_t hash,
@@ -84,6 +111,8 @@ uint32_t cv_list_find(const struct cv_list *list, const struct cv_list_index *in
 
 	if (!index->chains->room)
 		return CV_NOBODY;
+	if (!has_chains(index) && link_all(list, index, index->chains->room))
+		return look_at_all(list, is_it, key);
 	number = cv_chains_first(index->chains, hash);
 	for (; number != CV_NOBODY; number = index->chains->next[number])
 		if (number < found && is_it(item(list, number), key))

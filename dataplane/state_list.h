@@ -12,6 +12,7 @@
 struct cv_list_index {
 	struct cv_chains *chains;
 	uint64_t (*hash)(const void *conf); /* what it says of a conf never changes */
+	bool is_followed; /* chains are read by others, too; else they are made when something is looked for */
 };
 
 #define CV_LIST_INDEXES 2

@@ -27,7 +27,7 @@ static struct cv_list peers_of(struct cv_state *state)
 	return (struct cv_list){ (void **)&state->peers,
 				 &state->peer_count,
 				 sizeof(*state->peers),
-				 { { &state->peer_chains, hash_peer } } };
+				 { { &state->peer_chains, hash_peer, true } } };
 }
 
 static void link_peer(struct cv_state *state, uint32_t number)
