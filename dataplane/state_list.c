@@ -94,13 +94,27 @@ void cv_list_remove(const struct cv_list *list, uint32_t number)
 	memmove((void *)conf, conf + list->size, (*list->count - number) * list->size);
 }
 
-/* Without memory for chains. */
+/* False without memory for chains. */
+static bool is_indexed(const struct cv_list *list, const struct cv_list_index *index)
+{
+	return has_chains(index) || !link_all(list, index, index->chains->room);
+}
+
 static uint32_t look_at_all(const struct cv_list *list,
 			    bool (*is_it)(const void *conf, const void *key), const void *key)
 {
 	for (size_t i = 0; i < *list->count; i++)
 		if (is_it(item(list, i), key))
 			return i;
+	return CV_NOBODY;
+}
+
+static uint32_t look_back(const struct cv_list *list, uint32_t number,
+			  bool (*is_it)(const void *conf, const void *key), const void *key)
+{
+	while (number-- > 0)
+		if (is_it(item(list, number), key))
+			return number;
 	return CV_NOBODY;
 }
 
@@ -111,7 +125,7 @@ uint32_t cv_list_find(const struct cv_list *list, const struct cv_list_index *in
 
 	if (!index->chains->room)
 		return CV_NOBODY;
-	if (!has_chains(index) && link_all(list, index, index->chains->room))
+	if (!is_indexed(list, index))
 		return look_at_all(list, is_it, key);
 	number = cv_chains_first(index->chains, hash);
 	for (; number != CV_NOBODY; number = index->chains->next[number])
@@ -124,6 +138,8 @@ uint32_t cv_list_find_before(const struct cv_list *list, const struct cv_list_in
 			     uint32_t number, bool (*is_it)(const void *conf, const void *key),
 			     const void *key)
 {
+	if (!is_indexed(list, index))
+		return look_back(list, number, is_it, key);
 	/* What comes later is linked in front. */
 	number = index->chains->next[number];
 	while (number != CV_NOBODY && !is_it(item(list, number), key))

@@ -2,6 +2,7 @@
 /* Unit tests of state_list.c: confs are found by what names them, at once, while others come and go. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -79,11 +80,36 @@ static void many_rules_are_found_at_once(void **unused)
 	cv_state_fini(&state);
 }
 
+static void add_route(struct cv_state *state, uint8_t network)
+{
+	struct cv_route_conf conf = {
+		.to = { .addr = { .family = 4, .bytes = { 10, network } }, .bits = 16 },
+	};
+
+	assert_int_equal(cv_state_add_route(state, &conf, NULL), 0);
+}
+
+/* Also if nothing was looked for until then. */
+static void the_same_before_is_found(void **unused)
+{
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	for (uint8_t i = 0; i < 100; i++)
+		add_route(&state, i % 50);
+	assert_null(cv_state_route_before(&state, &state.routes[49]));
+	assert_ptr_equal(cv_state_route_before(&state, &state.routes[50]), &state.routes[0]);
+	assert_ptr_equal(cv_state_route_before(&state, &state.routes[99]), &state.routes[49]);
+	cv_state_fini(&state);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rules_are_found_as_by_a_search),
 		cmocka_unit_test(many_rules_are_found_at_once),
+		cmocka_unit_test(the_same_before_is_found),
 	};
 
 	return cmocka_run_group_tests_name("state_list", tests, NULL, NULL);
