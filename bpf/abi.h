@@ -1105,9 +1105,28 @@ struct cv_rule_stats {
 	__u64 packets;
 	__u64 bytes; /* from the IP header on */
 	__u64 last_ns; /* CLOCK_MONOTONIC of the last packet, as fine as the kernel's tick; 0: none came */
-	__u64 tick; /* of the kernel's, in which last_ns was read */
+	__u64 pad;
 };
 _Static_assert(sizeof(struct cv_rule_stats) == 32, "cv_rule_stats is map ABI");
+
+#define CV_COUNTS_WAITING 16 /* power of 2 */
+
+/*
+ * The last packets of one CPU, which are not in their rules' counters yet. Of many rules each has its
+ * counters in a place that no cache of the CPU holds: many of these are waited for in the time of one.
+ * All that wait came in the same tick of the kernel. Who reads counters adds what waits for them, and
+ * begins anew if turns is odd, or has changed meanwhile.
+ */
+struct cv_waiting {
+	__u64 turns; /* raised when those that wait are about to be counted, and when they are */
+	__u64 tick; /* of the kernel's, in which they came */
+	__u64 last_ns; /* cv_rule_stats.last_ns for them */
+	__u64 count;
+	__u64 pad[4];
+	__u64 packets
+		[CV_COUNTS_WAITING]; /* 1 + id of the rule : 32 | bytes : 32; 0: none waits there */
+};
+_Static_assert(sizeof(struct cv_waiting) == 64 + 8 * CV_COUNTS_WAITING, "cv_waiting is map ABI");
 
 /*
  * Counters of some rules on one CPU. The slot of CV_MAP_RULE_STATS that rule_id / CV_STATS_RULES says
@@ -1119,8 +1138,9 @@ _Static_assert(sizeof(struct cv_rule_stats) == 32, "cv_rule_stats is map ABI");
 #define CV_STATS_CHUNKS 2048
 struct cv_stats_chunk {
 	struct cv_rule_stats rules[CV_STATS_RULES];
+	struct cv_waiting waiting; /* in the array of the first slot; in others there are none */
 };
-_Static_assert(sizeof(struct cv_stats_chunk) == 32768, "cv_stats_chunk is map ABI");
+_Static_assert(sizeof(struct cv_stats_chunk) == 32768 + 192, "cv_stats_chunk is map ABI");
 _Static_assert(CV_MAX_RULE_IDS <= CV_STATS_CHUNKS * CV_STATS_RULES, "every rule can be counted");
 
 /* A packet that a rule has sampled: a record of the ring CV_MAP_EVENTS. */

@@ -10,6 +10,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
+#include <sched.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -263,14 +264,80 @@ static struct cv_rule_stats *stats_of(const struct cv_counters *counters, uint32
 	return chunk ? &chunk[cpu].rules[id % CV_STATS_RULES] : NULL;
 }
 
+/* How often packets that waited were counted on the CPU; none are being counted now. */
+static uint64_t wait_for_turn(const struct cv_waiting *waiting)
+{
+	uint64_t turns;
+
+	while ((turns = __atomic_load_n(&waiting->turns, __ATOMIC_ACQUIRE)) & 1)
+		sched_yield();
+	return turns;
+}
+
+/* True if some were counted since. */
+static bool has_moved_on(const struct cv_waiting *waiting, uint64_t turns)
+{
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	return __atomic_load_n(&waiting->turns, __ATOMIC_RELAXED) != turns;
+}
+
+/* What of an id waits to be counted. */
+static struct cv_rule_stats waiting_for(const struct cv_waiting *waiting, uint32_t id)
+{
+	struct cv_rule_stats sum = { 0 };
+
+	for (size_t i = 0; i < CV_COUNTS_WAITING; i++) {
+		uint64_t packet = __atomic_load_n(&waiting->packets[i], __ATOMIC_ACQUIRE);
+
+		if (packet >> 32 != (uint64_t)id + 1)
+			continue;
+		sum.packets++;
+		sum.bytes += (uint32_t)packet;
+		sum.last_ns = waiting->last_ns;
+	}
+	return sum;
+}
+
+/* What waits for the id is counted later, and is of the rule that had it before. */
+static void clear_cpu(const struct cv_waiting *waiting, struct cv_rule_stats *stats, uint32_t id)
+{
+	uint64_t turns;
+
+	do {
+		struct cv_rule_stats before;
+
+		turns = wait_for_turn(waiting);
+		before = waiting_for(waiting, id);
+		*stats = (struct cv_rule_stats){ .packets = -before.packets,
+						 .bytes = -before.bytes };
+	} while (has_moved_on(waiting, turns));
+}
+
 void cv_counters_clear(struct cv_counters *counters, uint32_t id)
 {
 	for (int cpu = 0; cpu < counters->cpus; cpu++) {
 		struct cv_rule_stats *stats = stats_of(counters, id, cpu);
 
 		if (stats)
-			*stats = (struct cv_rule_stats){ 0 };
+			clear_cpu(&counters->chunks[0][cpu].waiting, stats, id);
 	}
+}
+
+static struct cv_rule_stats read_cpu(const struct cv_waiting *waiting,
+				     const struct cv_rule_stats *stats, uint32_t id)
+{
+	struct cv_rule_stats sum;
+	uint64_t turns;
+
+	do {
+		turns = wait_for_turn(waiting);
+		sum = waiting_for(waiting, id);
+		sum.packets += __atomic_load_n(&stats->packets, __ATOMIC_RELAXED);
+		sum.bytes += __atomic_load_n(&stats->bytes, __ATOMIC_RELAXED);
+		if (stats->last_ns > sum.last_ns)
+			sum.last_ns = stats->last_ns;
+	} while (has_moved_on(waiting, turns));
+	return sum;
 }
 
 struct cv_rule_stats cv_counters_sum(const struct cv_counters *counters, uint32_t id)
@@ -279,13 +346,16 @@ struct cv_rule_stats cv_counters_sum(const struct cv_counters *counters, uint32_
 
 	for (int cpu = 0; cpu < counters->cpus; cpu++) {
 		const struct cv_rule_stats *stats = stats_of(counters, id, cpu);
+		struct cv_rule_stats counted;
 
 		if (!stats)
 			continue;
-		sum.packets += stats->packets;
-		sum.bytes += stats->bytes;
-		if (stats->last_ns > sum.last_ns)
-			sum.last_ns = stats->last_ns;
+		counted = read_cpu(&counters->chunks[0][cpu].waiting, stats, id);
+		sum.packets += counted.packets;
+		sum.bytes += counted.bytes;
+		/* Without a packet it is that of the rule that had the id before. */
+		if (counted.packets && counted.last_ns > sum.last_ns)
+			sum.last_ns = counted.last_ns;
 	}
 	return sum;
 }

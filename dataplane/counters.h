@@ -33,7 +33,7 @@ int cv_counters_shrink(struct cv_counters *counters, const struct cv_rules *rule
 /* Sets the counters of an id to zero. Packets that are counted meanwhile may be missed. */
 void cv_counters_clear(struct cv_counters *counters, uint32_t id);
 
-/* Adds up the CPUs; zeros if the id has no counters. tick is 0. */
+/* Adds up the CPUs, with what waits to be counted; zeros if the id has no counters. */
 struct cv_rule_stats cv_counters_sum(const struct cv_counters *counters, uint32_t id);
 
 #endif

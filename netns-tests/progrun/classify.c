@@ -890,6 +890,47 @@ static void a_rule_whose_counters_are_not_there_still_acts(void **state)
 	assert_int_equal(result.mark, HIT_MARK);
 }
 
+/* More than wait to be counted at a time. */
+static void many_packets_are_all_counted(void **state)
+{
+	const int rounds = 3 * CV_COUNTS_WAITING + 5;
+	struct test_rules set = three_rules();
+	struct run_result result;
+
+	(void)state;
+	need_programs();
+	for (int i = 0; i < rounds; i++) {
+		set.rules[0].id = i % 2 ? 6 : 8;
+		run_set(&set, classifier.ingress, &result);
+	}
+	for (int id = 6; id <= 8; id++) {
+		struct cv_rule_stats stats;
+
+		take_rule_stats(id, &stats);
+		assert_int_equal(stats.packets, id == 7 ? 0 : rounds / 2 + (id == 8));
+		assert_int_equal(stats.bytes, stats.packets * TCP4_BYTES);
+	}
+}
+
+/* Counters that were given back: the slot has the array of the first one. */
+static void packets_of_another_slot_are_not_counted_in_the_first(void **state)
+{
+	const struct bpf_map *map = MAP(CV_MAP_RULE_STATS);
+	struct test_rules set = three_rules();
+	struct run_result result;
+	uint32_t second = 1;
+
+	(void)state;
+	need_programs();
+	assert_int_equal(bpf_map_update_elem(bpf_map__fd(map), &second, &progrun.counters_fd, 0),
+			 0);
+	set.rules[0].id = CV_STATS_RULES + 6;
+	for (int i = 0; i < 2 * CV_COUNTS_WAITING; i++)
+		run_set(&set, classifier.ingress, &result);
+	assert_rule_counted(0, 0, 0);
+	assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), &second), 0);
+}
+
 /* ---- devices and owners ---- */
 
 static void a_second_device_is_told_from_the_first(void **state)
@@ -1019,6 +1060,8 @@ int main(void)
 		TEST(counters_add_up),
 		TEST(the_last_packet_is_remembered),
 		TEST(a_rule_whose_counters_are_not_there_still_acts),
+		TEST(many_packets_are_all_counted),
+		TEST(packets_of_another_slot_are_not_counted_in_the_first),
 		TEST(a_second_device_is_told_from_the_first),
 		TEST(a_packet_in_belongs_to_the_socket_that_will_get_it),
 		TEST(a_packet_in_for_another_port_or_protocol_has_no_owner),

@@ -380,6 +380,20 @@ static inline void take_percpu(struct bpf_map *map, const void *key, __u64 *sums
 		assert_int_equal(bpf_map_update_elem(fd, key, values, 0), 0);
 }
 
+/* Of those that wait to be counted on a CPU. */
+static inline void take_waiting(struct cv_waiting *waiting, uint32_t id,
+				struct cv_rule_stats *stats)
+{
+	for (int i = 0; i < CV_COUNTS_WAITING; i++) {
+		if (waiting->packets[i] >> 32 != (uint64_t)id + 1)
+			continue;
+		stats->packets++;
+		stats->bytes += (uint32_t)waiting->packets[i];
+		stats->last_ns = waiting->last_ns;
+		waiting->packets[i] = 0;
+	}
+}
+
 static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
 {
 	*stats = (struct cv_rule_stats){ 0 };
@@ -391,6 +405,7 @@ static inline void take_rule_stats(uint32_t id, struct cv_rule_stats *stats)
 		if (counted->last_ns > stats->last_ns)
 			stats->last_ns = counted->last_ns;
 		*counted = (struct cv_rule_stats){ 0 };
+		take_waiting(&progrun.counters[cpu].waiting, id, stats);
 	}
 }
 

@@ -50,6 +50,12 @@ title "who comes in the place of another begins at zero"
 cv a rule del one
 cv a rule add one prio 10 match dir out proto udp dport 7001 action next
 expect_equal '[["two",3,true],["one",0,false]]' "$(shown)" "a rule that was away"
+passes 7001 2
+passes 7002 1
+cv a rule del one
+cv a rule add one prio 10 match dir out proto udp dport 7001 action next
+passes 7002 1
+expect_equal '[["two",5,true],["one",0,false]]' "$(shown)" "a rule that was away while others were met"
 printf '%s\n' "rule del two" "rule add new prio 1 match dir out proto udp dport 7002 action next" \
 	>"$WORK/batch"
 cv a -batch "$WORK/batch"
