@@ -1055,6 +1055,20 @@ _Static_assert(sizeof(struct cv_record6) == CV_CELL_BYTES, "cv_record6 is a cell
 #define CV_RECORD_SRC (1u << 29) /* asks for an address, if only for one of 0 bits */
 #define CV_RECORD_DST (1u << 30)
 
+/* What a rule does to a packet that marks it, gives it a priority, passes it, and does nothing else:
+ * then its cell need not be read. Members as in struct cv_rule_cell. */
+struct cv_plain {
+	__u32 id;
+	__u32 mark;
+	__u32 mark_mask;
+	__u32 priority;
+	__u16 flags;
+	__u8 verdict;
+	__u8 is_known; /* 0: see the cell */
+	__u32 pad;
+};
+_Static_assert(sizeof(struct cv_plain) == 24, "cv_plain is map ABI");
+
 /*
  * What rule packets like this one met, of one CPU: only programs that run on it read or write it. All
  * that conditions ask for is compared, so a line is never taken for another; what no rule needs is
@@ -1071,8 +1085,15 @@ struct cv_cache_line {
 	__u64 fields[3];
 	__u32 changes; /* as in cv_live.word */
 	__u32 cell; /* of the first rule that it met; 0: it met none */
-	__be32 src[4];
-	__be32 dst[4];
+	__be32 src; /* IPv6: first word */
+	__be32 dst;
+	union {
+		struct {
+			__be32 src[3];
+			__be32 dst[3];
+		} rest; /* IPv6 */
+		struct cv_plain plain; /* IPv4 */
+	};
 };
 _Static_assert(sizeof(struct cv_cache_line) == 64, "cv_cache_line is map ABI");
 #define CV_CACHE_DIR(dir) (dir) /* 2 bits */
@@ -1083,7 +1104,8 @@ _Static_assert(sizeof(struct cv_cache_line) == 64, "cv_cache_line is map ABI");
 #define CV_CACHE_TCP (1 << 6)
 #define CV_CACHE_ICMP (1 << 7)
 
-#define CV_CACHE_BITS 14
+/* A packet's line is one of two that stand side by side. */
+#define CV_CACHE_BITS 15
 #define CV_CACHE_LINES (1u << CV_CACHE_BITS)
 #define CV_CACHE_WINDOW 4096 /* packets after which is seen whether it pays; power of 2 */
 #define CV_CACHE_PAYS (CV_CACHE_WINDOW / 4) /* that many of them must be found */

@@ -38,6 +38,14 @@ static __always_inline int cv_set_tos(struct __sk_buff *skb, const struct cv_pkt
 	return bpf_skb_store_bytes(skb, pkt->l3, &new, sizeof(new), 0);
 }
 
+/* True if the rule does what takes few instructions, as most do. */
+static __always_inline bool cv_is_plain(const struct cv_rule_cell *rule)
+{
+	return !(rule->flags & ~(CV_ACTION_MARK | CV_ACTION_PRIORITY)) &&
+	       (rule->verdict == CV_VERDICT_NEXT || rule->verdict == CV_VERDICT_ACCEPT ||
+		rule->verdict == CV_VERDICT_CONTINUE);
+}
+
 /* The actions of a rule that change what later rules see of the packet; the packet itself stays as it
  * is. */
 static __always_inline void cv_rule_show(struct cv_pkt *pkt, const struct cv_rule_cell *rule)

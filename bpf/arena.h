@@ -32,4 +32,10 @@ static __always_inline const void *cv_cell_near(const void *first, __u32 bank, _
 					     : cv_cell(bank, cell);
 }
 
+/* The rule at a cell; NULL for cell 0. */
+static __always_inline const struct cv_rule_cell *cv_rule_at(__u64 live, __u32 cell)
+{
+	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
+}
+
 #endif

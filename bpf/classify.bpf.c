@@ -39,23 +39,15 @@ static __always_inline int cv_verdict_of(const struct cv_pkt *pkt, const struct 
 	return TC_ACT_SHOT;
 }
 
-/* True if the rule does what takes few instructions, as most do. */
-static __always_inline bool cv_is_plain(const struct cv_rule_cell *rule)
-{
-	return !(rule->flags & ~(CV_ACTION_MARK | CV_ACTION_PRIORITY)) &&
-	       (rule->verdict == CV_VERDICT_NEXT || rule->verdict == CV_VERDICT_ACCEPT ||
-		rule->verdict == CV_VERDICT_CONTINUE);
-}
-
 /* Does what a plain rule says. Returns as cv_obey() does. */
 static __always_inline int cv_obey_plain(struct __sk_buff *skb, struct cv_pkt *pkt,
 					 const struct cv_rule_cell *rule)
 {
-	cv_count_rule(rule->id, pkt->bytes);
 	if (rule->flags & CV_ACTION_PRIORITY)
 		skb->priority = rule->priority;
 	if (rule->flags & CV_ACTION_MARK)
 		skb->mark = pkt->mark = (pkt->mark & ~rule->mark_mask) | rule->mark;
+	cv_count_rule(rule->id, pkt->bytes);
 	if (rule->verdict == CV_VERDICT_CONTINUE)
 		return CV_NEXT_RULE;
 	return rule->verdict == CV_VERDICT_ACCEPT ? TC_ACT_OK : TC_ACT_UNSPEC;
@@ -133,7 +125,7 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 				       enum cv_direction dir)
 {
 	const struct cv_rule_cell *rule;
-	__u32 cell;
+	__u32 cell = CV_CACHE_NONE;
 	int verdict;
 
 	if (image->flags & CV_RULES_NEED_LINK)
@@ -142,7 +134,11 @@ static __always_inline int cv_classify(struct __sk_buff *skb, struct cv_pkt *pkt
 		cv_read_fields(skb, pkt, image->flags);
 	if (image->flags & CV_RULES_NEED_ANY_OWNER)
 		cv_ask_owner(skb, pkt, image->flags, image->netns_cookie, dir);
-	cell = cv_rule_find(skb, pkt, image, live, dir, 0);
+	if (cv_cache_can(image, pkt))
+		cell = cv_cache_obey(skb, pkt, live, dir);
+	if (cell == CV_CACHE_NEXT || cell == CV_CACHE_ACCEPT)
+		return cell == CV_CACHE_NEXT ? TC_ACT_UNSPEC : TC_ACT_OK;
+	cell = cv_rule_unless(skb, pkt, live, dir, 0, cell);
 	rule = cell ? cv_cell_near(image, CV_LIVE_BANK(live), cell) : NULL;
 	if (!rule)
 		return TC_ACT_UNSPEC;

@@ -74,15 +74,12 @@ __attribute__((noinline)) __u32 cv_rule_search(struct __sk_buff *skb, struct cv_
 	return query.found;
 }
 
-/* The same, remembered or searched for. */
-static __always_inline __u32 cv_rule_find(struct __sk_buff *skb, struct cv_pkt *pkt,
-					  const struct cv_image *image, __u64 live, __u32 dir,
-					  __u32 after)
+/* The same, unless it is known, or says that it is not. What is to be remembered is. */
+static __always_inline __u32 cv_rule_unless(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
+					    __u32 dir, __u32 after, __u32 known)
 {
-	__u32 known = CV_CACHE_NONE, cell;
+	__u32 cell;
 
-	if (!after && cv_cache_can(image, pkt) && cv_cache_ask(cv_cache_of_cpu()))
-		known = cv_cache_recall(pkt, live, dir);
 	if (known < CV_CACHE_NONE)
 		return known;
 	cell = cv_rule_search(skb, pkt, live, dir, after);
@@ -91,25 +88,22 @@ static __always_inline __u32 cv_rule_find(struct __sk_buff *skb, struct cv_pkt *
 	return cell;
 }
 
-/* The same as a function of its own, for the sake of its callers' stack: on 6.1 that of cv_xmit() must
- * not pass 128 bytes. */
+/* The same, remembered or searched for. A function of its own for the sake of its callers' stack: on
+ * 6.1 that of cv_xmit() must not pass 128 bytes. */
 __attribute__((noinline)) __u32 cv_rule_cell(struct __sk_buff *skb, struct cv_pkt *pkt, __u64 live,
 					     __u32 dir, __u32 after)
 {
 	const struct cv_image *image = cv_cell(CV_LIVE_BANK(live), 0);
+	__u32 known = CV_CACHE_NONE;
 
 	if (!pkt || !image)
 		return 0; /* never, but the verifier asks */
-	return cv_rule_find(skb, pkt, image, live, dir, after);
+	if (!after && cv_cache_can(image, pkt))
+		known = cv_cache_recall(pkt, live, dir);
+	return cv_rule_unless(skb, pkt, live, dir, after, known);
 }
 
-/* The rule at a cell; NULL for cell 0. */
-static __always_inline const struct cv_rule_cell *cv_rule_at(__u64 live, __u32 cell)
-{
-	return cell ? cv_cell(CV_LIVE_BANK(live), cell) : NULL;
-}
-
-/* Its actions, if it has one of CV_ACTION_MORE. */
+/* The actions of a rule that has one of CV_ACTION_MORE. */
 static __always_inline const struct cv_actions *cv_rule_actions(const struct cv_rule_cell *rule)
 {
 	return (const struct cv_actions *)(rule + 1);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
- * The flow caches of an instance: one for each CPU, behind CV_MAP_CACHES. They take a megabyte each,
+ * The flow caches of an instance: one for each CPU, behind CV_MAP_CACHES. They take two megabytes each,
  * so they are made when there are rules enough for a search to be worth remembering; then they stay.
  */
 #ifndef CV_CACHE_H

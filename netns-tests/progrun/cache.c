@@ -476,33 +476,51 @@ static struct cv_cache_line *used_line(struct cv_cache *cache)
 	return used;
 }
 
-/* A line that differs from the packet's in any bit is another packet's, and gives way to it. */
-static void assert_all_is_compared(const struct layer *packet, bool is_ipv6)
+/* The cache has that line alone, where a packet's may be: first of the two or second. */
+static void write_line(const struct cv_cache_line *line, size_t at)
+{
+	static struct cv_cache cache;
+
+	memset(&cache, 0, sizeof(cache));
+	cache.lines[at] = *line;
+	write_cache(&cache);
+}
+
+static bool is_compared(const struct cv_cache_line *line, size_t byte)
+{
+	if (byte / 4 == offsetof(struct cv_cache_line, cell) / 4)
+		return false;
+	return line->fields[0] & CV_CACHE_IPV6 || byte < offsetof(struct cv_cache_line, plain);
+}
+
+/* A line that differs from the packet's in any bit is another packet's, and the packet gets its own. */
+static void assert_all_is_compared(const struct layer *packet)
 {
 	const struct cv_match match = { M_DPORT(80) };
 	struct cv_cache *cache;
 	struct cv_cache_line right;
+	size_t at;
 
 	fill_matches(&match, 1, 0);
 	assert_int_equal(mark_of(packet), 1);
 	cache = read_cache();
-	right = *used_line(cache);
+	at = used_line(cache) - cache->lines;
+	right = cache->lines[at];
 	for (size_t bit = 0; bit < 8 * sizeof(right); bit++) {
-		size_t at = bit / 8 - offsetof(struct cv_cache_line, src);
-		struct cv_cache_line *line = used_line(cache);
+		struct cv_cache_line line = right;
 
-		if (bit / 8 / 4 == offsetof(struct cv_cache_line, cell) / 4)
+		if (!is_compared(&right, bit / 8))
 			continue;
-		if (!is_ipv6 && bit / 8 >= offsetof(struct cv_cache_line, src) && at % 16 >= 4)
-			continue; /* no part of an IPv4 address */
-		*line = right;
-		((uint8_t *)line)[bit / 8] ^= 1 << bit % 8;
-		line->cell = 0;
-		write_cache(cache);
+		((uint8_t *)&line)[bit / 8] ^= 1 << bit % 8;
+		line.cell = 0;
+		if (line.fields[0] & CV_CACHE_IPV4)
+			line.plain.is_known = 0;
+		write_line(&line, at);
 		if (mark_of(packet) != 1)
 			fail_msg("bit %zu of the line is not compared", bit);
 		cache = read_cache();
-		assert_memory_equal(used_line(cache), &right, sizeof(right));
+		assert_true(!memcmp(&cache->lines[at], &right, sizeof(right)) ||
+			    !memcmp(&cache->lines[at ^ 1], &right, sizeof(right)));
 	}
 }
 
@@ -510,16 +528,17 @@ static void every_bit_of_a_line_is_compared(void **state)
 {
 	(void)state;
 	need_programs();
-	assert_all_is_compared(UDP4, false);
+	assert_all_is_compared(UDP4);
 }
 
 static void every_bit_of_a_line_is_compared_for_ipv6(void **state)
 {
 	(void)state;
 	need_programs();
-	assert_all_is_compared(UDP6, true);
+	assert_all_is_compared(UDP6);
 }
 
+/* Of IPv4 the line says itself what a plain rule does; of others it says where the rule is. */
 static void what_is_remembered_is_what_is_used(void **state)
 {
 	const struct cv_match match = { M_DPORT(80) };
@@ -530,9 +549,82 @@ static void what_is_remembered_is_what_is_used(void **state)
 	fill_matches(&match, 1, 0);
 	assert_int_equal(mark_of(UDP4), 1);
 	cache = read_cache();
+	used_line(cache)->plain.mark = 7;
+	write_cache(cache);
+	assert_int_equal(mark_of(UDP4), 7);
+	used_line(cache)->plain.is_known = 0;
+	write_cache(cache);
+	assert_int_equal(mark_of(UDP4), 1);
 	used_line(cache)->cell = 0;
 	write_cache(cache);
 	assert_int_equal(mark_of(UDP4), 0);
+}
+
+static void what_a_plain_rule_does_is_remembered(void **state)
+{
+	static const struct cv_rule rules[] = {
+		{ .id = RULE_ID, .flags = CV_ACTION_MARK, .mark = 2, .mark_mask = 3 },
+		{ .id = RULE_ID, .flags = CV_ACTION_PRIORITY, .priority = 9 },
+		{ .id = RULE_ID, .verdict = CV_VERDICT_ACCEPT },
+		{ .id = RULE_ID, .verdict = CV_VERDICT_DROP },
+	};
+	const struct run_ctx ctx = { .mark = 0xfd };
+
+	(void)state;
+	need_programs();
+	for (size_t i = 0; i < ARRAY_LEN(rules); i++) {
+		struct test_rules set = { .rules = { rules[i] }, .lists[CV_DIR_IN].count = 1 };
+		struct run_result first, result;
+		struct cv_rule_stats stats;
+		struct frame frame;
+
+		fill_rules(&set);
+		take_rule_stats(RULE_ID, &stats);
+		frame_build(&frame, UDP4);
+		run_program(classifier.ingress, &frame, &ctx, &first);
+		for (int again = 0; again < 3; again++) {
+			run_program(classifier.ingress, &frame, &ctx, &result);
+			assert_int_equal(result.verdict, first.verdict);
+			assert_int_equal(result.mark, first.mark);
+			assert_int_equal(result.priority, first.priority);
+		}
+		assert_int_equal(first.mark, i ? 0xfd : 0xfe);
+		assert_int_equal(first.priority, i == 1 ? 9 : 0);
+		take_rule_stats(RULE_ID, &stats);
+		assert_int_equal(stats.packets, 4);
+		assert_int_equal(stats.bytes, 4 * (frame.len - 14));
+	}
+	assert_asked(16, 12);
+}
+
+static void either_of_two_lines_may_be_the_packets(void **state)
+{
+	const struct cv_match match = { M_DPORT(80) };
+	struct cv_cache_line right, other;
+	struct cv_cache *cache;
+	size_t at;
+
+	(void)state;
+	need_programs();
+	fill_matches(&match, 1, 0);
+	assert_int_equal(mark_of(UDP4), 1);
+	cache = read_cache();
+	at = used_line(cache) - cache->lines;
+	assert_int_equal(at % 2, 0);
+	right = other = cache->lines[at];
+	other.src++;
+	cache->lines[at] = other;
+	cache->lines[at + 1] = right;
+	write_cache(cache);
+	assert_int_equal(mark_of(UDP4), 1);
+	assert_asked(2, 1);
+	/* A line that says nothing any more gives way before one that does. */
+	cache->lines[at + 1].changes--;
+	write_cache(cache);
+	assert_int_equal(mark_of(UDP4), 1);
+	cache = read_cache();
+	assert_memory_equal(&cache->lines[at], &other, sizeof(other));
+	assert_memory_equal(&cache->lines[at + 1], &right, sizeof(right));
 }
 
 static void an_empty_line_is_nobodys(void **state)
@@ -811,6 +903,8 @@ int main(int argc, char **argv)
 		TEST(every_bit_of_a_line_is_compared),
 		TEST(every_bit_of_a_line_is_compared_for_ipv6),
 		TEST(what_is_remembered_is_what_is_used),
+		TEST(what_a_plain_rule_does_is_remembered),
+		TEST(either_of_two_lines_may_be_the_packets),
 		TEST(an_empty_line_is_nobodys),
 		TEST(frames_without_ip_are_not_remembered),
 		TEST(what_is_quoted_is_searched_for),
