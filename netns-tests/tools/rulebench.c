@@ -8,6 +8,8 @@
  *   rulebench time STYLE COUNT FAMILY TRACE PACKETS [shuffled] ROUNDS NETNS[/PACKETS] ...
  *     prints for each: NETNS, ns a packet as the sum of the fastest runs of each part of the trace, and
  *     the median. With fewer packets only the first ones of the trace are sent there.
+ *   rulebench floor NETNS
+ *     has the packets there meet ../bench/floor.bpf.c.
  * TRACE: uniform, zipf. NETNS: a name. The kernel's own clock brackets the packets alone, from
  * their device to where they end; namespaces take turns.
  */
@@ -28,6 +30,7 @@
 #include "../rulesets/forms.h"
 #include "../rulesets/workload.h"
 #include "../rulesets/wire.h"
+#include "floor.skel.h"
 #include "live.skel.h"
 #include "number.h"
 #include "own.h"
@@ -71,7 +74,8 @@ static void die(const char *what, int error)
 static void usage(void)
 {
 	fprintf(stderr, "usage: rulebench check|time STYLE COUNT 4|6|both uniform|zipf PACKETS "
-			"[shuffled] (NETNS KIND)...|ROUNDS NETNS[/PACKETS]...\n");
+			"[shuffled] (NETNS KIND)...|ROUNDS NETNS[/PACKETS]...\n"
+			"       rulebench floor NETNS\n");
 	exit(2);
 }
 
@@ -345,6 +349,31 @@ static int time_systems(struct bench *bench, char **words)
 	return 0;
 }
 
+/* ---- floor ---- */
+
+/* The filter holds the program when this ends. */
+static int put_floor(const char *netns)
+{
+	struct floor_bpf *floor;
+	LIBBPF_OPTS(bpf_tc_hook, hook, .attach_point = BPF_TC_INGRESS);
+	LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
+	int rc;
+
+	libbpf_set_print(silent);
+	floor = floor_bpf__open_and_load();
+	if (!floor)
+		die("programs", errno);
+	enter(open_netns(netns));
+	hook.ifindex = (int)if_nametoindex("in0");
+	opts.prog_fd = bpf_program__fd(floor->progs.floor_ingress);
+	rc = bpf_tc_hook_create(&hook);
+	if (!rc || rc == -EEXIST)
+		rc = bpf_tc_attach(&hook, &opts);
+	if (rc)
+		die("in0", -rc);
+	return 0;
+}
+
 /* What is still held when this ends is the kernel's to release. */
 int main(int argc, char **argv)
 {
@@ -353,6 +382,8 @@ int main(int argc, char **argv)
 	int kind;
 	char **words = argv + 7;
 
+	if (argc == 3 && !strcmp(argv[1], "floor"))
+		return put_floor(argv[2]);
 	if (argc < 9 || !ruleset_conf_read(&conf, argv[2], argv[3], argv[4]))
 		usage();
 	kind = ruleset_choose(trace_kind_names, TRACE_KIND_COUNT, argv[5]);

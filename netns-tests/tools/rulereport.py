@@ -8,11 +8,12 @@ import math
 import statistics
 import sys
 
-SYSTEMS = ["one", "culvert", "culvert, zipf", "cached, zipf", "nft", "iptables", "u32"]
-OURS = SYSTEMS[:4] + ["cached"]
+SYSTEMS = ["one", "culvert", "culvert, zipf", "cached, zipf", "floor, zipf", "nft", "iptables", "u32"]
+OURS = SYSTEMS[:5] + ["cached"]
 NAMES = {"one": "culvert, one rule", "cached": "culvert with flow cache", "nft": "nft (pipapo)",
-         "cached, zipf": "with flow cache, zipf", "u32": "tc u32"}
+         "cached, zipf": "with flow cache, zipf", "floor, zipf": "any flow cache, zipf", "u32": "tc u32"}
 COLOURS = {"one": "#999999", "culvert": "#0b6e4f", "culvert, zipf": "#2fa37c", "cached, zipf": "#6bbf59",
+           "floor, zipf": "#cccccc",
            "nft": "#c0392b", "iptables": "#2c6fbb", "u32": "#8e5aa8"}
 
 
