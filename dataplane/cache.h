@@ -11,7 +11,7 @@
 
 #include "instance.h"
 
-#define CV_CACHES_FROM 2048 /* conjunctions; among fewer a search takes no longer than a look */
+#define CV_CACHES_FROM 512 /* conjunctions; among fewer a search takes no longer than a look */
 
 /* How many are missing of what so many conjunctions are worth, or, below zero, are there and not to be. */
 int cv_caches_missing(const struct cv_instance *inst, size_t match_count, bool is_off);
