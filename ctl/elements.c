@@ -342,7 +342,7 @@ static int no_file(const struct cv_set_conf *set, struct cv_report *report, stru
 
 int cv_elements_read(struct cv_set_conf *set, struct cv_report *report)
 {
-	size_t len = 0, own = cv_elements_count(set);
+	size_t len = 0, mark, own = cv_elements_count(set);
 	char word[sizeof("set ") + CV_NAME_MAX];
 	struct reader reader = {
 		.elements = { word, set->type, &set->file_prefixes, &set->file_ranges },
@@ -358,7 +358,8 @@ int cv_elements_read(struct cv_set_conf *set, struct cv_report *report)
 	if (cv_file_read("file", set->file, CV_FILE_MAX_BYTES, &text, &len, &err))
 		return no_file(set, report, &err);
 	snprintf(word, sizeof(word), "set %s", set->name);
-	read_lines(&reader, text, len);
+	mark = cv_file_mark_bytes(text, len);
+	read_lines(&reader, text + mark, len - mark);
 	set->is_file_read = true;
 	return reader.faults ? -EINVAL : 0;
 }

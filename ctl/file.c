@@ -12,6 +12,7 @@
 
 #include "own.h"
 
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
 #define FIRST_BYTES 65536 /* room to begin with where the size is not known */
 #define SILENCE_MS 60000 /* how long a pipe may say nothing */
 
@@ -144,4 +145,11 @@ int cv_file_read(const char *what, const char *file, size_t max_bytes, char **te
 	if (err)
 		err->kind = CV_ERR_INPUT; /* nothing was tried */
 	return rc;
+}
+
+size_t cv_file_mark_bytes(const char *text, size_t len)
+{
+	size_t bytes = strlen(BYTE_ORDER_MARK);
+
+	return len >= bytes && !memcmp(text, BYTE_ORDER_MARK, bytes) ? bytes : 0;
 }

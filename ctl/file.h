@@ -13,4 +13,7 @@
 int cv_file_read(const char *what, const char *file, size_t max_bytes, char **text, size_t *len,
 		 struct cv_err *err);
 
+/* Length of the byte order mark that a text begins with, 0: it has none. */
+size_t cv_file_mark_bytes(const char *text, size_t len);
+
 #endif

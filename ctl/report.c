@@ -9,10 +9,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "file.h"
 #include "out.h"
 #include "own.h"
 
-#define BOM "\xef\xbb\xbf"
 #define SOURCE_INDENT 4 /* blanks before a source line */
 #define SOURCE_WIDTH 96 /* characters shown of one */
 #define SOURCE_BEFORE 48 /* of them before the caret, where the beginning is cut off */
@@ -61,7 +61,7 @@ static void *grow(void *array, size_t count, size_t size)
 
 void cv_report_source(struct cv_report *report, const char *file, const char *text, size_t len)
 {
-	size_t skip = len >= strlen(BOM) && !memcmp(text, BOM, strlen(BOM)) ? strlen(BOM) : 0;
+	size_t skip = cv_file_mark_bytes(text, len);
 	struct source *sources = grow(report->sources, report->source_count, sizeof(*sources));
 
 	if (!sources)
