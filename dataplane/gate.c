@@ -151,7 +151,10 @@ int cv_gate_open(struct cv_instance *inst, const struct cv_plan *plan, struct cv
 	if (fd < 0)
 		return fd == -ENOENT ? 0 : fd;
 	rc = cv_map_each(fd, sizeof(struct cv_gate_key), CV_MAX_GATES, open_gate, &opening, err);
-	return rc || cv_gate_is_closed(inst) ? rc : cv_hooks_detach(inst, plan, err);
+	/* Where it is only looked at, cv_app_shrink() has told of them all. */
+	if (rc || !cv_acts_are_made(plan) || cv_gate_is_closed(inst))
+		return rc;
+	return cv_hooks_detach(inst, plan, err);
 }
 
 /* ---- ask and forget ---- */

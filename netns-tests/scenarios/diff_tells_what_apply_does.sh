@@ -95,6 +95,10 @@ applies "$WORK/two.yaml"
 applies "$WORK/one.yaml"
 
 title "to one without apps, whose hooks go, and back"
+# With a gate in between: the map of gates is there from then on.
+sed 's/uid: 4321/uid: 4321, gate: true/' "$WORK/one.yaml" >"$WORK/gated.yaml"
+expect_status 0 cv a apply "$WORK/gated.yaml"
+expect_status 0 cv a apply "$WORK/one.yaml"
 sed '/^apps:/d; /app: /d' "$WORK/one.yaml" >"$WORK/none.yaml"
 applies "$WORK/none.yaml"
 applies "$WORK/one.yaml"
