@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only OR BSD-2-Clause */
 /*
  * libFuzzer: any bytes as what the kernel answers to questions about routes, ip rules, nexthop
- * objects, devices and filters, and to a batch. The first byte says which question is asked; behind
- * it stand messages (struct step).
+ * objects, devices, filters and nftables' rules, and to a batch. The first byte says which question is asked; behind
+ * it stand messages (struct step). What is changed at random begins with a ruleset of nftables.
  */
 #include "nl.h"
 
+#include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/pkt_cls.h>
 #include <linux/pkt_sched.h>
@@ -25,6 +26,8 @@
 #include "own.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed);
+size_t LLVMFuzzerMutate(uint8_t *data, size_t size, size_t max_size); /* libFuzzer's */
 
 #define ANSWERS 6 /* a dump that was interrupted is asked for anew five times */
 #define ANSWER_BYTES 8192
@@ -40,8 +43,19 @@ struct step {
 };
 
 static const uint16_t types[] = {
-	RTM_NEWROUTE,	RTM_NEWRULE,	RTM_NEWNEXTHOP, RTM_NEWLINK, RTM_NEWQDISC,
-	RTM_NEWTFILTER, RTM_DELTFILTER, NLMSG_ERROR,	NLMSG_DONE,  NLMSG_NOOP,
+	RTM_NEWROUTE,
+	RTM_NEWRULE,
+	RTM_NEWNEXTHOP,
+	RTM_NEWLINK,
+	RTM_NEWQDISC,
+	RTM_NEWTFILTER,
+	RTM_DELTFILTER,
+	NLMSG_ERROR,
+	NLMSG_DONE,
+	NLMSG_NOOP,
+	NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWCHAIN,
+	NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWRULE,
+	NFNL_SUBSYS_NFTABLES << 8 | NFT_MSG_NEWSETELEM,
 };
 
 static uint16_t flags_of(uint8_t flags)
@@ -261,6 +275,16 @@ static void ask_marks(struct cv_nl *nl)
 	cv_mark_users_fini(&marks.users);
 }
 
+static void ask_nft(struct cv_nl *nl)
+{
+	struct cv_marks marks = { .claim = { .mask = CV_DEFAULT_MARK_MASK, .moments = 3 } };
+
+	cv_nft_read(&marks, nl, NULL);
+	for (size_t i = 0; i < marks.users.count; i++)
+		read_all(marks.users.items[i].place, strlen(marks.users.items[i].place));
+	cv_mark_users_fini(&marks.users);
+}
+
 static int hear(size_t number, int code, const char *kernel, void *arg, struct cv_err *err)
 {
 	if (number >= *(size_t *)arg || code >= 0)
@@ -285,7 +309,7 @@ static void send_batch(struct cv_nl *nl)
 
 static void (*const questions[])(struct cv_nl *nl) = {
 	ask_routes4, ask_routes6, ask_way,   ask_rules,	 ask_nexthops, ask_link,
-	ask_links,   ask_filters, ask_marks, send_batch, ask_ways,
+	ask_links,   ask_filters, ask_marks, send_batch, ask_ways,     ask_nft,
 };
 
 /* The expressions of an nftables rule, which are looked into without a question of their own, but for
@@ -307,6 +331,82 @@ static void run_nft(struct cv_nl *nl, const uint8_t *data, size_t size)
 		cv_nft_run(&where, list, NULL);
 	free(list);
 	cv_mark_users_fini(&marks.users);
+}
+
+/* ---- a good ruleset ---- */
+
+#define ASK_NFT (sizeof(questions) / sizeof(*questions) - 1)
+#define NEW_CHAIN 10 /* indexes into types */
+#define NEW_RULE 11
+
+/* Appends what a message has behind its header, as one of the input. */
+static size_t put_step(uint8_t *data, size_t size, size_t max_size, uint8_t type,
+		       struct nl_msg *msg)
+{
+	size_t contents = nlmsg_datalen(nlmsg_hdr(msg));
+	const struct step step = { .type = type,
+				   .flags = 1,
+				   .size = { contents & 255, (uint8_t)(contents >> 8) } };
+
+	if (size + sizeof(step) + contents > max_size)
+		return size;
+	memcpy(data + size, &step, sizeof(step));
+	memcpy(data + size + sizeof(step), nlmsg_data(nlmsg_hdr(msg)), contents);
+	return size + sizeof(step) + contents;
+}
+
+static size_t put_chain(uint8_t *data, size_t size, size_t max_size)
+{
+	CV_NL_MSG_FREE struct nl_msg *msg = cv_nft_msg(NFT_MSG_NEWCHAIN, 2);
+	struct nlattr *hook;
+
+	if (!msg)
+		abort();
+	nla_put_string(msg, NFTA_CHAIN_TABLE, "t");
+	nla_put_string(msg, NFTA_CHAIN_NAME, "c");
+	hook = nla_nest_start(msg, NFTA_CHAIN_HOOK);
+	nla_put_u32(msg, NFTA_HOOK_HOOKNUM, 0);
+	nla_nest_end(msg, hook);
+	return put_step(data, size, max_size, NEW_CHAIN, msg);
+}
+
+/* Loads the mark into a register, or writes it from there. */
+static void put_meta(struct nl_msg *msg, int registered)
+{
+	struct nlattr *element = nla_nest_start(msg, NFTA_LIST_ELEM), *expression;
+
+	nla_put_string(msg, NFTA_EXPR_NAME, "meta");
+	expression = nla_nest_start(msg, NFTA_EXPR_DATA);
+	nla_put_u32(msg, NFTA_META_KEY, __builtin_bswap32(NFT_META_MARK));
+	nla_put_u32(msg, registered, __builtin_bswap32(NFT_REG_1));
+	nla_nest_end(msg, expression);
+	nla_nest_end(msg, element);
+}
+
+static size_t put_rule(uint8_t *data, size_t size, size_t max_size)
+{
+	CV_NL_MSG_FREE struct nl_msg *msg = cv_nft_msg(NFT_MSG_NEWRULE, 2);
+	struct nlattr *list;
+
+	if (!msg)
+		abort();
+	nla_put_string(msg, NFTA_RULE_TABLE, "t");
+	nla_put_string(msg, NFTA_RULE_CHAIN, "c");
+	list = nla_nest_start(msg, NFTA_RULE_EXPRESSIONS);
+	put_meta(msg, NFTA_META_DREG);
+	put_meta(msg, NFTA_META_SREG);
+	nla_nest_end(msg, list);
+	return put_step(data, size, max_size, NEW_RULE, msg);
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned int seed)
+{
+	if (max_size && (size < 2 || seed % 1024 == 0)) {
+		data[0] = ASK_NFT;
+		size = put_chain(data, 1, max_size);
+		size = put_rule(data, size, max_size);
+	}
+	return LLVMFuzzerMutate(data, size, max_size);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -47,7 +47,10 @@ uint32_t cv_nft_number(struct nlattr *const attrs[], int type)
 
 const char *cv_nft_text(struct nlattr *const attrs[], int type)
 {
-	return attrs[type] ? nla_get_string(attrs[type]) : "";
+	const char *text = attrs[type] ? nla_data(attrs[type]) : "";
+
+	/* One without an end is none of the kernel's. */
+	return !attrs[type] || memchr(text, '\0', nla_len(attrs[type])) ? text : "";
 }
 
 /* ---- chains ---- */
@@ -193,7 +196,7 @@ static int look_at_rule(struct cv_marks *marks, struct cv_nl *nl, const struct r
 	return cv_nft_run(&rule, attrs[NFTA_RULE_EXPRESSIONS], err);
 }
 
-static int read_ruleset(struct cv_marks *marks, struct cv_nl *nl, struct cv_err *err)
+int cv_nft_read(struct cv_marks *marks, struct cv_nl *nl, struct cv_err *err)
 {
 	CV_CLEANUP(ruleset_fini) struct ruleset ruleset = { 0 };
 	int rc = ask(nl, NFT_MSG_GETCHAIN, parse_chain, &ruleset, err);
@@ -239,7 +242,7 @@ int cv_marks_nft(struct cv_marks *marks, struct cv_err *err)
 	int rc = has_nftables() ? cv_nl_open_netfilter(&nl, &why) : -EPROTONOSUPPORT;
 
 	if (!rc)
-		rc = read_ruleset(marks, nl, &why);
+		rc = cv_nft_read(marks, nl, &why);
 	/* The kernel has no nftables at all. */
 	if (!rc || rc == -EPROTONOSUPPORT || rc == -EOPNOTSUPP || rc == -EINVAL)
 		return 0;

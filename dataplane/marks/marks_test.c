@@ -20,6 +20,7 @@
 
 #include <cmocka.h>
 
+#include "marks/nft.h"
 #include "own.h"
 
 #define MASK CV_DEFAULT_MARK_MASK
@@ -284,6 +285,23 @@ static void broken_tables_do_no_harm(void **unused)
 	}
 }
 
+/* ---- nftables ---- */
+
+static void texts_without_an_end_are_none(void **unused)
+{
+	struct {
+		struct nlattr head;
+		char text[4];
+	} whole = { { sizeof(whole), 1 }, "abc" }, open = { { sizeof(open), 1 }, "" };
+	struct nlattr *attrs[] = { NULL, &whole.head, &open.head };
+
+	(void)unused;
+	memset(open.text, 'x', sizeof(open.text));
+	assert_string_equal(cv_nft_text(attrs, 0), "");
+	assert_string_equal(cv_nft_text(attrs, 1), "abc");
+	assert_string_equal(cv_nft_text(attrs, 2), "");
+}
+
 /* ---- tc ---- */
 
 static struct nl_msg *open_filter(const char *kind, uint32_t handle, struct nlattr **options)
@@ -374,6 +392,7 @@ int main(void)
 		cmocka_unit_test(ones_of_ranges),
 		cmocka_unit_test(tables_of_iptables_are_read),
 		cmocka_unit_test(broken_tables_do_no_harm),
+		cmocka_unit_test(texts_without_an_end_are_none),
 		cmocka_unit_test(filters_of_tc_are_read),
 	};
 

@@ -16,6 +16,9 @@ struct cv_nft_rule {
 	uint64_t handle;
 };
 
+/* Adds what the rules do that the kernel lists; nl is a socket to netfilter. */
+int cv_nft_read(struct cv_marks *marks, struct cv_nl *nl, struct cv_err *err);
+
 /* True if some expression of a rule may have to do with marks. */
 bool cv_nft_is_about_marks(struct nlattr *expressions);
 /* Runs a rule and adds what it does with marks. */
