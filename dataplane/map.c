@@ -91,7 +91,9 @@ int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err
 		rc = cv_pin_set(fd, dir, next, err);
 	if (rc || !rename(from, to))
 		return rc;
-	return cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
+	rc = cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
+	unlink(from); /* it would hold what is pinned: a link stays attached */
+	return rc;
 }
 
 int cv_pin_link(const char *from_dir, const char *from, const char *dir, const char *name,
