@@ -227,18 +227,35 @@ static int apply(struct cv_acts *acts, const struct cv_change *change, struct cv
 	return rc;
 }
 
+/* Makes the instance. The journal tells of a maker that is killed on the way. */
+static int create(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err)
+{
+	int rc = cv_journal_begin(inst, change->what, err);
+
+	if (rc)
+		return rc;
+	rc = cv_instance_create(inst, change->wanted->app_count, err);
+	if (rc) {
+		cv_journal_end(inst, NULL);
+		rmdir(inst->state_dir); /* stays if a state is in it */
+	}
+	return rc;
+}
+
 /* Makes the change, or looks at it, where no instance is yet. */
 static int apply_anew(struct cv_acts *acts, const struct cv_change *change, struct cv_err *err)
 {
 	bool is_made = acts->mode == CV_CHANGE_MAKE;
 	bool has_apps = change->wanted->app_count;
-	int rc = is_made ? cv_instance_create(acts->inst, has_apps, err)
+	int rc = is_made ? create(acts->inst, change, err)
 			 : cv_instance_pretend(acts->inst, has_apps && acts->mode == CV_CHANGE_TRY,
 					       err);
 
 	if (rc)
 		return rc;
 	rc = apply(acts, change, err);
+	if (rc && is_made && err && err->kind != CV_ERR_LEFT)
+		cv_journal_end(acts->inst, NULL);
 	/* With an old state it is the pins that were lost, and what holds them is still to be mended. */
 	if (rc && is_made && !*change->old_text && err && err->kind != CV_ERR_LEFT)
 		cv_instance_remove(acts->inst, NULL);
