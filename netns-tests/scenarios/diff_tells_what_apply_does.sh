@@ -96,7 +96,7 @@ applies "$WORK/one.yaml"
 
 title "to one without apps, whose hooks go, and back"
 # With a gate in between: the map of gates is there from then on.
-sed 's/uid: 4321/uid: 4321, gate: true/' "$WORK/one.yaml" >"$WORK/gated.yaml"
+sed "s/other: {uid: 4321}/&, third: {uid: 4999, gate: true}/" "$WORK/one.yaml" >"$WORK/gated.yaml"
 expect_status 0 cv a apply "$WORK/gated.yaml"
 expect_status 0 cv a apply "$WORK/one.yaml"
 sed '/^apps:/d; /app: /d' "$WORK/one.yaml" >"$WORK/none.yaml"
