@@ -213,8 +213,10 @@ __attribute__((noinline)) int cv_judge_options(struct __sk_buff *skb, __u32 l3, 
 	__u8 header[CV_IPV4_HEADER_MASK + 5] = {};
 	__s64 sum;
 
-	if (len < sizeof(struct iphdr) || len > CV_IPV4_MAX_HEADER ||
-	    bpf_skb_load_bytes(skb, l3, header, len))
+	if (len < sizeof(struct iphdr))
+		return CV_R_DECAP_HEADER;
+	barrier_var(len); /* or both are one test, of a difference */
+	if (len > CV_IPV4_MAX_HEADER || bpf_skb_load_bytes(skb, l3, header, len))
 		return CV_R_DECAP_HEADER;
 	sum = bpf_csum_diff(NULL, 0, (__be32 *)header, CV_IPV4_MAX_HEADER, 0);
 	sum = (sum & 0xffff) + (sum >> 16);
