@@ -22,7 +22,10 @@ static __always_inline __u32 cv_find_mss(const __u8 *options, __u32 len)
 	int i;
 
 	for (i = 0; i < CV_TCP_OPT_MAX; i++) {
-		if (at + CV_TCP_OPT_MSS_LEN > len || at > CV_TCP_OPT_MAX - CV_TCP_OPT_MSS_LEN)
+		if (at + CV_TCP_OPT_MSS_LEN > len)
+			return 0;
+		barrier_var(at); /* two tests: at the first one Linux 6.12 forgets what the other has shown */
+		if (at > CV_TCP_OPT_MAX - CV_TCP_OPT_MSS_LEN)
 			return 0;
 		CV_FORGET_LEAST(at, CV_TCP_OPT_MASK);
 		if (options[at] == CV_TCP_OPT_END)
