@@ -24,7 +24,7 @@ static __always_inline __u32 cv_find_mss(const __u8 *options, __u32 len)
 	for (i = 0; i < CV_TCP_OPT_MAX; i++) {
 		if (at + CV_TCP_OPT_MSS_LEN > len)
 			return 0;
-		barrier_var(at); /* two tests: at the first one Linux 6.12 forgets what the other has shown */
+		barrier_var(at); /* at the first test Linux 6.12 forgets the other */
 		if (at > CV_TCP_OPT_MAX - CV_TCP_OPT_MSS_LEN)
 			return 0;
 		CV_FORGET_LEAST(at, CV_TCP_OPT_MASK);
