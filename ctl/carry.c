@@ -95,12 +95,6 @@ static void open_carry(struct carry *carry, const char *applied, const struct cv
 	carry->at = cv_line_first(carry->section);
 }
 
-static bool is_same(struct cv_line a, struct cv_line b)
-{
-	return a.begin && b.begin && a.end - a.begin == b.end - b.begin &&
-	       !memcmp(a.begin, b.begin, a.end - a.begin);
-}
-
 /* The applied line that is the same, which is then behind the carry; begin NULL: there is none, as far as was
  * looked. */
 static struct cv_line take_same(struct carry *carry, const struct cv_rule_conf *rule,
@@ -109,13 +103,13 @@ static struct cv_line take_same(struct carry *carry, const struct cv_rule_conf *
 	struct cv_line line = carry->at;
 	char key[CV_NAME_MAX + 1];
 
-	for (int i = 0; line.begin && i < CV_AHEAD && !is_same(line, raw); i++)
+	for (int i = 0; line.begin && i < CV_AHEAD && !cv_line_same(line, raw); i++)
 		line = cv_line_next(carry->section, line);
-	if (!is_same(line, raw) && carry->searches++ < CV_SEARCHES_MAX) {
+	if (!cv_line_same(line, raw) && carry->searches++ < CV_SEARCHES_MAX) {
 		snprintf(key, sizeof(key), "%s", rule->name);
 		line = cv_line_find(carry->section, key);
 	}
-	if (!is_same(line, raw))
+	if (!cv_line_same(line, raw))
 		return (struct cv_line){ 0 };
 	carry->at = cv_line_next(carry->section, line);
 	return line;
@@ -180,13 +174,14 @@ static bool is_line(const struct carry *carry, const struct cv_rule_conf *rule, 
 	CV_FCLOSE FILE *stream = NULL;
 	size_t size = 0;
 
-	if (is_same(line, raw_line(&carry->index, rule)))
+	if (cv_line_same(line, raw_line(&carry->index, rule)))
 		return true;
 	stream = open_memstream(&text, &size);
 	if (!stream)
 		return false;
 	cv_config_line(&cv_noun_rule, rule, stream);
-	return !cv_finish_file(&stream) && is_same(line, (struct cv_line){ text, text + size });
+	return !cv_finish_file(&stream) &&
+	       cv_line_same(line, (struct cv_line){ text, text + size });
 }
 
 static bool is_head(const struct cv_state *state, const char *applied, size_t len)

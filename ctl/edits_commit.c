@@ -516,18 +516,13 @@ static bool keeps_type(struct cv_line old, struct cv_line wanted)
 	       !memcmp(old.begin, wanted.begin, len);
 }
 
-static bool is_same(struct cv_line old, struct cv_line wanted)
-{
-	return old.end - old.begin == wanted.end - wanted.begin &&
-	       !memcmp(old.begin, wanted.begin, old.end - old.begin);
-}
-
 /* Whether the item changes anything: a file may have other elements than before. */
 static bool is_change(const struct cv_edits_item *item, struct cv_line wanted)
 {
 	const struct cv_set_conf *set = item->noun == &cv_noun_set ? item->conf : NULL;
 
-	return item->is_last || !wanted.begin || (set && set->file) || !is_same(item->line, wanted);
+	return item->is_last || !wanted.begin || (set && set->file) ||
+	       !cv_line_same(item->line, wanted);
 }
 
 static int make_lines(struct commit *commit, struct cv_err *err)

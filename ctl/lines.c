@@ -79,6 +79,12 @@ struct cv_line cv_lines_of(const struct cv_lines *lines, const struct cv_noun *n
 
 /* ---- lines ---- */
 
+bool cv_line_same(struct cv_line a, struct cv_line b)
+{
+	return a.begin && b.begin && a.end - a.begin == b.end - b.begin &&
+	       !memcmp(a.begin, b.begin, a.end - a.begin);
+}
+
 struct cv_line cv_line_first(struct cv_line section)
 {
 	return line_at(section.begin, section.end);

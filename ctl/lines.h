@@ -27,6 +27,9 @@ struct cv_line cv_lines_of(const struct cv_lines *lines, const struct cv_noun *n
 /* The line of the object of that section whose key is so written. */
 struct cv_line cv_line_find(struct cv_line section, const char *key);
 
+/* True if both are there, and the same. */
+bool cv_line_same(struct cv_line a, struct cv_line b);
+
 /* The first line of a section, and the one behind a line. */
 struct cv_line cv_line_first(struct cv_line section);
 struct cv_line cv_line_next(struct cv_line section, struct cv_line line);

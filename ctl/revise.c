@@ -24,11 +24,6 @@ static size_t length(struct cv_line line)
 	return line.end - line.begin;
 }
 
-static bool is_same(struct cv_line a, struct cv_line b)
-{
-	return a.begin && b.begin && length(a) == length(b) && !memcmp(a.begin, b.begin, length(a));
-}
-
 /* How many bytes of both are the same, up to the end of a line. */
 static size_t same_bytes(struct cv_line a, struct cv_line b)
 {
@@ -128,7 +123,7 @@ static bool went(const struct revision *revision)
 
 	for (int i = 0; line.begin && i < CV_AHEAD; i++) {
 		line = cv_line_next(revision->applied, line);
-		if (is_same(line, revision->new) || has_same_name(line, revision->new))
+		if (cv_line_same(line, revision->new) || has_same_name(line, revision->new))
 			return true;
 	}
 	return false;
