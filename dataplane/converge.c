@@ -175,8 +175,8 @@ static void undo(struct cv_instance *inst, const struct cv_change *change, bool 
 	/* What there was before works, in pins of this version: those of the old one are nobody's. */
 	if (!rc)
 		rc = cv_takeover_finish(inst, &why);
-	/* What could be put back is, and the rest is not there: nothing is left over. */
-	if (!rc || nothing_changes) {
+	/* If somebody else's is in the way, what could be put back is: nothing is left over. */
+	if (!rc || (nothing_changes && rc == -EEXIST)) {
 		cv_journal_end(inst, NULL);
 		return;
 	}
