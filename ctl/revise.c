@@ -112,7 +112,7 @@ static bool has_same_name(struct cv_line a, struct cv_line b)
 {
 	char names[2][CV_NAME_MAX + 1];
 
-	return cv_line_name(a, names[0]) && cv_line_name(b, names[1]) &&
+	return a.begin && b.begin && cv_line_name(a, names[0]) && cv_line_name(b, names[1]) &&
 	       !strcmp(names[0], names[1]);
 }
 
