@@ -80,7 +80,9 @@ CASES = {
     "repair-filter": damaged("RICH", "tc filter replace dev s0 ingress prio 100 handle 0xc1 bpf da bytecode "
                              "'1,6 0 0 4294967295'"),
     "repair-dev": damaged("RICH", "ip link set s0 down", "ip link set s0 up", "ip route add default via 192.0.2.2",
-                          "ip -6 addr add 2001:db8:1::1/64 dev s0 nodad", "ip -6 route add default via 2001:db8:1::2 dev s0", "ip -6 neigh add 2001:db8:1::2 "
+                          "ip route add 203.0.113.0/24 via 192.0.2.2 proto static",
+                          "ip -6 addr add 2001:db8:1::1/64 dev s0 nodad",
+                          "ip -6 route add default via 2001:db8:1::2 dev s0", "ip -6 neigh add 2001:db8:1::2 "
                           "lladdr 02:00:00:00:00:09 dev s0", "ip neigh add 192.0.2.2 lladdr 02:00:00:00:00:09 dev s0"),
     "look-status": look("-j status"),
     "look-diff": look("diff RICHER"),
@@ -92,7 +94,7 @@ CASES = {
     "look-routes": look("-j route"),
     "look-rules": look("-j rule"),
     "look-sets": look("-j set"),
-    "look-explain": look("-j explain dir out dst 10.90.0.9 proto udp dport 5000"),
+    "look-explain": look("-j explain dir out src 192.0.2.1 dst 10.90.0.9 proto udp sport 9 dport 5000"),
     "look-dry": look("apply RICHER --dry-run"),
 }
 
