@@ -99,7 +99,7 @@ CASES = {
 }
 
 # Of every kind one.
-QUICK = ("rich-change", "rule-add", "batch", "down", "route-app", "confirm", "repair-pins", "look-diff")
+QUICK = ("rich-change", "rule-add", "batch", "down", "route-app", "confirm", "repair-pins", "look-save")
 
 
 def outward(one, two, three):
