@@ -211,7 +211,7 @@ int cv_pending_end(const struct cv_instance *inst, struct cv_err *err)
 	int rc = cv_confirm_path(inst, CV_PENDING_FILE, path, err);
 
 	/* Without its record the rest is nothing: what is interrupted here is no half. */
-	if (!rc && unlink(path) && errno != ENOENT)
+	if (!rc && unlink(path) && errno != ENOENT && !cv_path_is_absent(path))
 		rc = cv_err_set(err, -errno, "%s: remove: %s", path, strerrordesc_np(errno));
 	if (!rc)
 		rc = cv_confirm_path(inst, "", path, err);

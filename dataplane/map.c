@@ -87,12 +87,13 @@ int cv_pin_replace(int fd, const char *dir, const char *name, struct cv_err *err
 		rc = pin_path(to, dir, name, err);
 	if (!rc)
 		rc = cv_pin_del(dir, next, err);
-	if (!rc)
-		rc = cv_pin_set(fd, dir, next, err);
-	if (rc || !rename(from, to))
+	if (rc)
 		return rc;
-	rc = cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
-	unlink(from); /* it would hold what is pinned: a link stays attached */
+	rc = cv_pin_set(fd, dir, next, err);
+	if (!rc && rename(from, to))
+		rc = cv_err_set(err, -errno, "pin %s: replace: %s", to, strerrordesc_np(errno));
+	if (rc)
+		unlink(from); /* it would hold what is pinned: a link stays attached */
 	return rc;
 }
 
