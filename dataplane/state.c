@@ -202,17 +202,25 @@ static uint32_t table_of(const struct cv_route_conf *route)
 	return route->is_local ? CV_TABLE_LOCAL : CV_TABLE_MAIN;
 }
 
-/* The metric that the kernel will see: IPv6 has no zero. */
-static uint32_t metric_of(const struct cv_route_conf *route)
+/* The metric that the kernel will see of a route of IPv6, which has no zero. */
+static uint32_t metric6_of(const struct cv_route_conf *route)
 {
-	return route->metric || route->to.addr.family != 6 ? route->metric : CV_IPV6_METRIC;
+	return route->metric ? route->metric : CV_IPV6_METRIC;
+}
+
+/* In a family that both are of; "default" is of both. */
+static bool is_same_metric(const struct cv_route_conf *a, const struct cv_route_conf *b)
+{
+	bool is_ipv4 = a->to.addr.family == 4 || b->to.addr.family == 4;
+
+	return is_ipv4 ? a->metric == b->metric : metric6_of(a) == metric6_of(b);
 }
 
 /* "default" is that of both families. */
 static uint64_t hash_route(const void *conf)
 {
 	const struct cv_route_conf *route = conf;
-	const uint32_t place[] = { route->to.bits, table_of(route), metric_of(route) };
+	const uint32_t place[] = { route->to.bits, table_of(route), metric6_of(route) };
 	uint64_t hash = cv_hash_bytes(cv_hash_text(route->app), place, sizeof(place));
 
 	return route->to.bits ? cv_hash_bytes(hash, route->to.addr.bytes, 16) : hash;
@@ -223,7 +231,7 @@ static bool is_same_route(const void *conf, const void *key_conf)
 	const struct cv_route_conf *route = conf, *key = key_conf;
 
 	return cv_prefix_same(&route->to, &key->to) && table_of(route) == table_of(key) &&
-	       metric_of(route) == metric_of(key) && !strcmp(route->app, key->app);
+	       is_same_metric(route, key) && !strcmp(route->app, key->app);
 }
 
 static uint64_t hash_route_app(const void *conf)

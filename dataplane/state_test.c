@@ -322,6 +322,25 @@ static void names_are_compared_whole(void **unused)
 	cv_state_fini(&state);
 }
 
+/* IPv6 makes 1024 of no metric; "default" stands for a route of each family. */
+static void default_is_a_route_of_both_families(void **unused)
+{
+	struct cv_route_conf both = { .app = "web" }, six = both, four = both;
+	struct cv_state state;
+
+	(void)unused;
+	cv_state_init(&state);
+	six.to.addr.family = 6;
+	four.to.addr.family = 4;
+	assert_int_equal(cv_state_add_route(&state, &both, NULL), 0);
+	assert_ptr_equal(cv_state_find_route(&state, &six), &state.routes[0]);
+	assert_ptr_equal(cv_state_find_route(&state, &four), &state.routes[0]);
+	six.metric = four.metric = 1024;
+	assert_ptr_equal(cv_state_find_route(&state, &six), &state.routes[0]);
+	assert_null(cv_state_find_route(&state, &four));
+	cv_state_fini(&state);
+}
+
 static void route_is_named_by_prefix_table_app_and_metric(void **unused)
 {
 	struct cv_route_conf base = route_of(9), key;
@@ -507,6 +526,7 @@ int main(void)
 		cmocka_unit_test(lists_do_not_touch_each_other),
 		cmocka_unit_test(first_of_two_with_one_name_is_found),
 		cmocka_unit_test(names_are_compared_whole),
+		cmocka_unit_test(default_is_a_route_of_both_families),
 		cmocka_unit_test(route_is_named_by_prefix_table_app_and_metric),
 		cmocka_unit_test(default_routes_are_found_by_family_or_without),
 		cmocka_unit_test(many_routes_of_one_prefix_are_found_at_once),

@@ -59,5 +59,9 @@ sed -i 's/^  first: .*/  first: {prio: 7, action: {verdict: accept}}/' "$WORK"/s
 expect_status 0 cv a -v rule add three prio 9 action accept
 ! grep -q 'not looked at' "$WORK/err" || fail "the text was changed, and the stamp taken for good"
 expect_equal 7 "$(cv a -j rule show first | jq '.[0].prio')" "prio of the rule that was changed by hand"
-expect_status 0 cv a -v rule add four prio 9 action accept
-expect_line 'rules: 1 changed and [0-9]+ not looked at' "$WORK/err"
+# The random changes may have filled an image: then one more builds it anew, and that after it finds room.
+alone() {
+	expect_status 0 cv a -v rule add "$1" prio 9 action accept
+	grep -qE 'rules: 1 changed and [0-9]+ not looked at' "$WORK/err"
+}
+alone four || alone five || fail "the text is whose it was, and its stamp is not believed"
