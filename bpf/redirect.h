@@ -37,7 +37,8 @@ static __always_inline int cv_redirect(struct __sk_buff *skb, const struct cv_pk
 		cv_count_reason(pkt->tunnel, CV_R_REDIRECT_GONE);
 		return TC_ACT_SHOT;
 	}
-	if (actions->redirect_to == CV_REDIRECT_NEIGH && pkt->family)
+	/* The kernel resolves nothing for what has a VLAN tag in the frame, and would drop it. */
+	if (actions->redirect_to == CV_REDIRECT_NEIGH && pkt->family && pkt->l3 == ETH_HLEN)
 		return bpf_redirect_neigh(ifindex, NULL, 0, 0);
 	return bpf_redirect(ifindex, is_ingress ? BPF_F_INGRESS : 0);
 }

@@ -35,7 +35,7 @@ static int arena_full(const struct cv_arena *arena, struct cv_err *err)
 		return out_of_memory(err);
 	cv_err_set(err, -ENOSPC, "rules: they take more than the %u MiB that one instance has",
 		   CV_ARENA_SEGMENTS / 4);
-	return cv_err_hint(err, "use shorter lists, or sets in place of lists");
+	return cv_err_hint(err, "use fewer rules, or sets in place of lists");
 }
 
 /* ---- rules ---- */

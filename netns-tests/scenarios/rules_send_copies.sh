@@ -61,6 +61,12 @@ rules:
 YAML
 aside || fail "10.99.0.5 is not answered"
 expect_equal 6 "$(rule_packets aside)" "packets of rule aside"
+# Of what has a tag in the frame no neighbour is resolved: it goes as it is, and is not lost.
+capture_start s side1 "$WORK/tagged.pcap" "vlan"
+inject_start a a0 r ra
+inject 3 'Dot1Q(vlan=5) / IP(src=A4, dst="10.99.0.5") / UDP(sport=6000, dport=7001) / b"tagged"'
+capture_stop "$WORK/tagged.pcap"
+expect_equal 3 "$(frames "$WORK/tagged.pcap" | wc -l)" "tagged frames that were redirected"
 expect_status 0 cv a rule replace aside match dir out dev a0 dst 10.99.0.0/16 action redirect side0
 capture_start s side1 "$WORK/plain.pcap" "udp dst port 7001"
 ! aside || fail "answered, though the Ethernet address is the router's"
