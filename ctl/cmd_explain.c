@@ -49,7 +49,7 @@ static int parse_dst(void *conf, const char *text, struct cv_err *err)
 static int parse_port(const char *word, const char *text, uint16_t *out, struct cv_err *err)
 {
 	uint32_t port;
-	int rc = cv_arg_number(word, text, 1, UINT16_MAX, &port, err);
+	int rc = cv_arg_number(word, text, 0, UINT16_MAX, &port, err);
 
 	if (!rc)
 		*out = (uint16_t)port;
