@@ -288,7 +288,8 @@ _Static_assert(sizeof(struct cv_tunnel) == 128 + 2 * CV_MAX_PAYLOAD_HDR, "cv_tun
 #define CV_SEGMENT_MAKING 0xffffffff
 struct cv_segment {
 	__u32 in_ifindex; /* such packets are sent to it; 0: there is no pair */
-	/* Their segments come out of it, and are encapsulated; CV_SEGMENT_MAKING: the pair is being made. */
+	/* Their segments come out of it, and are encapsulated; CV_SEGMENT_MAKING: the pair is being
+	 * made. */
 	__u32 out_ifindex;
 };
 _Static_assert(sizeof(struct cv_segment) == 8, "cv_segment is map ABI");

@@ -95,8 +95,8 @@ static void open_carry(struct carry *carry, const char *applied, const struct cv
 	carry->at = cv_line_first(carry->section);
 }
 
-/* The applied line that is the same, which is then behind the carry; begin NULL: there is none, as far as was
- * looked. */
+/* The applied line that is the same, which is then behind the carry; begin NULL: there is none, as
+ * far as was looked. */
 static struct cv_line take_same(struct carry *carry, const struct cv_rule_conf *rule,
 				struct cv_line raw)
 {

@@ -12,8 +12,8 @@
 #include "culvert.h"
 #include "parts.h"
 
-/* Writes what cv_config_write() would, or the same rules in the words of the file. applied: the text that is applied
- * now; parts: the files that the state was read from; NULL: none. */
+/* Writes what cv_config_write() would, or the same rules in the words of the file. applied: the
+ * text that is applied now; parts: the files that the state was read from; NULL: none. */
 void cv_carry_write(const struct cv_state *state, const char *applied, const struct cv_parts *parts,
 		    FILE *out);
 

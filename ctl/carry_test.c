@@ -46,7 +46,8 @@ static const struct {
 	{ "", HEAD R1 R2, HEAD R1 R2, HEAD R1 WRITTEN_R2 },
 	{ HEAD R2 R1 A, HEAD R1 A R2, HEAD R1 A R2, HEAD R1 A WRITTEN_R2 },
 	{ HEAD R1, "rules: {\n" R2 "}\n", "rules:\n" R2, "rules:\n" WRITTEN_R2 },
-	/* Lines of other forms are not kept: comments, several lines, several rules in one, prio elsewhere. */
+	/* Lines of other forms are not kept: comments, several lines, several rules in one, prio
+	 * elsewhere. */
 	{ "", HEAD "  r2: {match: {dport: 80, proto: tcp}, action: {verdict: drop}} # why\n",
 	  HEAD WRITTEN_R2, NULL },
 	{ "", HEAD "  r2: {match: {dport: 80, proto: tcp},\n  action: {verdict: drop}}\n",

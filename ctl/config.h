@@ -19,8 +19,8 @@ extern const struct cv_noun cv_config_options;
 int cv_config_parse(struct cv_state *state, const char *file, const char *text, size_t len,
 		    struct cv_report *report);
 
-/* The same of several texts, which together say what the state is: lists of routes and peers add up, any other
- * object stands in one of them, and so do the options. */
+/* The same of several texts, which together say what the state is: lists of routes and peers add
+ * up, any other object stands in one of them, and so do the options. */
 int cv_config_parse_parts(struct cv_state *state, const struct cv_part *parts, size_t count,
 			  struct cv_report *report);
 

@@ -314,7 +314,8 @@ static void count_warning(const struct cv_err *warning, void *arg)
 		abort();
 }
 
-/* Rules that pass the checks can be compiled, and each is warned of twice at most: of its device, and of what it matches. */
+/* Rules that pass the checks can be compiled, and each is warned of twice at most: of its device,
+ * and of what it matches. */
 static void check_rules(const struct cv_state *state)
 {
 	size_t warnings = 0;

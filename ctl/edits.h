@@ -61,8 +61,9 @@ const struct cv_edits_item *cv_edits_item(const struct cv_edits *edits, const st
 /* Makes the changes in a state, and clears them. */
 int cv_edits_replay(struct cv_edits *edits, struct cv_state *state, struct cv_err *err);
 
-/* Makes them in text and kernel. origin: that of files which say just that, once cv_instance_stands() was true; NULL: there are none. -ESTALE
- * (no text): that cannot be done, and nothing was. */
+/* Makes them in text and kernel. origin: that of files which say just that, once
+ * cv_instance_stands() was true; NULL: there are none. -ESTALE (no text): that cannot be done, and
+ * nothing was. */
 int cv_edits_commit(const struct cv_edits *edits, struct cv_instance *inst, const char *what,
 		    const struct cv_origin *origin, struct cv_err *err);
 

@@ -7,9 +7,9 @@
 
 #include "culvert.h"
 
-/* Reads a file of at most max_bytes; "-" is stdin. what says what it is ("state file"). *text: caller
- * frees; a zero follows it. Every failure is one of kind CV_ERR_INPUT; so is a pipe from which nothing comes, as a FIFO
- * that nobody writes to. */
+/* Reads a file of at most max_bytes; "-" is stdin. what says what it is ("state file"). *text:
+ * caller frees; a zero follows it. Every failure is one of kind CV_ERR_INPUT; so is a pipe from
+ * which nothing comes, as a FIFO that nobody writes to. */
 int cv_file_read(const char *what, const char *file, size_t max_bytes, char **text, size_t *len,
 		 struct cv_err *err);
 

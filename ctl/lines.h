@@ -38,8 +38,9 @@ struct cv_line cv_line_next(struct cv_line section, struct cv_line line);
 bool cv_line_name(struct cv_line line, char name[CV_NAME_MAX + 1]);
 bool cv_line_prio(struct cv_line line, uint32_t *prio);
 
-/* True if the line of a file, which the rule was read from, is of the form in which rules are written and looked for
- * here: two blanks, a name that needs no quotes, and one mapping, in which the prio comes first, if there is one. */
+/* True if the line of a file, which the rule was read from, is of the form in which rules are
+ * written and looked for here: two blanks, a name that needs no quotes, and one mapping, in which
+ * the prio comes first, if there is one. */
 bool cv_line_is_written(struct cv_line line, const struct cv_rule_conf *rule);
 
 /* Of a set's line, what it has up to its type, which comes first: its length, 0 if that is not so. */

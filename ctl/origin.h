@@ -10,8 +10,8 @@
 /* Zeros without memory: then states are compared. */
 struct cv_origin cv_origin_of(const struct cv_parts *files);
 
-/* The section of rules in the largest of the files, without its head, if it is in block style; begin NULL: there is
- * none. */
+/* The section of rules in the largest of the files, without its head, if it is in block style;
+ * begin NULL: there is none. */
 struct cv_line cv_origin_rules(const struct cv_parts *files);
 
 #endif

@@ -71,8 +71,8 @@ typedef int (*cv_read_fn)(struct cv_session *session, const void *arg, struct cv
  */
 int cv_session_read(struct cv_session *session, cv_read_fn fn, const void *arg, struct cv_err *err);
 
-/* Opens the instance to make its state another one, or to see what that takes. Of the applied state the rules are not read,
- * unless they were: the new one is on its way sooner. */
+/* Opens the instance to make its state another one, or to see what that takes. Of the applied state
+ * the rules are not read, unless they were: the new one is on its way sooner. */
 int cv_session_open_anew(struct cv_session *session, enum cv_access access, struct cv_err *err);
 
 /*
@@ -90,7 +90,8 @@ bool cv_session_stands(struct cv_session *session, enum cv_access access,
 int cv_session_revise(struct cv_session *session, const struct cv_origin *origin,
 		      struct cv_line rules, struct cv_err *err);
 
-/* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are reported here (status 1). */
+/* Applies what is wanted, if it is changed, or looks at what that takes. Faults of the state are
+ * reported here (status 1). */
 int cv_session_commit(struct cv_session *session, struct cv_err *err);
 
 /* Makes the state of a text, which was written by us, the running one. The session is open to change. */
@@ -106,7 +107,8 @@ int cv_session_edit(struct cv_session *session, struct cv_edits **edits, struct 
 /* The state that is wanted, to be changed: a copy of what is applied, at first. The session is open. */
 int cv_session_wanted(struct cv_session *session, struct cv_state **out, struct cv_err *err);
 
-/* The same, but that the applied state, which takes much memory, is not there any more. Opens the session. */
+/* The same, but that the applied state, which takes much memory, is not there any more. Opens the
+ * session. */
 int cv_session_want_applied(struct cv_session *session, struct cv_state **out, struct cv_err *err);
 
 /* Takes another state, which was checked, as the one wanted; takes what it owns. */

@@ -210,7 +210,8 @@ static void *open_item(const struct cv_group *group, void *conf, struct cv_err *
 	return item;
 }
 
-/* A state is kept as YAML, which has no other texts: a path of other bytes would come back as another one. */
+/* A state is kept as YAML, which has no other texts: a path of other bytes would come back as
+ * another one. */
 static int check_encoding(const char *word, const char *text, struct cv_err *err)
 {
 	if (cv_utf8_is_good(text))

@@ -44,8 +44,8 @@ void cv_yaml_free(struct cv_yaml_node **node);
 /* Writes text as a YAML scalar that reads back as the same text in block and in flow style: plain
  * where that is safe, else double-quoted. */
 void cv_yaml_put_scalar(FILE *stream, const char *text);
-/* The same of a name: quoted also where another reader of YAML would take it for a number, a date, true, false or
- * nothing. */
+/* The same of a name: quoted also where another reader of YAML would take it for a number, a date,
+ * true, false or nothing. */
 void cv_yaml_put_name(FILE *stream, const char *text);
 /* True if that writes it without quotes. */
 bool cv_yaml_is_plain_name(const char *text);

@@ -25,9 +25,10 @@ struct cv_acts {
 	size_t made; /* of them, those that were to be done */
 };
 
-/* Tells of an act, before anything of it is done. At a glance: -ESTALE, without a text. Else returns 1 if it is to be done now, 0 if it was only to
- * be told, a negative errno if it must not be done. The first one that is done is preceded by a note
- * in the journal. act->name and the texts behind it are looked at only if cv_acts_are_told(). */
+/* Tells of an act, before anything of it is done. At a glance: -ESTALE, without a text. Else
+ * returns 1 if it is to be done now, 0 if it was only to be told, a negative errno if it must not
+ * be done. The first one that is done is preceded by a note in the journal. act->name and the texts
+ * behind it are looked at only if cv_acts_are_told(). */
 int cv_act(const struct cv_plan *plan, const struct cv_act *act, struct cv_err *err);
 
 /* The same without a plan: before there is one. */

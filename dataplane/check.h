@@ -11,8 +11,8 @@ struct check {
 	cv_fault_fn fault;
 	void *arg;
 	int errors;
-	/* For each tunnel, bits by its remotes: of two without a common bit no remote is the same. NULL: not
-	 * known. */
+	/* For each tunnel, bits by its remotes: of two without a common bit no remote is the same.
+	 * NULL: not known. */
 	const uint64_t *remote_bits;
 	bool may_have_twins; /* of rules, some may have one name */
 };

@@ -604,7 +604,8 @@ typedef void (*cv_text_fn)(FILE *file, const void *arg);
 /* The text of the last successful cv_instance_apply(), "" if none; the caller releases it. */
 int cv_instance_applied(const struct cv_instance *inst, struct cv_text *text, struct cv_err *err);
 void cv_text_fini(struct cv_text *text);
-/* It is not needed for a while: gives back the memory that it takes, and reads it again when it is needed. */
+/* It is not needed for a while: gives back the memory that it takes, and reads it again when it is
+ * needed. */
 void cv_text_rest(const struct cv_text *text);
 
 /* ---- changing it ---- */
@@ -661,8 +662,8 @@ struct cv_origin {
 	uint64_t rules; /* that section */
 };
 
-/* What the text that is applied was made of, by this build: what is read from the same texts is what is applied. False:
- * that is not known. */
+/* What the text that is applied was made of, by this build: what is read from the same texts is
+ * what is applied. False: that is not known. */
 bool cv_instance_origin(const struct cv_instance *inst, struct cv_origin *out);
 
 /* What cv_instance_apply() is to do. What takes long with many rules and is not needed, or not
@@ -690,8 +691,8 @@ struct cv_change {
  * change that finds nothing to do writes nothing. */
 int cv_instance_apply(struct cv_instance *inst, const struct cv_change *change, struct cv_err *err);
 
-/* Of how many rules the state is that is applied, if cv_instance_stands() may tell that nothing is to be done
- * for them; else 0. */
+/* Of how many rules the state is that is applied, if cv_instance_stands() may tell that nothing is
+ * to be done for them; else 0. */
 uint32_t cv_instance_rules_of(const struct cv_instance *inst);
 
 /*
@@ -713,8 +714,8 @@ struct cv_interruption {
 	char what[CV_WHAT_MAX]; /* the command; may be empty */
 };
 
-/* Returns 1 if a change of the instance was interrupted, 0 if not, else a negative errno. cv_instance_apply() of what is applied undoes or
- * finishes it, as does any other that works. */
+/* Returns 1 if a change of the instance was interrupted, 0 if not, else a negative errno.
+ * cv_instance_apply() of what is applied undoes or finishes it, as does any other that works. */
 int cv_instance_interrupted(const struct cv_instance *inst, struct cv_interruption *out,
 			    struct cv_err *err);
 
@@ -1110,7 +1111,8 @@ void cv_watch_close(struct cv_watch **watch);
 int cv_watch_follow(struct cv_watch *watch, const struct cv_state *state, struct cv_err *err);
 bool cv_watch_is_stale(const struct cv_watch *watch);
 
-/* Waits until something changed, other_fd is readable (returns 1), or timeout_ms are over (-1: for ever). */
+/* Waits until something changed, other_fd is readable (returns 1), or timeout_ms are over (-1: for
+ * ever). */
 int cv_watch_wait(struct cv_watch *watch, int other_fd, int timeout_ms, struct cv_stirred *out);
 
 /* ---- explaining one packet ---- */

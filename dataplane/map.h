@@ -41,8 +41,9 @@ int cv_dir_link(const char *dir, const char *name, const char *target, struct cv
 /* Removes DIR with all pins and directories in it, at most 8 deep; gone already is no error. */
 int cv_dir_remove(const char *dir, struct cv_err *err);
 
-/* Opens a map by its id; who lacks CAP_SYS_ADMIN for that, by its pin where cv_map_ids_are_pinned() said
- * last: as the network namespace, the instance is the process's. An fd or a negative errno, also in errno. */
+/* Opens a map by its id; who lacks CAP_SYS_ADMIN for that, by its pin where cv_map_ids_are_pinned()
+ * said last: as the network namespace, the instance is the process's. An fd or a negative errno,
+ * also in errno. */
 int cv_map_by_id(uint32_t id);
 void cv_map_ids_are_pinned(const char *dir);
 /* Pins a map that goes into a map of maps by its id, if the directory for that is there. */

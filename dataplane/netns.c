@@ -108,8 +108,8 @@ int cv_netns_cookie(const char *netns, uint64_t *cookie, struct cv_err *err)
 	return rc ? not_entered(netns, rc, err) : 0;
 }
 
-/* What cannot be looked at because it is gone or dying, or is another user's, tells nothing. Behind any other failure
- * the namespace may be: it is taken for alive, nothing is removed on a guess. */
+/* What cannot be looked at because it is gone or dying, or is another user's, tells nothing. Behind
+ * any other failure the namespace may be: it is taken for alive, nothing is removed on a guess. */
 static bool may_hide_it(int code)
 {
 	return code && !cv_errno_is_absence(code) && code != ESRCH && code != EINVAL &&

@@ -247,8 +247,8 @@ bool cv_route_is_ours(const struct cv_fib_route *route);
 
 int cv_rule_image(const struct cv_instance *inst, struct cv_image_info *out, struct cv_err *err);
 int cv_rule_plan(struct cv_instance *inst, struct cv_plan *plan, struct cv_err *err);
-/* A device that a rule names, which need not have a filter of ours: it may be an encapsulating route's. 0: there is
- * none. */
+/* A device that a rule names, which need not have a filter of ours: it may be an encapsulating
+ * route's. 0: there is none. */
 uint32_t cv_rule_ifindex(const struct cv_plan *plan, const char *name);
 int cv_rule_grow(struct cv_instance *inst, const struct cv_plan *plan, struct cv_err *err);
 

@@ -87,7 +87,8 @@ static int add_id_at(int map_fd, const void *key, void *arg, struct cv_err *err)
 	return 0;
 }
 
-/* Slots are not tried one after another where most are empty: before Linux 6.8 each takes a grace period. */
+/* Slots are not tried one after another where most are empty: before Linux 6.8 each takes a grace
+ * period. */
 static void add_ids_from(const struct cv_instance *inst, const char *name, uint32_t first,
 			 uint32_t count, struct ids *ids)
 {

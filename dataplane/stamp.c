@@ -128,6 +128,12 @@ uint64_t cv_texts_hash(const struct cv_piece *texts, size_t count)
 	return hashes[0] ? hashes[0] : 1;
 }
 
+/* Their padding is zero, too. */
+static bool is_same(const void *stamp, const void *other, size_t size)
+{
+	return !memcmp(stamp, other, size);
+}
+
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
 		    const struct cv_memo *memo, const struct cv_origin *origin)
 {
@@ -146,7 +152,7 @@ void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct 
 	stamp.figures = *figures;
 	if (memo)
 		stamp.memo = *memo;
-	if (is_there && !memcmp(&stamp, &found, sizeof(stamp)))
+	if (is_there && is_same(&stamp, &found, sizeof(stamp)))
 		return;
 	fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
 	/* A part of one is none. */

@@ -30,9 +30,9 @@ bool cv_stamp_read(const struct cv_instance *inst, uint64_t word, struct cv_figu
 bool cv_stamp_recall(const struct cv_instance *inst, uint64_t word, struct cv_figures *figures,
 		     struct cv_memo *memo);
 
-/* Stamps the text that stands there now, unless it has that stamp. memo: NULL if there is none; origin: see struct
- * cv_change; NULL, or of none: what is known of it stays. Without a stamp the next change takes longer, so that it is no error if this
- * cannot be done. */
+/* Stamps the text that stands there now, unless it has that stamp. memo: NULL if there is none;
+ * origin: see struct cv_change; NULL, or of none: what is known of it stays. Without a stamp the
+ * next change takes longer, so that it is no error if this cannot be done. */
 void cv_stamp_write(const struct cv_instance *inst, uint64_t word, const struct cv_figures *figures,
 		    const struct cv_memo *memo, const struct cv_origin *origin);
 

@@ -232,7 +232,7 @@ size_t cv_tcx_find_link(const struct cv_tcx_chain *chain, uint32_t link_id)
 static size_t find_pin(const struct cv_tcx_chain *chain, const char *path)
 {
 	CV_CLOSE int fd = bpf_obj_get(path);
-	struct cv_tcx_link link;
+	struct cv_tcx_link link = { 0 };
 
 	return fd >= 0 && cv_tcx_link_read(fd, &link, NULL) > 0 ? cv_tcx_find_link(chain, link.id)
 								: CV_TCX_NOWHERE;

@@ -38,8 +38,9 @@ void cv_tcx_chain_fini(struct cv_tcx_chain *chain);
 
 #define CV_TCX_NOWHERE SIZE_MAX
 
-/* Puts a program into the chain that was read: before the one at that index, behind the last if that
- * is the chain's count. Returns the fd of its link; -ESTALE, with a text, if the chain has changed since. */
+/* Puts a program into the chain that was read: before the one at that index, behind the last if
+ * that is the chain's count. Returns the fd of its link; -ESTALE, with a text, if the chain has
+ * changed since. */
 int cv_tcx_attach(uint32_t ifindex, bool ingress, int prog_fd, const struct cv_tcx_chain *chain,
 		  size_t index, struct cv_err *err);
 

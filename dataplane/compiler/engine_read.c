@@ -160,8 +160,8 @@ static uint32_t find_order(const struct reading *reading, uint32_t order)
 	return low;
 }
 
-/* The rule of a record that is read. False: it is none of the generation, or, since what is of no family stands
- * in both roots, one of those that are read of the other. */
+/* The rule of a record that is read. False: it is none of the generation, or, since what is of no
+ * family stands in both roots, one of those that are read of the other. */
 static bool is_read(const struct reading *reading, enum cv_root_index root,
 		    const struct cv_record *record)
 {

@@ -559,8 +559,8 @@ static void handle(int signal, siginfo_t *info, void *context)
 
 /* ---- threads ---- */
 
-/* A thread runs when it is made, to its end: calls are then caught in it, too, and come in the same order in
- * every run. */
+/* A thread runs when it is made, to its end: calls are then caught in it, too, and come in the same
+ * order in every run. */
 int pthread_create(pthread_t *thread, const pthread_attr_t *attr, void *(*fn)(void *), void *arg)
 {
 	static void *results[16];
