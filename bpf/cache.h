@@ -131,21 +131,32 @@ static __always_inline bool cv_cache_can(const struct cv_image *image, const str
 	return !(image->flags & CV_RULES_NO_CACHE) && pkt->family && !cv_quotes(pkt);
 }
 
+/* The line of packets like this one in that direction. NULL: unknown says why. */
+static __always_inline const struct cv_cache_line *
+cv_cache_known(const struct cv_pkt *pkt, __u64 live, __u32 dir, __u32 *unknown)
+{
+	struct cv_cache *cache = cv_cache_of_cpu();
+	const struct cv_cache_line *line;
+
+	*unknown = CV_CACHE_NONE;
+	if (!pkt || !cv_cache_ask(cache))
+		return NULL;
+	*unknown = CV_CACHE_MISS;
+	line = cv_cache_find(cache, pkt, live, dir);
+	if (line)
+		cache->hits++;
+	return line;
+}
+
 /* The cell of the rule that packets like this one met in that direction, 0 for none, or
  * CV_CACHE_MISS or CV_CACHE_NONE. A global function, as the next two are: what they have on the stack
  * is gone when a rule is searched for, which takes nearly all that there is. */
 __attribute__((noinline)) __u32 cv_cache_recall(const struct cv_pkt *pkt, __u64 live, __u32 dir)
 {
-	struct cv_cache *cache = cv_cache_of_cpu();
-	const struct cv_cache_line *line;
+	__u32 unknown;
+	const struct cv_cache_line *line = cv_cache_known(pkt, live, dir, &unknown);
 
-	if (!pkt || !cv_cache_ask(cache))
-		return CV_CACHE_NONE;
-	line = cv_cache_find(cache, pkt, live, dir);
-	if (!line)
-		return CV_CACHE_MISS;
-	cache->hits++;
-	return line->cell;
+	return line ? line->cell : unknown;
 }
 
 /* Does what the rule says. Returns CV_CACHE_NEXT or CV_CACHE_ACCEPT. */
@@ -164,15 +175,11 @@ static __always_inline __u32 cv_plain_obey(struct __sk_buff *skb, const struct c
 __attribute__((noinline)) __u32 cv_cache_obey(struct __sk_buff *skb, const struct cv_pkt *pkt,
 					      __u64 live, __u32 dir)
 {
-	struct cv_cache *cache = cv_cache_of_cpu();
-	const struct cv_cache_line *line;
+	__u32 unknown;
+	const struct cv_cache_line *line = cv_cache_known(pkt, live, dir, &unknown);
 
-	if (!pkt || !cv_cache_ask(cache))
-		return CV_CACHE_NONE;
-	line = cv_cache_find(cache, pkt, live, dir);
-	if (!line)
-		return CV_CACHE_MISS;
-	cache->hits++;
+	if (!pkt || !line)
+		return unknown;
 	return pkt->family == 4 && line->plain.is_known ? cv_plain_obey(skb, pkt, &line->plain)
 							: line->cell;
 }
