@@ -85,7 +85,7 @@ class State:
         if chance.random() < 0.3:
             action.append(("dscp", str(chance.randrange(0, 64))))
         if chance.random() < 0.15:
-            action.append(("police", f"{chance.randrange(1, 100)}mbit"))
+            action.append(("police", f"{chance.randrange(1, 100)}gbit"))
         verdict = chance.choice(("accept", "drop", "continue", "continue", None))
         if verdict:
             action.append(("verdict", verdict))
