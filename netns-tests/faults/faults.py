@@ -58,7 +58,8 @@ class Bench:
                 file.write(text.replace("CLIENT", CLIENT).replace("CGROUP", "/" + os.path.basename(CGROUP)))
             self.files[path.partition(".")[0].upper()] = copy
         self.options = ["--bpffs", WORK + "/bpf", "--state", WORK + "/state", "--cgroup", CGROUP]
-        self.looker = look.Looker(WORK, CGROUP, ("s0", "s1"))
+        tools = [[tool, *self.options] for tool in (CULVERT, NEXT)]
+        self.looker = look.Looker(WORK, CGROUP, ("s0", "s1"), tools)
         speakers = [probe.Speaker("/usr/bin/python3", 4101), probe.Speaker(CLIENT, 4102),
                     probe.Speaker("/usr/bin/python3", 4103)]
         self.prober = probe.Prober("/run/netns/p", {"s0": "p0", "s1": "p1"}, outward(*speakers), BACK)

@@ -100,8 +100,8 @@ def tree(root):
 class Looker:
     """Pictures of the network namespace that this process is in."""
 
-    def __init__(self, work, cgroup, devices):
-        self.work, self.cgroup, self.devices = work, cgroup, devices
+    def __init__(self, work, cgroup, devices, tools):
+        self.work, self.cgroup, self.devices, self.tools = work, cgroup, devices, tools
 
     def network(self):
         picture = {}
@@ -127,6 +127,11 @@ class Looker:
         qdiscs = [line([entry["dev"], entry["kind"]]) for entry in answers[0]]
         return {"filters": sorted(lines), "qdiscs": sorted(qdiscs)}
 
+    def saved(self):
+        """The applied state in the words of a tool that can read it: lines that a file had may stay as they were."""
+        texts = (run(*tool, "-q", "save") for tool in self.tools)
+        return next(filter(None, texts), None)
+
     def files(self):
         # Whether single rules can be changed without looking at the others is no part of the state.
         kept = [path for path in tree(self.work + "/state") if not path.endswith("/stamp")]
@@ -134,7 +139,7 @@ class Looker:
         for folder, _, files in os.walk(self.work + "/state"):
             if "state.yaml" in files:
                 with open(folder + "/state.yaml", encoding="utf-8") as file:
-                    picture["applied"] = file.read().splitlines()
+                    picture["applied"] = (self.saved() or file.read()).splitlines()
         for dev in sorted(os.listdir("/proc/sys/net/ipv4/conf")):
             for name in SYSCTLS:
                 with open("/proc/sys/net/ipv4/conf/%s/%s" % (dev, name), encoding="ascii") as file:

@@ -318,17 +318,20 @@ static void clear_map(struct bpf_map *map)
 		assert_int_equal(bpf_map_delete_elem(bpf_map__fd(map), key), 0);
 }
 
+#define TRACES_MAX 64
+
 /* As if what is remembered were of an hour ago. */
 static void age_traces(void)
 {
 	int fd = bpf_map__fd(MAP(CV_MAP_PROBES));
-	struct cv_trace_key key, *last = NULL;
+	struct cv_trace_key keys[TRACES_MAX];
+	size_t count = read_keys(MAP(CV_MAP_PROBES), keys, sizeof(*keys), TRACES_MAX);
 	uint32_t value;
 
-	for (; !bpf_map_get_next_key(fd, last, &key); last = &key) {
-		assert_int_equal(bpf_map_lookup_elem(fd, &key, &value), 0);
+	for (size_t i = 0; i < count; i++) {
+		assert_int_equal(bpf_map_lookup_elem(fd, &keys[i], &value), 0);
 		value -= 3600000;
-		assert_int_equal(bpf_map_update_elem(fd, &key, &value, BPF_EXIST), 0);
+		assert_int_equal(bpf_map_update_elem(fd, &keys[i], &value, BPF_EXIST), 0);
 	}
 }
 

@@ -256,6 +256,23 @@ static inline int fill_slot(struct bpf_map *slot, uint32_t index, size_t value_s
 	return inner;
 }
 
+/*
+ * Reads the keys of a map, fewer than max, and returns how many there are. Whoever writes entries asks for
+ * the keys first: an entry that is written comes to stand before others of its bucket, so that they would
+ * come again and again.
+ */
+static inline size_t read_keys(struct bpf_map *map, void *keys, size_t key_size, size_t max)
+{
+	char *key = keys;
+	size_t count = 0;
+
+	while (!bpf_map_get_next_key(bpf_map__fd(map), count ? key - key_size : NULL, key)) {
+		assert_true(++count < max);
+		key += key_size;
+	}
+	return count;
+}
+
 /* The table of tunnels, of which all send by that version. Returns the fd of the array. */
 static inline int fill_tunnels(struct bpf_map *slot, const struct cv_tunnel *by_id,
 			       uint32_t version)
