@@ -102,9 +102,22 @@ void cv_bpffs_admit(const char *dir, gid_t group)
 		return; /* then they may not, as before */
 }
 
+/* True if nothing is pinned there: the kernel's own two files are in every bpffs. */
+static bool is_bare(const char *path)
+{
+	int rc;
+	CV_DIR_CLOSE DIR *dir = cv_dir_open(path, &rc);
+	struct dirent *entry;
+
+	while ((entry = cv_dir_next(dir, &rc)))
+		if (strcmp(entry->d_name, "maps.debug") && strcmp(entry->d_name, "progs.debug"))
+			return false;
+	return dir && !rc;
+}
+
 void cv_bpffs_unmount(const char *dir)
 {
-	if (is_our_mount(dir))
+	if (is_our_mount(dir) && is_bare(dir))
 		umount2(dir, UMOUNT_NOFOLLOW);
 }
 

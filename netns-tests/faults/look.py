@@ -10,6 +10,7 @@ import os
 import re
 import socket
 import subprocess
+import time
 
 APP_TABLE = 0xC0000  # tables of apps begin here; their numbers go by mark
 GENERATION = re.compile(r"(culvert/\d+/[^/]+/[^/]+)/\d+")
@@ -21,6 +22,7 @@ BPF_GET_FD_BY_ID = {"prog": 13, "map": 14, "link": 30}
 BPF_OBJ_GET_INFO_BY_FD = 15
 BPF_PROG_QUERY = 16
 TCX = {"ingress": 46, "egress": 47}
+HOOKS_GO_SECONDS = 5
 PROG_NAME_AT = 64  # in struct bpf_prog_info
 libc = ctypes.CDLL(None, use_errno=True)
 
@@ -151,9 +153,16 @@ class Looker:
                 for dev in self.devices for side, kind in TCX.items()]
 
     def hooks(self):
-        answers = documents(run("bpftool", "-j", "cgroup", "show", self.cgroup))
-        return {"hooks": sorted(entry["attach_type"] + " " + entry["name"]
-                                for entries in answers for entry in entries)}
+        """What is attached. A hook whose link has lost its pin is taken off by the kernel in its own time."""
+        end = time.monotonic() + HOOKS_GO_SECONDS
+        while True:
+            answers = documents(run("bpftool", "-j", "cgroup", "show", self.cgroup))
+            entries = [entry for entries in answers for entry in entries]
+            pins = {os.path.basename(name) for name in tree(self.work + "/bpf") if "/links/" in name}
+            going = [entry for entry in entries if entry["name"].startswith("cv_") and
+                     not any(pin.startswith(entry["name"]) for pin in pins)]
+            if not going or time.monotonic() > end:
+                return {"hooks": sorted(entry["attach_type"] + " " + entry["name"] for entry in entries)}
 
     def picture(self):
         return {**self.network(), **self.filters(), **self.files(), **self.hooks(), "tcx": self.tcx()}

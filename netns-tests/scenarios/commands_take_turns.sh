@@ -60,6 +60,16 @@ expect_status 0 cv a down
 expect_equal "" "$(mounts)" "mounts behind down"
 expect_equal "" "$(find "$WORK/bpf" -mindepth 1)" "what lies in the folder of the bpffs"
 
+title "what somebody else has pinned keeps the mount"
+expect_status 0 cv a app add first exe /opt/first
+bpftool map create "$WORK/bpf/theirs" type array key 4 value 4 entries 1 name theirs || fail "bpftool map create"
+expect_status 0 cv a down
+expect_equal theirs "$(find "$WORK/bpf" -mindepth 1 ! -name '*.debug' -printf '%f\n')" "what lies in the bpffs"
+rm "$WORK/bpf/theirs"
+expect_status 0 cv a app add first exe /opt/first
+expect_status 0 cv a down
+expect_equal "" "$(mounts)" "mounts when nobody needs it"
+
 title "50 commands at once"
 apply_state a <<<"$state"
 apply_state b <<-YAML
