@@ -435,6 +435,8 @@ def run_case(bench, name, args, table, end):
         try_and_note(run, name, point, table)
     if run.case.is_look:
         run.expect(bench.whole(), run.old, "only looked at")
+    if run.case.is_next:
+        bench.must("down", tool=NEXT)
     print("%-16s %d points" % (name, table.sum(case=name)), flush=True)
 
 

@@ -17,6 +17,8 @@ GENERATION = re.compile(r"(culvert/\d+/[^/]+/[^/]+)/\d+")
 GUARD = re.compile(r"@\d+")
 SYSCTLS = ("rp_filter", "src_valid_mark", "accept_local")
 
+PASSING = re.compile(r"progs/cv_guard_(in|out)$|maps/cv_gates$|^v1/ns-\d*/links$|/stamp$|^(maps|progs)\.debug$")
+
 SYS_BPF = 321
 BPF_GET_FD_BY_ID = {"prog": 13, "map": 14, "link": 30}
 BPF_OBJ_GET_INFO_BY_FD = 15
@@ -86,7 +88,7 @@ def filter_line(dev, side, entry):
 
 def tree(root):
     """Names of all files and folders below root, links with where they lead. What only guards, gates and
-    tcx need is there from the first of them on; `stamp` only saves time."""
+    tcx need is there from the first of them on; `stamp` only saves time; in each bpffs the kernel has two files."""
     names = []
     for folder, dirs, files in os.walk(root):
         for name in dirs + files:
@@ -94,7 +96,7 @@ def tree(root):
             text = os.path.relpath(path, root)
             if os.path.islink(path):
                 text += " -> " + os.readlink(path)
-            if not re.search("progs/cv_guard_(in|out)$|maps/cv_gates$|^v1/ns-[0-9]*/links$|/stamp$", text):
+            if not PASSING.search(text):
                 names.append(re.sub(r"guards/\d+", "guards/N", text))
     return sorted(names)
 
